@@ -1,0 +1,43 @@
+PYTHON ?= python3.11
+PYTEST_ARGS ?= -n 2
+VENV := .venv
+VENV_STAMP := $(VENV)/.installed
+DEMO_DIR := runs/digits
+
+# Errors only, from TensorFlow's C++ runtime.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test lint format clean venv
+
+# Trains on the embedded digits, evaluates and samples: no download, no accelerator.
+demo: $(VENV_STAMP)
+	$(VENV)/bin/python bin/train.py --flagfile=digits.flags --train_dir=$(DEMO_DIR)
+	$(VENV)/bin/python bin/evaluate.py --train_dir=$(DEMO_DIR)
+	$(VENV)/bin/python bin/sample.py --train_dir=$(DEMO_DIR)
+	@echo "Checkpoints, logs, results and samples are in $(DEMO_DIR):"
+	@find $(DEMO_DIR) -maxdepth 2 -type f | sort
+
+# All tests, the slow ones too.
+test: $(VENV_STAMP)
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV_STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(VENV_STAMP)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+venv: $(VENV_STAMP)
+
+# The stamp is touched last, so an interrupted set-up is started again.
+$(VENV_STAMP): requirements.txt setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install -r requirements.txt
+	$(VENV)/bin/pip install --no-deps -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,88 @@
+"""Packaging of tf_marscf."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+
+def read_version() -> str:
+    """Returns `__version__` of tf_marscf/_version.py without importing the package.
+
+    Importing it would need TensorFlow, which an installer does not have yet.
+
+    Raises:
+        RuntimeError: if the file has no `__version__ = "..."` line.
+    """
+    text = (ROOT / "tf_marscf" / "_version.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "([^"]+)"$', text, flags=re.MULTILINE)
+    if match is None:
+        raise RuntimeError("tf_marscf/_version.py has no line '__version__ = \"...\"'.")
+    return match.group(1)
+
+
+def read_long_description() -> str:
+    """Returns the text of README.md, or nothing in a checkout that has none yet."""
+    readme = ROOT / "README.md"
+    return readme.read_text(encoding="utf-8") if readme.exists() else ""
+
+
+INSTALL_REQUIRES = [
+    "absl-py>=2.1",
+    # TensorFlow Datasets 4.9.10 imports importlib_resources when it prepares a data set, yet
+    # declares it for Python < 3.9 only.
+    "importlib_resources>=6.0",
+    # TensorFlow 2.21 itself needs Keras >= 3.12. The bijectors hold Keras 3 layers through their
+    # `Variable.value`, an interface that a new major version may change.
+    "keras>=3.12,<4",
+    "numpy>=1.26",
+    # Asks a data set's servers for an answer before TensorFlow Datasets starts its many retries.
+    "requests>=2.28",
+    # The embedded 8 x 8 digits: the one data set that needs no download.
+    "scikit-learn>=1.5",
+    "tensorboard>=2.19",
+    "tensorflow>=2.21,<2.22",
+    "tensorflow-datasets>=4.9,<5",
+    # The newest release; it follows TensorFlow's internals, so the two ranges move together.
+    "tensorflow-probability>=0.25,<0.26",
+    # Only because TensorFlow Probability imports it; nothing here does.
+    "tf-keras>=2.21,<2.22",
+]
+
+EXTRAS_REQUIRE = {
+    "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+    # Only to read .pt files of weights.
+    "torch": ["torch>=2.4"],
+    "dev": [
+        "hypothesis>=6.100",
+        "pytest>=8.0",
+        "pytest-xdist>=3.5",
+        "ruff>=0.8",
+    ],
+}
+
+setup(
+    name="tf_marscf",
+    version=read_version(),
+    description=(
+        "Normalizing flows with multi-scale autoregressive priors (mAR-SCF) for TensorFlow "
+        "Probability and Keras 3."
+    ),
+    long_description=read_long_description(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["tf_marscf", "tf_marscf.*"]),
+    python_requires=">=3.11",
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,26 @@
+"""tf_marscf: normalizing flows with multi-scale autoregressive priors, for TensorFlow.
+
+Public names are loaded when they are first used, so that the import itself is quick.
+"""
+
+import importlib
+
+from tf_marscf._version import __version__
+
+_MODULES = {
+    "Dequantized": "tf_marscf.distributions",
+    "MarScf": "tf_marscf.flow",
+    "MarScfConfig": "tf_marscf.config",
+}
+
+__all__ = ["Dequantized", "MarScf", "MarScfConfig", "__version__"]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,87 @@
+"""Affine coupling."""
+
+import tensorflow as tf
+
+from tf_marscf.bijectors.image_bijector import (
+    ImageBijector,
+    check_even_channels,
+    sum_over_event,
+)
+from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
+from tf_marscf.networks.keras_module import KerasModule
+
+_RAW_SCALE_OFFSET = 2.0  # Glow's: a zero network scales by sigmoid(2) = 0.88.
+
+
+class AffineCoupling(ImageBijector):
+    """Shifts and scales one half of the channels, given the other (Glow, Section 3.3).
+
+        z_1, z_2 = the halves of x
+        shift, raw = even, odd channels of network(z_1)
+        y = concat(z_1, z_2 * s + shift),   s = sigmoid(raw + 2),   log|det| = sum(log s)
+
+    Args:
+        num_channels: C, even.
+        hidden_channels: channels inside the network.
+        seed: Python `int` or None, seed of the network's initial weights.
+        dtype: float dtype.
+        validate_args: Python `bool`.
+        name: Python `str`.
+
+    Raises:
+        ValueError: if `num_channels` is odd.
+    """
+
+    def __init__(
+        self,
+        num_channels,
+        hidden_channels,
+        seed=None,
+        dtype=tf.float32,
+        validate_args=False,
+        name="affine_coupling",
+    ):
+        parameters = dict(locals())
+        check_even_channels(num_channels, name)
+        with tf.name_scope(name) as name:
+            self.network = KerasModule(
+                AffineCouplingNetwork(
+                    hidden_channels, num_channels, seed=seed, dtype=tf.as_dtype(dtype).name
+                ),
+                (None, None, None, num_channels // 2),
+            )
+            super().__init__(
+                num_channels,
+                dtype=dtype,
+                is_constant_jacobian=False,
+                parameters=parameters,
+                validate_args=validate_args,
+                name=name,
+            )
+
+    def _shift_and_raw_scale(self, condition, **kwargs):
+        outputs = self.network(condition, **kwargs)
+        return outputs[..., 0::2], outputs[..., 1::2] + _RAW_SCALE_OFFSET
+
+    def _initialize(self, x):
+        self._shift_and_raw_scale(tf.split(x, 2, axis=-1)[0], initialize=True)
+        return super()._initialize(x)
+
+    def _forward_and_log_det(self, x, dropout_seed=None):
+        condition, changed = tf.split(x, 2, axis=-1)
+        shift, raw_scale = self._shift_and_raw_scale(condition, dropout_seed=dropout_seed)
+        changed = changed * tf.sigmoid(raw_scale) + shift
+        return (
+            tf.concat([condition, changed], axis=-1),
+            sum_over_event(tf.math.log_sigmoid(raw_scale)),
+        )
+
+    def _inverse_and_log_det(self, y, dropout_seed=None):
+        condition, changed = tf.split(y, 2, axis=-1)
+        shift, raw_scale = self._shift_and_raw_scale(condition, dropout_seed=dropout_seed)
+        # 1 / sigmoid(a) = 1 + exp(-a), which does not divide by a rounded zero.
+        changed = (changed - shift) * (1.0 + tf.exp(-raw_scale))
+        return (
+            tf.concat([condition, changed], axis=-1),
+            -sum_over_event(tf.math.log_sigmoid(raw_scale)),
+        )

@@ -1,0 +1,75 @@
+"""One step of flow."""
+
+import tensorflow as tf
+
+from tf_marscf.bijectors.act_norm import ActNorm
+from tf_marscf.bijectors.affine_coupling import AffineCoupling
+from tf_marscf.bijectors.half_swap import HalfSwap
+from tf_marscf.bijectors.image_chain import ImageChain
+from tf_marscf.bijectors.invertible_conv1x1 import InvertibleConv1x1
+from tf_marscf.bijectors.mix_log_cdf_coupling import MixLogCdfCoupling
+from tf_marscf.networks.initializers import spawn_seeds
+
+COUPLINGS = ("affine", "mixlogcdf")
+
+
+class FlowStep(ImageChain):
+    """ActNorm -> invertible 1x1 convolution -> coupling (-> half swap after MixLogCDF).
+
+    Args:
+        num_channels: C, even.
+        hidden_channels: channels inside the coupling's network.
+        coupling: "affine" or "mixlogcdf".
+        coupling_options: dict of further arguments of the coupling.
+        seed: Python `int` or None, seed of the initial weights.
+        dtype: float dtype.
+        validate_args: Python `bool`.
+        name: Python `str`.
+
+    Raises:
+        ValueError: if `coupling` is unknown.
+    """
+
+    def __init__(
+        self,
+        num_channels,
+        hidden_channels,
+        coupling="affine",
+        coupling_options=None,
+        seed=None,
+        dtype=tf.float32,
+        validate_args=False,
+        name="flow_step",
+    ):
+        parameters = dict(locals())
+        if coupling not in COUPLINGS:
+            raise ValueError(f"`coupling` must be one of {COUPLINGS}; got {coupling!r}.")
+        convolution_seed, coupling_seed = spawn_seeds(seed, 2)
+        common = {"dtype": dtype, "validate_args": validate_args}
+        coupling_class = AffineCoupling if coupling == "affine" else MixLogCdfCoupling
+        bijectors = [
+            ActNorm(num_channels, **common),
+            InvertibleConv1x1(num_channels, seed=convolution_seed, **common),
+            coupling_class(
+                num_channels, hidden_channels, seed=coupling_seed, **(coupling_options or {}),
+                **common,
+            ),
+        ]  # fmt: skip
+        if coupling == "mixlogcdf":
+            bijectors.append(HalfSwap(num_channels, **common))
+        super().__init__(bijectors, validate_args=validate_args, parameters=parameters, name=name)
+
+    @property
+    def act_norm(self):
+        """The `ActNorm` of this step."""
+        return self.bijectors[0]
+
+    @property
+    def invertible_conv1x1(self):
+        """The `InvertibleConv1x1` of this step."""
+        return self.bijectors[1]
+
+    @property
+    def coupling(self):
+        """The coupling of this step."""
+        return self.bijectors[2]

@@ -1,0 +1,136 @@
+"""The architecture of a model, as data: checked once, saved with the weights."""
+
+import dataclasses
+import numbers
+
+COUPLINGS = ("affine", "mixlogcdf")
+PRIORS = ("mar", "gaussian")
+DTYPES = ("float32", "float64")
+
+# By level, as published; the last entry serves all further levels.
+_PUBLISHED_KERNEL_SIZES = (5, 5, 3)
+_PUBLISHED_DILATIONS = (2, 1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MarScfConfig:
+    """What `MarScf` is built from; see there for each field.
+
+    Raises:
+        TypeError, ValueError: from the constructor, naming field, rule and value seen.
+    """
+
+    image_shape: tuple
+    num_levels: int = 3
+    num_steps: int = 32
+    hidden_channels: int = 512
+    coupling: str = "affine"
+    prior: str = "mar"
+    prior_hidden_channels: int = 32
+    prior_num_layers: int = 3
+    prior_kernel_sizes: tuple = None
+    prior_dilations: tuple = None
+    prior_code_channels: int = 4
+    prior_code_hidden_channels: int = 32
+    num_blocks: int = 10
+    num_components: int = 32
+    num_heads: int = 4
+    dropout_rate: float = 0.2
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        self._set("image_shape", _integers("image_shape", self.image_shape, length=3))
+        for name in (
+            "num_levels",
+            "num_steps",
+            "hidden_channels",
+            "prior_hidden_channels",
+            "prior_num_layers",
+            "prior_code_channels",
+            "prior_code_hidden_channels",
+            "num_blocks",
+            "num_components",
+            "num_heads",
+        ):
+            self._set(name, _integer(name, getattr(self, name)))
+        for name, choices in (("coupling", COUPLINGS), ("prior", PRIORS), ("dtype", DTYPES)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"`{name}` must be one of {choices}; got {getattr(self, name)!r}.")
+        self._check_sizes()
+        self._set_by_level("prior_kernel_sizes", _PUBLISHED_KERNEL_SIZES)
+        self._set_by_level("prior_dilations", _PUBLISHED_DILATIONS)
+        if any(size % 2 == 0 for size in self.prior_kernel_sizes):
+            raise ValueError(f"`prior_kernel_sizes` must be odd; got {self.prior_kernel_sizes}.")
+        if not isinstance(self.dropout_rate, numbers.Real) or not 0.0 <= self.dropout_rate < 1.0:
+            raise ValueError(f"`dropout_rate` must be in [0, 1); got {self.dropout_rate!r}.")
+        if self.coupling == "mixlogcdf" and self.hidden_channels % self.num_heads:
+            raise ValueError(
+                "`hidden_channels` must be a multiple of `num_heads` for mixlogcdf couplings; got "
+                f"hidden_channels={self.hidden_channels}, num_heads={self.num_heads}."
+            )
+
+    def _set(self, name, value):
+        object.__setattr__(self, name, value)
+
+    def _set_by_level(self, name, default):
+        """Fills in one integer a level."""
+        values = getattr(self, name)
+        if values is None:
+            values = default + default[-1:] * max(self.num_levels - len(default), 0)
+            values = values[: self.num_levels]
+        if isinstance(values, numbers.Integral):
+            values = (values,) * self.num_levels
+        self._set(name, _integers(name, values, length=self.num_levels))
+
+    def _check_sizes(self):
+        divisor = 2**self.num_levels
+        for axis, size in zip(("height", "width"), self.image_shape[:2], strict=True):
+            if size % divisor:
+                raise ValueError(
+                    f"`image_shape` must have a {axis} divisible by 2^num_levels = {divisor}; got "
+                    f"image_shape={self.image_shape}, num_levels={self.num_levels}."
+                )
+
+    @property
+    def channels_per_level(self):
+        """Channels that each level's prior scores: Lemma A.1.
+
+        `2^i C` at level i < L, and `2^(L + 1) C` at level L, for C image channels.
+        """
+        channels = self.image_shape[2]
+        inner = [2**level * channels for level in range(1, self.num_levels)]
+        return (*inner, 2 ** (self.num_levels + 1) * channels)
+
+    @property
+    def num_sampling_steps(self):
+        """Sequential steps of the prior for one sample: O(N) for N x N images (Lemma 4.1)."""
+        return sum(self.channels_per_level) if self.prior == "mar" else self.num_levels
+
+    def latent_shape(self, level):
+        """(H, W, C) of what the prior of a level, counted from 0, scores."""
+        scale = 2 ** (level + 1)
+        height, width, _ = self.image_shape
+        return (height // scale, width // scale, self.channels_per_level[level])
+
+    def to_dict(self):
+        """A dict that JSON can hold and `MarScfConfig(**dict)` takes."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+
+def _integer(name, value):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"`{name}` must be an integer >= 1; got {value!r}.")
+    return int(value)
+
+
+def _integers(name, values, length):
+    try:
+        values = tuple(values)
+    except TypeError:
+        raise ValueError(f"`{name}` must be {length} integers >= 1; got {values!r}.") from None
+    if len(values) != length:
+        raise ValueError(f"`{name}` must be {length} integers >= 1; got {values!r}.")
+    return tuple(_integer(name, value) for value in values)

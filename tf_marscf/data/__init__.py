@@ -1,0 +1,21 @@
+"""Image data sets: loading, preprocessing, augmentation and input pipelines."""
+
+from tf_marscf.data.augmentation import AUGMENTATIONS, augment_image
+from tf_marscf.data.data_unavailable_error import DataUnavailableError
+from tf_marscf.data.dataset_options import DatasetOptions
+from tf_marscf.data.image_dataset import ImageDataset, collect_images
+from tf_marscf.data.pipeline import evaluation_pipeline, training_pipeline
+from tf_marscf.data.registry import dataset_names, load_dataset
+
+__all__ = [
+    "AUGMENTATIONS",
+    "DataUnavailableError",
+    "DatasetOptions",
+    "ImageDataset",
+    "augment_image",
+    "collect_images",
+    "dataset_names",
+    "evaluation_pipeline",
+    "load_dataset",
+    "training_pipeline",
+]

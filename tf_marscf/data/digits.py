@@ -1,0 +1,58 @@
+"""The handwritten digits that scikit-learn brings along: small, and never downloaded."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tf_marscf.data.dataset_options import DatasetOptions
+from tf_marscf.data.image_dataset import ImageDataset
+from tf_marscf.data.preprocessing import repeat_channel
+
+NUM_GREY_LEVELS = 17
+NUM_TEST_IMAGES = 300
+DEFAULT_NUM_VALIDATION_IMAGES = 200
+_PERMUTATION_SEED = 0
+
+
+def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
+    """Loads scikit-learn's embedded digits: 1797 images of 8 x 8 pixels, 17 grey levels.
+
+    The images are permuted once, always in the same way: the last 300 are the test set, those
+    before them (200 by default) the validation set, the rest (1297) the training set. Neither
+    `data_dir` nor `download` has a say, since the images come with scikit-learn.
+
+    Args:
+        options: how to load them; None is `DatasetOptions()`.
+
+    Returns:
+        The data set, of shape `[8, 8, 1]`, or `[8, 8, 3]` where `options.num_channels` is 3.
+
+    Raises:
+        ValueError: if `options.num_validation_images` leaves no training image.
+    """
+    from sklearn import datasets
+
+    options = DatasetOptions() if options is None else options
+    # The values are whole numbers stored as float64.
+    images = datasets.load_digits().images.astype(np.uint8)[..., np.newaxis]
+    if options.num_channels == 3:
+        images = repeat_channel(images, 3)
+    # NumPy freezes the streams of RandomState; those of Generator may change with a release.
+    images = images[np.random.RandomState(_PERMUTATION_SEED).permutation(len(images))]
+    num_development = len(images) - NUM_TEST_IMAGES
+    num_validation = options.num_validation_images
+    if num_validation is None:
+        num_validation = DEFAULT_NUM_VALIDATION_IMAGES
+    if num_validation >= num_development:
+        raise ValueError(
+            f"`num_validation_images` must be below the {num_development} images that are not "
+            f"in the test set of 'digits'; got {num_validation}."
+        )
+    num_train = num_development - num_validation
+    return ImageDataset.from_arrays(
+        train=images[:num_train],
+        validation=images[num_train:num_development] if num_validation else None,
+        test=images[num_development:],
+        num_grey_levels=NUM_GREY_LEVELS,
+        name="digits",
+    )

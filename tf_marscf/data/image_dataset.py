@@ -1,0 +1,194 @@
+"""A data set of images, split for training, validation and test."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageDataset:
+    """Images of one size, split for training, validation and test.
+
+    Every split is a `tf.data.Dataset` of single images, uint8 of shape `image_shape`, in a fixed
+    order and of a known number, so that arrays in memory and files on disk look the same.
+
+    Attributes:
+        train: training images.
+        validation: images held out of training, or None where none are held out.
+        test: images of the data set's standard test set.
+        image_shape: `(height, width, channels)`, all static.
+        num_grey_levels: a pixel is an integer in `[0, num_grey_levels)`; 2 to 256.
+        name: name of the data set as `load_dataset` takes it.
+
+    Raises:
+        TypeError: if a split is no `tf.data.Dataset` of single uint8 tensors.
+        ValueError: if a split's images do not have `image_shape`, a split is empty or of unknown
+            size, `image_shape` is not three positive sizes or `num_grey_levels` is out of range.
+    """
+
+    train: tf.data.Dataset
+    validation: tf.data.Dataset | None
+    test: tf.data.Dataset
+    image_shape: tuple[int, int, int]
+    num_grey_levels: int
+    name: str
+
+    def __post_init__(self):
+        """Checks the splits against the image shape."""
+        shape = tuple(self.image_shape)
+        if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
+            raise ValueError(
+                "`image_shape` must be three positive integers (height, width, channels); got "
+                f"{self.image_shape!r}."
+            )
+        object.__setattr__(self, "image_shape", shape)
+        if not 2 <= self.num_grey_levels <= 256:
+            raise ValueError(
+                f"`num_grey_levels` must be from 2 to 256 (uint8); got {self.num_grey_levels!r}."
+            )
+        for split, images in self.splits().items():
+            check_images(images, split)
+            if tuple(images.element_spec.shape) != shape:
+                raise ValueError(
+                    f"`{split}` must hold images of `image_shape` {shape}; got "
+                    f"{images.element_spec.shape}."
+                )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        train: np.ndarray,
+        validation: np.ndarray | None,
+        test: np.ndarray,
+        num_grey_levels: int,
+        name: str,
+    ) -> ImageDataset:
+        """Builds a data set from arrays in memory.
+
+        Args:
+            train: uint8 `[num_images, height, width, channels]`.
+            validation: as `train`, or None.
+            test: as `train`.
+            num_grey_levels: a pixel is an integer in `[0, num_grey_levels)`.
+            name: name of the data set.
+
+        Returns:
+            The data set.
+
+        Raises:
+            TypeError: if an array is not uint8.
+            ValueError: if an array is not of rank 4, is empty, differs in image shape, or holds
+                a pixel of `num_grey_levels` or more.
+        """
+        arrays = {"train": train, "validation": validation, "test": test}
+        datasets: dict[str, tf.data.Dataset | None] = {}
+        for split, array in arrays.items():
+            if array is None:
+                datasets[split] = None
+                continue
+            _check_array(array, split, num_grey_levels)
+            datasets[split] = tf.data.Dataset.from_tensor_slices(array)
+        return cls(
+            **datasets,
+            image_shape=tuple(int(size) for size in np.shape(train)[1:]),
+            num_grey_levels=num_grey_levels,
+            name=name,
+        )
+
+    def splits(self) -> dict[str, tf.data.Dataset]:
+        """Returns the splits there are, by name; an absent validation split is left out."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: images for name, images in splits.items() if images is not None}
+
+    @property
+    def num_train_images(self) -> int:
+        """Number of training images."""
+        return int(self.train.cardinality())
+
+    @property
+    def num_validation_images(self) -> int:
+        """Number of validation images; 0 where none are held out."""
+        return 0 if self.validation is None else int(self.validation.cardinality())
+
+    @property
+    def num_test_images(self) -> int:
+        """Number of test images."""
+        return int(self.test.cardinality())
+
+    @property
+    def num_dimensions(self) -> int:
+        """Dimensions of an image (height x width x channels), the D of bits per dimension."""
+        return int(np.prod(self.image_shape))
+
+
+def check_images(images: tf.data.Dataset, argument: str) -> None:
+    """Checks that `images` is a finite data set of single uint8 images of one static shape.
+
+    Args:
+        images: the data set to check.
+        argument: what to call it in an error.
+
+    Raises:
+        TypeError: if `images` is no `tf.data.Dataset` of single uint8 tensors.
+        ValueError: if the images' shape is not static and of rank 3, or their number is unknown,
+            infinite or 0.
+    """
+    if not isinstance(images, tf.data.Dataset):
+        raise TypeError(
+            f"`{argument}` must be a tf.data.Dataset of single images; got {type(images).__name__}."
+        )
+    spec = images.element_spec
+    if not isinstance(spec, tf.TensorSpec) or spec.dtype != tf.uint8:
+        raise TypeError(f"`{argument}` must hold single uint8 tensors; got {spec}.")
+    if spec.shape.rank != 3 or not spec.shape.is_fully_defined():
+        raise ValueError(
+            f"`{argument}` must hold images of static shape [height, width, channels]; got "
+            f"{spec.shape}."
+        )
+    cardinality = int(images.cardinality())
+    if cardinality <= 0:
+        seen = {
+            tf.data.INFINITE_CARDINALITY: "an infinite number",
+            tf.data.UNKNOWN_CARDINALITY: "an unknown number",
+        }.get(cardinality, "none")
+        raise ValueError(f"`{argument}` must hold a known, positive number of images; got {seen}.")
+
+
+def collect_images(images: tf.data.Dataset, num_images: int) -> np.ndarray:
+    """Returns the first images of a split as an array.
+
+    Args:
+        images: single uint8 images `[height, width, channels]`.
+        num_images: how many to return.
+
+    Returns:
+        uint8 `[num_images, height, width, channels]`.
+
+    Raises:
+        ValueError: if there are fewer than `num_images` images, or `num_images` is below 1.
+    """
+    check_images(images, "images")
+    available = int(images.cardinality())
+    if not 1 <= num_images <= available:
+        raise ValueError(f"`num_images` must be from 1 to {available}; got {num_images}.")
+    return np.stack(list(images.take(num_images).as_numpy_iterator()))
+
+
+def _check_array(array: np.ndarray, argument: str, num_grey_levels: int) -> None:
+    """Checks the images of one split, given as an array."""
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+        seen = getattr(array, "dtype", type(array).__name__)
+        raise TypeError(f"`{argument}` must be a uint8 array; got {seen}.")
+    if array.ndim != 4 or array.size == 0:
+        raise ValueError(
+            f"`{argument}` must be a non-empty array [num_images, height, width, channels]; got "
+            f"shape {array.shape}."
+        )
+    if array.max() >= num_grey_levels:
+        raise ValueError(
+            f"`{argument}` must hold pixels below `num_grey_levels` {num_grey_levels}; got "
+            f"{array.max()}."
+        )

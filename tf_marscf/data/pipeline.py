@@ -1,0 +1,120 @@
+"""Input pipelines: from single images to batches for training and for evaluation."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tf_marscf.data.augmentation import augment_image, check_augmentation
+from tf_marscf.data.image_dataset import check_images
+
+MAX_CACHE_BYTES = 2 * 1024**3
+MAX_SHUFFLE_BYTES = 512 * 1024**2
+
+
+def training_pipeline(
+    images: tf.data.Dataset,
+    batch_size: int,
+    seed: int,
+    augmentation: str = "none",
+    *,
+    first_step: int = 0,
+    max_cache_bytes: int = MAX_CACHE_BYTES,
+    max_shuffle_bytes: int = MAX_SHUFFLE_BYTES,
+) -> tf.data.Dataset:
+    """Endless full batches of training images, in a new order each epoch.
+
+    Epochs follow each other without a gap: a batch may hold the end of one and the start of the
+    next, so every image is seen once an epoch and no batch is short. The order of epoch e and
+    the augmentation of the n-th image depend on nothing but `seed`, e and n. So a run resumed
+    with `first_step` gets the very batches that an unbroken run would have had.
+
+    Args:
+        images: single uint8 images `[height, width, channels]`, in a fixed order.
+        batch_size: images a batch, over all devices.
+        seed: decides the order and the augmentation.
+        augmentation: a key of `tf_marscf.data.AUGMENTATIONS`.
+        first_step: number of batches to leave out at the start, those of the steps done already.
+            Whole epochs cost nothing; the rest of one is read and dropped.
+        max_cache_bytes: images that take no more than this are kept in memory after the first
+            epoch; more are read again each epoch.
+        max_shuffle_bytes: memory of the shuffle buffer. Images that take no more are shuffled
+            evenly; of more, the buffer holds a window.
+
+    Returns:
+        A data set of unknown end with elements uint8 `[batch_size, height, width, channels]`.
+
+    Raises:
+        TypeError: if `images` is no data set of single uint8 images, or `batch_size`, `seed` or
+            `first_step` is no integer.
+        ValueError: if the number or the shape of the images is not known, `batch_size` is below
+            1, `first_step` is negative, `max_shuffle_bytes` does not hold one image, or
+            `augmentation` is unknown.
+    """
+    check_images(images, "images")
+    _check_integer(batch_size, "batch_size", minimum=1)
+    _check_integer(seed, "seed", minimum=None)
+    _check_integer(first_step, "first_step", minimum=0)
+    check_augmentation(augmentation)
+    num_images = int(images.cardinality())
+    bytes_per_image = images.element_spec.shape.num_elements()
+    _check_integer(max_shuffle_bytes, "max_shuffle_bytes", minimum=bytes_per_image)
+    if num_images * bytes_per_image <= max_cache_bytes:
+        images = images.cache()
+    shuffle_buffer_size = min(num_images, max_shuffle_bytes // bytes_per_image)
+    first_image = first_step * batch_size
+    first_epoch, num_skipped = divmod(first_image, num_images)
+    order_seed, augmentation_seed = tf.unstack(tf.random.split(tf.constant([seed, 0], tf.int64), 2))
+
+    def images_of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        # One shuffle an epoch instead of `reshuffle_each_iteration`, whose order depends on how
+        # often the data set was iterated before and so cannot be resumed.
+        shuffled = images.shuffle(
+            shuffle_buffer_size,
+            seed=tf.random.stateless_uniform(
+                [], tf.random.fold_in(order_seed, epoch), minval=None, maxval=None, dtype=tf.int64
+            ),
+            reshuffle_each_iteration=False,
+        )
+        is_first = tf.equal(epoch, first_epoch)
+        return shuffled.skip(tf.where(is_first, tf.constant(num_skipped, tf.int64), 0))
+
+    endless = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(images_of_epoch)
+    if augmentation != "none":
+        endless = endless.enumerate(start=first_image).map(
+            lambda index, image: augment_image(
+                image, tf.random.fold_in(augmentation_seed, index), augmentation
+            ),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+    return endless.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    """All images once, in order; the last batch is as short as it must be.
+
+    Args:
+        images: single uint8 images `[height, width, channels]`.
+        batch_size: images a batch, but for the last.
+
+    Returns:
+        A data set of `ceil(num_images / batch_size)` elements uint8
+        `[batch, height, width, channels]`.
+
+    Raises:
+        TypeError: if `images` is no data set of single uint8 images, or `batch_size` is no
+            integer.
+        ValueError: if the number or the shape of the images is not known, or `batch_size` is
+            below 1.
+    """
+    check_images(images, "images")
+    _check_integer(batch_size, "batch_size", minimum=1)
+    return images.batch(batch_size, drop_remainder=False).prefetch(tf.data.AUTOTUNE)
+
+
+def _check_integer(value: int, argument: str, minimum: int | None) -> None:
+    """Checks that an argument is an integer, and at least `minimum` where that is given."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"`{argument}` must be an integer; got {value!r}.")
+    if minimum is not None and value < minimum:
+        raise ValueError(f"`{argument}` must be at least {minimum}; got {value}.")

@@ -1,0 +1,62 @@
+"""Deterministic changes of image size and channel count."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+
+def zero_pad(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Pads an image with zeros on all sides, equally up to one pixel.
+
+    Args:
+        image: `[height_in, width_in, channels]` of any dtype, of static shape.
+        height: height of the result, at least `height_in`.
+        width: width of the result, at least `width_in`.
+
+    Returns:
+        `[height, width, channels]` of the dtype of `image`. Where the padding is odd, the bottom
+        and the right get the pixel more.
+
+    Raises:
+        ValueError: if `image` is not of static rank 3 or is larger than the result.
+    """
+    image = tf.convert_to_tensor(image)
+    if image.shape.rank != 3 or not image.shape.is_fully_defined():
+        raise ValueError(
+            f"`image` must have a static shape [height, width, channels]; got {image.shape}."
+        )
+    paddings = []
+    for argument, size, size_in in (
+        ("height", height, image.shape[0]),
+        ("width", width, image.shape[1]),
+    ):
+        if size < size_in:
+            raise ValueError(
+                f"`{argument}` must be at least the image's {argument} {size_in}; got {size}."
+            )
+        before = (size - size_in) // 2
+        paddings.append((before, size - size_in - before))
+    return tf.pad(image, [*paddings, (0, 0)])
+
+
+def repeat_channel(images: tf.Tensor | np.ndarray, num_channels: int) -> tf.Tensor | np.ndarray:
+    """Copies the one channel of grey images.
+
+    Bits per dimension of such copies cannot be compared with those of 1-channel images.
+
+    Args:
+        images: `[..., height, width, 1]`, a tensor or an array.
+        num_channels: number of copies.
+
+    Returns:
+        `[..., height, width, num_channels]`, of the kind and dtype of `images`.
+
+    Raises:
+        ValueError: if `images` does not have exactly one channel.
+    """
+    if images.shape[-1] != 1:
+        raise ValueError(f"`images` must have 1 channel to be copied; got shape {images.shape}.")
+    if isinstance(images, np.ndarray):
+        return np.repeat(images, num_channels, axis=-1)
+    return tf.repeat(images, num_channels, axis=-1)

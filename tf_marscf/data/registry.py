@@ -1,0 +1,64 @@
+"""Data sets by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
+from tf_marscf.data.dataset_options import DatasetOptions
+from tf_marscf.data.digits import load_digits
+from tf_marscf.data.image_dataset import ImageDataset
+from tf_marscf.data.tfds_images import TFDS_IMAGE_SOURCES, load_tfds_images
+
+# A further kind of data set is one more entry here: a name and a function of the options.
+_LOADERS: Mapping[str, Callable[[DatasetOptions], ImageDataset]] = MappingProxyType(
+    {
+        "digits": load_digits,
+        **{name: partial(load_tfds_images, name) for name in TFDS_IMAGE_SOURCES},
+    }
+)
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Returns the names that `load_dataset` takes, sorted."""
+    return tuple(sorted(_LOADERS))
+
+
+def load_dataset(
+    name: str,
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    download: bool = True,
+    num_channels: int | None = None,
+    num_validation_images: int | None = None,
+) -> ImageDataset:
+    """Loads a data set by name.
+
+    Args:
+        name: one of `dataset_names()`.
+        data_dir: directory that holds prepared data sets, or None for TensorFlow Datasets'
+            default; 'digits' has no need of it.
+        download: whether a missing data set may be downloaded into `data_dir`.
+        num_channels: channels of the images: None keeps the data set's own number, 3 copies a
+            1-channel image three times.
+        num_validation_images: how many images are held out of the training images for
+            validation: None is the data set's default, 0 trains on all of them.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataUnavailableError: if the data set is neither in `data_dir` nor can be downloaded.
+        ValueError: if `name` is unknown or an option does not suit the data set.
+    """
+    if name not in _LOADERS:
+        raise ValueError(f"`name` must be one of {', '.join(dataset_names())}; got {name!r}.")
+    options = DatasetOptions(
+        data_dir=data_dir,
+        download=download,
+        num_channels=num_channels,
+        num_validation_images=num_validation_images,
+    )
+    return _LOADERS[name](options)

@@ -1,0 +1,174 @@
+"""Image data sets of TensorFlow Datasets (TFDS)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import tensorflow as tf
+
+from tf_marscf.data.data_unavailable_error import DataUnavailableError
+from tf_marscf.data.dataset_options import DatasetOptions
+from tf_marscf.data.image_dataset import ImageDataset
+from tf_marscf.data.preprocessing import repeat_channel, zero_pad
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+PROBE_TIMEOUT_SECONDS = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TfdsImageSource:
+    """What has to be known of a TFDS data set to load its images.
+
+    Attributes:
+        stored_shape: `(height, width, channels)` of the stored images.
+        padded_size: height and width after zero padding; the stored size for no padding.
+        test_split: name of the split that results are reported on.
+        default_num_validation_images: images held out of the end of 'train'.
+    """
+
+    stored_shape: tuple[int, int, int]
+    padded_size: int
+    test_split: str
+    default_num_validation_images: int
+
+
+TFDS_IMAGE_SOURCES: Mapping[str, TfdsImageSource] = MappingProxyType(
+    {
+        "cifar10": TfdsImageSource((32, 32, 3), 32, "test", 5_000),
+        "mnist": TfdsImageSource((28, 28, 1), 32, "test", 5_000),
+        "fashion_mnist": TfdsImageSource((28, 28, 1), 32, "test", 5_000),
+        # The standard 'validation' split is the one that published figures are computed on.
+        "downsampled_imagenet/32x32": TfdsImageSource((32, 32, 3), 32, "validation", 10_000),
+        "downsampled_imagenet/64x64": TfdsImageSource((64, 64, 3), 64, "validation", 10_000),
+    }
+)
+
+
+def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageDataset:
+    """Loads the images of a TFDS data set, zero-padded to 32 x 32 where they are 28 x 28.
+
+    The test set is the standard one; the validation set is the end of the standard training set.
+    The order of the images is fixed.
+
+    Args:
+        name: a key of `TFDS_IMAGE_SOURCES`.
+        options: how to load them; None is `DatasetOptions()`.
+
+    Returns:
+        The data set, with 256 grey levels.
+
+    Raises:
+        DataUnavailableError: if the data set is not prepared in the data directory and may not
+            or cannot be downloaded.
+        ValueError: if `name` is unknown, `options.num_channels` does not suit the images, or
+            `options.num_validation_images` leaves no training image.
+    """
+    if name not in TFDS_IMAGE_SOURCES:
+        raise ValueError(f"`name` must be one of {list(TFDS_IMAGE_SOURCES)}; got {name!r}.")
+    import tensorflow_datasets as tfds
+
+    options = DatasetOptions() if options is None else options
+    source = TFDS_IMAGE_SOURCES[name]
+    num_channels = _num_channels(name, source, options)
+    data_dir = None if options.data_dir is None else os.fspath(options.data_dir)
+    builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
+    if not builder.is_prepared():
+        _download_and_prepare(builder, name, options.download)
+
+    num_development = builder.info.splits["train"].num_examples
+    num_validation = options.num_validation_images
+    if num_validation is None:
+        num_validation = source.default_num_validation_images
+    if num_validation >= num_development:
+        raise ValueError(
+            f"`num_validation_images` must be below the {num_development} images of the training "
+            f"set of {name!r}; got {num_validation}."
+        )
+    num_train = num_development - num_validation
+
+    def read(split: str) -> tf.data.Dataset:
+        return _read_images(builder, split, source, num_channels)
+
+    return ImageDataset(
+        train=read(f"train[:{num_train}]"),
+        validation=read(f"train[{num_train}:]") if num_validation else None,
+        test=read(source.test_split),
+        image_shape=(source.padded_size, source.padded_size, num_channels),
+        num_grey_levels=256,
+        name=name,
+    )
+
+
+def _num_channels(name: str, source: TfdsImageSource, options: DatasetOptions) -> int:
+    """Returns the channels of the loaded images; raises ValueError if they cannot be had."""
+    stored = source.stored_shape[2]
+    if options.num_channels in (None, stored):
+        return stored
+    if stored != 1:
+        raise ValueError(
+            f"`num_channels` must be {stored} for {name!r}; got {options.num_channels}."
+        )
+    return options.num_channels
+
+
+def _read_images(
+    builder: tfds.core.DatasetBuilder, split: str, source: TfdsImageSource, num_channels: int
+) -> tf.data.Dataset:
+    """Returns the images of a TFDS split, padded and with `num_channels` channels."""
+    import tensorflow_datasets as tfds
+
+    def to_image(features: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        # TFDS does not know the size of the down-sampled ImageNet images.
+        image = tf.ensure_shape(features["image"], source.stored_shape)
+        image = zero_pad(image, source.padded_size, source.padded_size)
+        return image if num_channels == image.shape[-1] else repeat_channel(image, num_channels)
+
+    examples = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders=tfds.decode.PartialDecoding({"image": True}),
+        # The pipeline decides on caching, with the size in memory at hand.
+        read_config=tfds.ReadConfig(try_autocache=False),
+    )
+    return examples.map(to_image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _download_and_prepare(builder: tfds.core.DatasetBuilder, name: str, download: bool) -> None:
+    """Downloads a data set, or raises DataUnavailableError."""
+    import tensorflow_datasets as tfds
+
+    data_dir = os.fspath(builder.data_dir_root)
+    if not download:
+        raise DataUnavailableError(name, data_dir, "it is not prepared and downloads are off")
+    try:
+        # TFDS repeats a failing request ten times, for minutes, and without a time limit.
+        _check_servers_answer(builder.url_infos or ())
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+        )
+    # OSError covers the errors of `requests`, of sockets and of the file system.
+    except (OSError, tfds.download.DownloadError) as error:
+        reason = f"the download failed with {type(error).__name__}: {error}"
+        raise DataUnavailableError(name, data_dir, reason) from error
+
+
+def _check_servers_answer(urls: Iterable[str]) -> None:
+    """Requests one file of each server, without reading it.
+
+    Raises:
+        requests.RequestException: if a server does not answer within `PROBE_TIMEOUT_SECONDS` or
+            refuses the file.
+    """
+    import requests
+
+    url_by_server = {urlsplit(url).netloc: url for url in urls}
+    for url in url_by_server.values():
+        with requests.get(url, stream=True, timeout=PROBE_TIMEOUT_SECONDS) as response:
+            response.raise_for_status()

@@ -1,0 +1,19 @@
+"""TFP distributions: the priors of the latents, and of 8-bit images around a density."""
+
+from tf_marscf.distributions.dequantized import Dequantized
+from tf_marscf.distributions.flow_level import FlowLevel
+from tf_marscf.distributions.gaussian_prior import GaussianPrior
+from tf_marscf.distributions.latent_prior import LatentPrior
+from tf_marscf.distributions.mar_prior import MarPrior
+from tf_marscf.distributions.pixel_scaling import PixelScaling
+from tf_marscf.distributions.split_prior import SplitPrior
+
+__all__ = [
+    "Dequantized",
+    "FlowLevel",
+    "GaussianPrior",
+    "LatentPrior",
+    "MarPrior",
+    "PixelScaling",
+    "SplitPrior",
+]

@@ -1,0 +1,144 @@
+"""Images with integer grey levels, around a continuous density."""
+
+import math
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tf_marscf.distributions.image_distribution import ImageDistribution, check_value
+from tf_marscf.distributions.pixel_scaling import PixelScaling
+from tf_marscf.stateless_seed import split_seed, stateless_seed
+
+
+class Dequantized(ImageDistribution):
+    """The distribution of uint8 images that a density over continuous images implies.
+
+    The probability of an image k is the density's integral over the cell of values that round to
+    it: `P(k) = volume * E_u[p(x(k, u))]`, u uniform in [0, 1)^D. `log_prob` is a lower bound of
+    log P in expectation, from S draws of u (S = 1: uniform dequantization, Theis et al. 2016;
+    S > 1: the tighter importance-weighted bound of Burda et al. 2016, log P itself as S grows):
+
+        log_prob(k) = log(1/S sum_s p(x(k, u_s))) - D log(num_grey_levels)      in nats
+
+    Args:
+        distribution: a distribution of continuous images, event shape [H, W, C].
+        num_grey_levels: grey levels are 0 ... num_grey_levels - 1; 2 ... 256.
+        published_scaling: whether to scale pixels as the published code does (see
+            `PixelScaling`); needed to score its weights.
+        validate_args: Python `bool`: check at run time that pixels are below `num_grey_levels`.
+        name: Python `str`.
+
+    Raises:
+        ValueError: if `num_grey_levels` is out of range.
+    """
+
+    def __init__(
+        self,
+        distribution,
+        num_grey_levels=256,
+        published_scaling=False,
+        validate_args=False,
+        name="Dequantized",
+    ):
+        parameters = dict(locals())
+        with tf.name_scope(name) as name:
+            self._distribution = distribution
+            self._scaling = PixelScaling(num_grey_levels, published_scaling)
+            super().__init__(
+                dtype=tf.uint8,
+                reparameterization_type=tfp.distributions.NOT_REPARAMETERIZED,
+                validate_args=validate_args,
+                allow_nan_stats=False,
+                parameters=parameters,
+                name=name,
+            )
+
+    @property
+    def distribution(self):
+        """The density of continuous images."""
+        return self._distribution
+
+    @property
+    def scaling(self):
+        """The `PixelScaling` between grey levels and continuous values."""
+        return self._scaling
+
+    @property
+    def num_grey_levels(self):
+        """Number of grey levels."""
+        return self._scaling.num_grey_levels
+
+    @property
+    def num_dimensions(self):
+        """D = H * W * C."""
+        return self.event_shape.num_elements()
+
+    def dequantize(self, pixels, seed=None):
+        """Continuous images for uint8 images: uniform noise within each grey level.
+
+        Args:
+            pixels: uint8 [..., H, W, C].
+            seed: PRNG seed; an integer or a [2] integer tensor.
+
+        Returns:
+            Continuous images of the same shape, in the density's dtype.
+        """
+        pixels = check_value(self, pixels, "pixels")
+        noise = tf.random.stateless_uniform(
+            tf.shape(pixels), seed=stateless_seed(seed), dtype=self._distribution.dtype
+        )
+        return self._scaling.continuous(pixels, noise)
+
+    def _log_prob(self, value, seed=None, num_samples=1, **kwargs):
+        """The bound; `num_samples` is S, further arguments go to the density's `log_prob`."""
+        if num_samples < 1:
+            raise ValueError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
+        log_volume = self._scaling.log_volume(self.num_dimensions)
+        seeds = split_seed(stateless_seed(seed), num_samples)
+        # One draw at a time: a bound with many draws needs no more memory than one with one.
+        terms = [
+            self._distribution.log_prob(self.dequantize(value, draw_seed), **kwargs)
+            for draw_seed in seeds
+        ]
+        log_mean = tf.reduce_logsumexp(tf.stack(terms), axis=0) - math.log(num_samples)
+        return log_mean + tf.cast(log_volume, log_mean.dtype)
+
+    def bits_per_dim(self, pixels, seed=None, num_samples=1, **kwargs):
+        """`-log_prob(pixels) / (D log 2)`, in bits per dimension.
+
+        Args:
+            pixels: uint8 [..., H, W, C].
+            seed: PRNG seed of the dequantization noise.
+            num_samples: S, draws of noise an image.
+            **kwargs: go to the density's `log_prob`, such as `dropout_seed`.
+
+        Returns:
+            The leading shape of `pixels`, in the density's dtype.
+        """
+        log_prob = self.log_prob(pixels, seed=seed, num_samples=num_samples, **kwargs)
+        return -log_prob / (self.num_dimensions * math.log(2.0))
+
+    def _call_sample_n(self, sample_shape, seed, **kwargs):
+        """uint8 images; raises `InvalidArgumentError` if a sample is not finite."""
+        images = self._distribution.sample(sample_shape, seed=seed, **kwargs)
+        images = tf.debugging.check_numerics(
+            images, f"A sample of {self._distribution.name} is not finite"
+        )
+        return self._scaling.grey_levels(images)
+
+    def _event_shape(self):
+        return self._distribution.event_shape
+
+    def _event_shape_tensor(self):
+        return self._distribution.event_shape_tensor()
+
+    def _sample_control_dependencies(self, value, **kwargs):
+        if not self.validate_args:
+            return []
+        return [
+            tf.debugging.assert_less(
+                tf.cast(value, tf.int32),
+                self.num_grey_levels,
+                message=f"`value` of {self.name} must be below num_grey_levels.",
+            )
+        ]

@@ -1,0 +1,67 @@
+"""Glow's prior, the baseline."""
+
+import tensorflow as tf
+
+from tf_marscf.distributions.latent_prior import LatentPrior
+from tf_marscf.networks.keras_module import KerasModule
+from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
+
+
+class GaussianPrior(LatentPrior):
+    """All elements of l are independent given r (Glow's split prior).
+
+    Mean and log-scale are the even and odd channels of a zero-initialised 3x3 convolution of r.
+    Without r they are one learned pair a channel. Either way it starts as a standard normal.
+
+    Args:
+        event_shape: (H, W, C) of l.
+        num_conditional_channels: C_r, channels of r, or 0 at the last level.
+        dtype: float dtype.
+        validate_args: Python `bool`: check at run time that values are finite.
+        name: Python `str`.
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        num_conditional_channels=0,
+        dtype=tf.float32,
+        validate_args=False,
+        name="GaussianPrior",
+    ):
+        parameters = dict(locals())
+        num_channels = event_shape[-1]
+        with tf.name_scope(name) as name:
+            if num_conditional_channels:
+                self.network = KerasModule(
+                    ZeroInitConv2D(2 * num_channels, dtype=tf.as_dtype(dtype).name),
+                    (None, None, None, num_conditional_channels),
+                )
+            else:
+                self.mean_and_log_scale = tf.Variable(
+                    tf.zeros([2 * num_channels], dtype), name="mean_and_log_scale"
+                )
+            super().__init__(
+                event_shape,
+                num_conditional_channels,
+                dtype=dtype,
+                parameters=parameters,
+                validate_args=validate_args,
+                name=name,
+            )
+
+    @property
+    def num_sampling_steps(self):
+        """Sequential steps of one sample: all elements are drawn at once."""
+        return 1
+
+    def _mean_and_log_scale(self, latents, conditional_input):
+        if conditional_input is None:
+            outputs = tf.convert_to_tensor(self.mean_and_log_scale)
+        else:
+            outputs = self.network(conditional_input)
+        return outputs[..., 0::2], outputs[..., 1::2]
+
+    def _latents_from_noise(self, noise, conditional_input):
+        mean, log_scale = self._mean_and_log_scale(noise, conditional_input)
+        return mean + tf.exp(log_scale) * noise

@@ -1,0 +1,149 @@
+"""Base class of the priors of latent maps."""
+
+import abc
+import math
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tf_marscf.distributions.image_distribution import (
+    EVENT_NDIMS,
+    ImageDistribution,
+    check_value,
+)
+from tf_marscf.stateless_seed import stateless_seed
+
+_HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class LatentPrior(ImageDistribution, abc.ABC):
+    """p(l | r): Normal for each element of a latent map l [H, W, C], given a map r [H, W, C_r].
+
+        log p(l | r) = sum over elements of log Normal(l; mean, exp(log_scale))
+        l = mean + exp(log_scale) * noise, noise ~ Normal(0, 1)
+
+    A subclass says what mean and log_scale depend on. `log_prob` and `sample` take r as
+    `conditional_input` (the name that `tfd.PixelCNN` uses); where its leading shape is B, one
+    sample has shape [*B, H, W, C].
+
+    Args:
+        event_shape: (H, W, C) of l.
+        num_conditional_channels: C_r, or 0 for a prior without r.
+        dtype: float dtype.
+        parameters: locals of the subclass's constructor.
+        validate_args: Python `bool`: check at run time that values are finite.
+        name: Python `str`.
+    """
+
+    def __init__(
+        self, event_shape, num_conditional_channels, *, dtype, parameters, validate_args, name
+    ):
+        self._latent_shape = tf.TensorShape(event_shape)
+        self._num_conditional_channels = num_conditional_channels
+        super().__init__(
+            dtype=tf.as_dtype(dtype),
+            reparameterization_type=tfp.distributions.FULLY_REPARAMETERIZED,
+            validate_args=validate_args,
+            allow_nan_stats=False,
+            parameters=parameters,
+            name=name,
+        )
+
+    @property
+    def num_conditional_channels(self):
+        """Channels of the conditional input; 0 for none."""
+        return self._num_conditional_channels
+
+    @abc.abstractmethod
+    def _mean_and_log_scale(self, latents, conditional_input):
+        """[N, H, W, C], [N, H, W, C_r] or None -> two tensors that broadcast to [N, H, W, C]."""
+
+    @abc.abstractmethod
+    def _latents_from_noise(self, noise, conditional_input):
+        """[N, H, W, C], [N, H, W, C_r] or None -> [N, H, W, C]."""
+
+    def latents_from_noise(self, noise, conditional_input=None):
+        """The latents that a draw of standard-normal noise stands for.
+
+        Args:
+            noise: [..., H, W, C].
+            conditional_input: [..., H, W, C_r] with the leading shape of `noise`, or None.
+
+        Returns:
+            The latents, shape of `noise`.
+        """
+        noise = check_value(self, noise, "noise")
+        return self._over_flat_batch(self._latents_from_noise, noise, conditional_input)
+
+    def _over_flat_batch(self, function, maps, conditional_input):
+        """Calls `function` with all leading axes folded into one."""
+        conditional_input = self._checked_conditional_input(conditional_input)
+        leading_shape = tf.shape(maps)[:-EVENT_NDIMS]
+        maps = tf.reshape(maps, [-1, *self._latent_shape])
+        if conditional_input is not None:
+            conditional_shape = conditional_input.shape[-EVENT_NDIMS:]
+            conditional_input = tf.broadcast_to(
+                conditional_input, tf.concat([leading_shape, conditional_shape], axis=0)
+            )
+            conditional_input = tf.reshape(conditional_input, [-1, *conditional_shape])
+        outputs = function(maps, conditional_input)
+        return tf.nest.map_structure(
+            lambda output: tf.reshape(
+                output, tf.concat([leading_shape, tf.shape(output)[1:]], axis=0)
+            ),
+            outputs,
+        )
+
+    def _checked_conditional_input(self, conditional_input):
+        channels = self._num_conditional_channels
+        if not channels:
+            if conditional_input is not None:
+                raise ValueError(
+                    f"`conditional_input` of {self.name} must be None, because "
+                    "num_conditional_channels is 0; got a value."
+                )
+            return None
+        expected = self._latent_shape[:2].concatenate(channels)
+        if conditional_input is None:
+            raise ValueError(
+                f"`conditional_input` of {self.name} must have event shape {expected}; got None."
+            )
+        conditional_input = tf.convert_to_tensor(conditional_input, dtype_hint=self.dtype)
+        shape = conditional_input.shape
+        if shape.rank is None or shape.rank < EVENT_NDIMS or shape[-EVENT_NDIMS:] != expected:
+            raise ValueError(
+                f"`conditional_input` of {self.name} must have event shape {expected}; got {shape}."
+            )
+        return conditional_input
+
+    def _log_prob(self, value, conditional_input=None):
+        return self._over_flat_batch(self._flat_log_prob, value, conditional_input)
+
+    def _flat_log_prob(self, latents, conditional_input):
+        mean, log_scale = self._mean_and_log_scale(latents, conditional_input)
+        standardized = (latents - mean) * tf.exp(-log_scale)
+        log_density = -0.5 * tf.square(standardized) - log_scale - _HALF_LOG_2_PI
+        return tf.reduce_sum(log_density, axis=[1, 2, 3])
+
+    # `_call_sample_n` and not `_sample_n`: a conditional input brings its own leading shape, which
+    # the base class would refuse.
+    def _call_sample_n(self, sample_shape, seed, conditional_input=None, temperature=1.0):
+        conditional_input = self._checked_conditional_input(conditional_input)
+        shape = tf.concat(
+            [
+                tf.reshape(tf.cast(sample_shape, tf.int32), [-1]),
+                [] if conditional_input is None else tf.shape(conditional_input)[:-EVENT_NDIMS],
+                self._latent_shape,
+            ],
+            axis=0,
+        )
+        noise = tf.random.stateless_normal(shape, seed=stateless_seed(seed), dtype=self.dtype)
+        noise *= tf.cast(temperature, self.dtype)
+        latents = self._over_flat_batch(self._latents_from_noise, noise, conditional_input)
+        return tf.ensure_shape(latents, noise.shape)
+
+    def _event_shape(self):
+        return self._latent_shape
+
+    def _event_shape_tensor(self):
+        return tf.constant(self._latent_shape.as_list(), dtype=tf.int32)

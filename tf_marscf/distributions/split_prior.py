@@ -1,0 +1,65 @@
+"""The distribution of a latent map that is split in two."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tf_marscf.distributions.image_distribution import ImageDistribution
+from tf_marscf.stateless_seed import split_seed, stateless_seed
+
+
+class SplitPrior(ImageDistribution):
+    """`log p(h) = log p(r) + log p(l | r)`, h = concat(r, l) along the channels.
+
+    r, the first half of the channels, goes on to the next level; l, the second half, is scored
+    given r (mAR-SCF, Section 3.1, Eq. 4).
+
+    Args:
+        rest: the distribution of r, event shape [H, W, C / 2]: the next level of the flow.
+        prior: a `LatentPrior` of l given r, event shape [H, W, C / 2].
+        validate_args: Python `bool`: check at run time that values are finite.
+        name: Python `str`.
+    """
+
+    def __init__(self, rest, prior, validate_args=False, name="SplitPrior"):
+        parameters = dict(locals())
+        with tf.name_scope(name) as name:
+            self._rest = rest
+            self._prior = prior
+            super().__init__(
+                dtype=rest.dtype,
+                reparameterization_type=tfp.distributions.FULLY_REPARAMETERIZED,
+                validate_args=validate_args,
+                allow_nan_stats=False,
+                parameters=parameters,
+                name=name,
+            )
+
+    @property
+    def rest(self):
+        """The distribution of r."""
+        return self._rest
+
+    @property
+    def prior(self):
+        """The distribution of l given r."""
+        return self._prior
+
+    def _log_prob(self, value, **kwargs):
+        rest, latents = tf.split(value, 2, axis=-1)
+        prior_log_prob = self._prior.log_prob(latents, conditional_input=rest)
+        return self._rest.log_prob(rest, **kwargs) + prior_log_prob
+
+    def _call_sample_n(self, sample_shape, seed, temperature=1.0):
+        rest_seed, prior_seed = split_seed(stateless_seed(seed), 2)
+        rest = self._rest.sample(sample_shape, seed=rest_seed, temperature=temperature)
+        latents = self._prior.sample(
+            seed=prior_seed, conditional_input=rest, temperature=temperature
+        )
+        return tf.concat([rest, latents], axis=-1)
+
+    def _event_shape(self):
+        *size, channels = self._rest.event_shape
+        return tf.TensorShape([*size, 2 * channels])
+
+    def _event_shape_tensor(self):
+        return self._rest.event_shape_tensor() * [1, 1, 2]

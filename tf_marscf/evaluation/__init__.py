@@ -1,0 +1,1 @@
+"""Evaluation of trained models: bits per dimension, sample quality and pictures of samples."""

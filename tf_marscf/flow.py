@@ -1,0 +1,327 @@
+"""The mAR-SCF model as a distribution."""
+
+import tensorflow as tf
+
+from tf_marscf.bijectors import FlowStep, ImageChain, Squeeze
+from tf_marscf.config import MarScfConfig
+from tf_marscf.distributions import FlowLevel, GaussianPrior, MarPrior, SplitPrior
+from tf_marscf.distributions.image_distribution import check_value
+from tf_marscf.networks.initializers import spawn_seeds
+from tf_marscf.stateless_seed import split_seed
+
+
+class MarScf(FlowLevel):
+    """Normalizing flow with a multi-scale autoregressive prior, over continuous images.
+
+    Level i squeezes its input, runs K steps of flow and splits the result into (r_i, l_i); r_i goes
+    on to level i + 1 (mAR-SCF, CVPR 2020, Section 3):
+
+        log p(x) = sum_{i < L} log p(l_i | r_i) + log p(h_L) + sum of log-dets      in nats
+
+    It is a `tfd.TransformedDistribution`: `bijector` is the inverse of level 1, `distribution` the
+    rest of the recursion. Images are [..., H, W, C], any leading shape; `log_prob` takes a
+    `dropout_seed` ([2] integer tensor) that turns dropout on, `sample` a `temperature` that scales
+    the prior's noise. New ActNorm layers are the identity: call `initialize` with a batch before
+    training.
+
+    Example:
+        >>> import tf_marscf
+        >>> model = tf_marscf.MarScf((8, 8, 1), num_levels=2, num_steps=1, hidden_channels=8)
+        >>> model.log_prob(model.sample(3, seed=1)).shape
+        TensorShape([3])
+
+    Args:
+        image_shape: (H, W, C), H and W divisible by 2^num_levels.
+        num_levels: L.
+        num_steps: K, steps of flow a level.
+        hidden_channels: channels of the couplings' networks.
+        coupling: "affine" or "mixlogcdf".
+        prior: "mar", or "gaussian" for Glow's prior (the baseline).
+        prior_hidden_channels: channels of the prior's ConvLSTM.
+        prior_num_layers: layers of the prior's ConvLSTM.
+        prior_kernel_sizes: odd integers, one a level (or one for all); default 5, 5, 3, 3, ...
+        prior_dilations: integers, one a level (or one for all); default 2, 1, 1, ...
+        prior_code_channels: channels to which r_i is coded for the prior.
+        prior_code_hidden_channels: channels inside that code's network.
+        num_blocks: blocks of a MixLogCDF coupling's network.
+        num_components: components of a MixLogCDF coupling's mixtures.
+        num_heads: attention heads of a MixLogCDF coupling's network.
+        dropout_rate: of a MixLogCDF coupling's network, where a call has a `dropout_seed`.
+        dtype: float32 or float64.
+        seed: Python `int` or None, seed of the initial weights.
+        validate_args: Python `bool`: check at run time that images are finite.
+        name: Python `str`.
+
+    Raises:
+        TypeError, ValueError: on bad arguments, naming argument, rule and value.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        num_levels=3,
+        num_steps=32,
+        hidden_channels=512,
+        coupling="affine",
+        prior="mar",
+        prior_hidden_channels=32,
+        prior_num_layers=3,
+        prior_kernel_sizes=None,
+        prior_dilations=None,
+        prior_code_channels=4,
+        prior_code_hidden_channels=32,
+        num_blocks=10,
+        num_components=32,
+        num_heads=4,
+        dropout_rate=0.2,
+        dtype=tf.float32,
+        seed=None,
+        validate_args=False,
+        name="MarScf",
+    ):
+        parameters = dict(locals())
+        self._config = MarScfConfig(
+            image_shape=image_shape,
+            num_levels=num_levels,
+            num_steps=num_steps,
+            hidden_channels=hidden_channels,
+            coupling=coupling,
+            prior=prior,
+            prior_hidden_channels=prior_hidden_channels,
+            prior_num_layers=prior_num_layers,
+            prior_kernel_sizes=prior_kernel_sizes,
+            prior_dilations=prior_dilations,
+            prior_code_channels=prior_code_channels,
+            prior_code_hidden_channels=prior_code_hidden_channels,
+            num_blocks=num_blocks,
+            num_components=num_components,
+            num_heads=num_heads,
+            dropout_rate=dropout_rate,
+            dtype=tf.as_dtype(dtype).name,
+        )
+        with tf.name_scope(name) as name:
+            distribution, bijector = _build_levels(self._config, seed, validate_args)
+            super().__init__(
+                distribution,
+                bijector,
+                validate_args=validate_args,
+                parameters=parameters,
+                name=name,
+            )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {}
+
+    @classmethod
+    def from_config(cls, config, seed=None, validate_args=False, name="MarScf"):
+        """Builds a model from a `MarScfConfig` or the dict of one."""
+        if isinstance(config, MarScfConfig):
+            config = config.to_dict()
+        return cls(**config, seed=seed, validate_args=validate_args, name=name)
+
+    @property
+    def config(self):
+        """The frozen `MarScfConfig` of this model."""
+        return self._config
+
+    def get_config(self):
+        """The architecture as a dict that JSON can hold and `from_config` takes."""
+        return self._config.to_dict()
+
+    @property
+    def channels_per_level(self):
+        """Channels that each level's prior scores (Lemma A.1)."""
+        return self._config.channels_per_level
+
+    @property
+    def num_sampling_steps(self):
+        """Sequential steps of the prior for one sample (Lemma 4.1)."""
+        return sum(level.prior.num_sampling_steps for level in self.levels)
+
+    @property
+    def levels(self):
+        """The levels, first to last: each a `FlowLevel` with `level_bijector` and `prior`."""
+        levels = [self]
+        while not levels[-1].is_last:
+            levels.append(levels[-1].distribution.rest)
+        return tuple(levels)
+
+    def initialize(self, images):
+        """Sets every ActNorm from a batch: the data-dependent initialisation.
+
+        Each ActNorm, those inside coupling networks included, is set so that its output over the
+        batch has zero mean and unit variance a channel, one layer after another. Call it once,
+        with one (large) batch of training images, before training; it changes the density.
+
+        Args:
+            images: continuous images [N, H, W, C], N >= 1.
+
+        Raises:
+            TypeError, ValueError: if dtype or shape are wrong.
+        """
+        rest = check_value(self, images, "images")
+        for level in self.levels:
+            rest = level.level_bijector.initialize(rest)
+            if not level.is_last:
+                rest, _ = tf.split(rest, 2, axis=-1)
+
+    def latents(self, images):
+        """The latent maps of images.
+
+        Args:
+            images: [..., H, W, C].
+
+        Returns:
+            A tuple (l_1, ..., l_(L-1), h_L); element i is [..., H / 2^i, W / 2^i, C_i] with C_i of
+            `channels_per_level`.
+        """
+        return tuple(terms["latents"] for terms in self._level_terms(images))
+
+    def decode(self, latents):
+        """The images of latent maps, the inverse of `latents`.
+
+        Args:
+            latents: a sequence of L maps, as from `latents`.
+
+        Returns:
+            Images [..., H, W, C].
+        """
+        return self._decode(latents, "latents", lambda prior, latents, rest: latents)
+
+    def decode_noise(self, noise):
+        """The images that draws of standard-normal noise stand for.
+
+        `sample` is `decode_noise` of Normal(0, 1) noise.
+
+        Args:
+            noise: a sequence of L maps, shaped as those of `latents`.
+
+        Returns:
+            Images [..., H, W, C].
+        """
+        return self._decode(
+            noise, "noise", lambda prior, noise, rest: prior.latents_from_noise(noise, rest)
+        )
+
+    def _decode(self, maps, argument, latents_of):
+        levels = self.levels
+        if len(maps) != len(levels):
+            raise ValueError(
+                f"`{argument}` must hold one map a level, {len(levels)}; got {len(maps)}."
+            )
+        rest = None
+        for level, level_maps in zip(reversed(levels), reversed(maps), strict=True):
+            level_maps = check_value(level.prior, level_maps, argument)
+            latents = latents_of(level.prior, level_maps, rest)
+            joint = latents if rest is None else tf.concat([rest, latents], axis=-1)
+            rest, _ = level.level_bijector.inverse_and_log_det(joint)
+        return rest
+
+    def log_prob_parts(self, images, dropout_seed=None):
+        """The terms of `log_prob`, in nats.
+
+        Args:
+            images: [..., H, W, C].
+            dropout_seed: [2] integer tensor that turns dropout on, or None.
+
+        Returns:
+            `(log_priors, log_dets)`: two tuples with one tensor a level, each of the leading shape
+            of `images`; `log_prob` is the sum of all.
+        """
+        terms = list(self._level_terms(images, dropout_seed))
+        log_priors = tuple(
+            level.prior.log_prob(term["latents"], conditional_input=term["rest"])
+            for level, term in zip(self.levels, terms, strict=True)
+        )
+        return log_priors, tuple(term["log_det"] for term in terms)
+
+    def _level_terms(self, images, dropout_seed=None):
+        """Walks through the levels; yields r, l and the log-det of each."""
+        rest = check_value(self, images, "images")
+        for level in self.levels:
+            level_seed, dropout_seed = split_seed(dropout_seed, 2)
+            hidden, log_det = level.level_bijector.forward_and_log_det(rest, level_seed)
+            rest, latents = (None, hidden) if level.is_last else tf.split(hidden, 2, axis=-1)
+            yield {"rest": rest, "latents": latents, "log_det": log_det}
+
+
+def _build_levels(config, seed, validate_args):
+    """The base distribution and the bijector of the first level."""
+    num_levels = config.num_levels
+    seeds = spawn_seeds(seed, 2 * num_levels)
+    channels = [config.image_shape[2] * 2**level for level in range(num_levels)]
+    bijectors = [
+        _build_level_bijector(config, level, 4 * channels[level], seeds[2 * level], validate_args)
+        for level in range(num_levels)
+    ]
+    priors = [
+        _build_prior(config, level, seeds[2 * level + 1], validate_args)
+        for level in range(num_levels)
+    ]
+    distribution = priors[-1]
+    for level in reversed(range(num_levels - 1)):
+        rest = FlowLevel(
+            distribution,
+            bijectors[level + 1],
+            validate_args=validate_args,
+            name=f"level_{level + 2}",
+        )
+        distribution = SplitPrior(
+            rest, priors[level], validate_args=validate_args, name=f"split_{level + 1}"
+        )
+    return distribution, bijectors[0]
+
+
+def _build_level_bijector(config, level, num_channels, seed, validate_args):
+    """Squeeze, then K steps of flow."""
+    coupling_options = {}
+    if config.coupling == "mixlogcdf":
+        coupling_options = {
+            "num_blocks": config.num_blocks,
+            "num_components": config.num_components,
+            "num_heads": config.num_heads,
+            "dropout_rate": config.dropout_rate,
+        }
+    common = {"dtype": config.dtype, "validate_args": validate_args}
+    steps = [
+        FlowStep(
+            num_channels,
+            config.hidden_channels,
+            config.coupling,
+            coupling_options,
+            seed=step_seed,
+            name=f"step_{step + 1}",
+            **common,
+        )
+        for step, step_seed in enumerate(spawn_seeds(seed, config.num_steps))
+    ]
+    return ImageChain(
+        [Squeeze(**common), *steps],
+        validate_args=validate_args,
+        name=f"level_{level + 1}_bijector",
+    )
+
+
+def _build_prior(config, level, seed, validate_args):
+    latent_shape = config.latent_shape(level)
+    is_last = level == config.num_levels - 1
+    common = {
+        "event_shape": latent_shape,
+        "num_conditional_channels": 0 if is_last else latent_shape[2],
+        "dtype": config.dtype,
+        "validate_args": validate_args,
+    }
+    if config.prior == "gaussian":
+        return GaussianPrior(**common, name=f"gaussian_prior_{level + 1}")
+    return MarPrior(
+        **common,
+        hidden_channels=config.prior_hidden_channels,
+        num_layers=config.prior_num_layers,
+        kernel_size=config.prior_kernel_sizes[level],
+        dilation=config.prior_dilations[level],
+        code_channels=config.prior_code_channels,
+        code_hidden_channels=config.prior_code_hidden_channels,
+        seed=seed,
+        name=f"mar_prior_{level + 1}",
+    )

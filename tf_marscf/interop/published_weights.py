@@ -1,0 +1,245 @@
+"""Loads the weights of the published PyTorch code (visinf/mar-scf) into a model."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tf_marscf.interop.published_architecture import published_step_layers
+
+
+def _kernel(value):
+    """[out, in, height, width] -> [height, width, in, out]."""
+    return value.transpose(2, 3, 1, 0)
+
+
+def _matrix(value):
+    """[out, in] -> [in, out]."""
+    return value.T
+
+
+def _flat(value):
+    """[C, 1, 1] or [1, C, 1, 1] -> [C]."""
+    return value.reshape(-1)
+
+
+def _sum(first, second):
+    return first + second
+
+
+def _signed_gain(gain, direction):
+    """The published rescale is weight-normalised over nothing: `g * v / |v|` a channel."""
+    return (gain * np.sign(direction)).reshape(-1)
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightMapping:
+    """One of our variables, made from one or more published arrays.
+
+    Attributes:
+        variable: a Keras or TensorFlow variable.
+        names: the published names.
+        convert: function from the published arrays to the variable's value.
+    """
+
+    variable: object
+    names: tuple
+    convert: Callable = staticmethod(lambda value: value)
+
+
+def published_mappings(model):
+    """Which published arrays each variable of a model is made from.
+
+    Args:
+        model: a `MarScf` with the mAR prior.
+
+    Returns:
+        A list of `WeightMapping`s that covers every variable of the model.
+
+    Raises:
+        ValueError: if the model has another prior; the published code has no other.
+    """
+    config = model.config
+    if config.prior != "mar":
+        raise ValueError(f"`model` must have prior 'mar'; got prior={config.prior!r}.")
+    mappings = []
+    step_layers = published_step_layers(config.num_levels, config.num_steps)
+    for index, (level, layers) in enumerate(zip(model.levels, step_layers, strict=True)):
+        _, *steps = level.level_bijector.bijectors
+        for step, layer in zip(steps, layers, strict=True):
+            mappings += _step_mappings(step, f"flow.layers.{layer}.", config.coupling)
+        mappings += _prior_mappings(level.prior.network.layer, f"flow.c_prior.prior_list.{index}.")
+    return mappings
+
+
+def _step_mappings(step, prefix, coupling):
+    act_norm, convolution = step.act_norm, step.invertible_conv1x1
+    network = step.coupling.network.layer
+    network_mappings = _affine_mappings if coupling == "affine" else _mix_log_cdf_mappings
+    return [
+        WeightMapping(act_norm.bias, (prefix + "actnormlayer.bias",), _flat),
+        WeightMapping(act_norm.log_scale, (prefix + "actnormlayer.logs",), _flat),
+        *(
+            WeightMapping(variable, (f"{prefix}invert_1x1_layer.{name}",))
+            for variable, name in (
+                (convolution.permutation, "p"),
+                (convolution.sign_s, "sign_s"),
+                (convolution.lower, "l"),
+                (convolution.log_s, "log_s"),
+                (convolution.upper, "u"),
+            )
+        ),
+        *network_mappings(network, prefix + "coupling."),
+    ]
+
+
+def _affine_mappings(network, prefix):
+    mappings = []
+    for index, (convolution, act_norm) in enumerate(
+        zip(network.convolutions, network.act_norms, strict=True), start=1
+    ):
+        name = f"{prefix}NN_net.conv{index}."
+        mappings += [
+            WeightMapping(convolution.kernel, (name + "weight",), _kernel),
+            WeightMapping(act_norm.bias, (name + "actnorm.bias",), _flat),
+            WeightMapping(act_norm.log_scale, (name + "actnorm.logs",), _flat),
+        ]
+    output, name = network.output_convolution, prefix + "NN_net.conv3."
+    return mappings + [
+        WeightMapping(output.kernel, (name + "weight",), _kernel),
+        WeightMapping(output.bias, (name + "bias",)),
+        WeightMapping(output.log_scale, (name + "logs",), _flat),
+    ]
+
+
+def _mix_log_cdf_mappings(network, prefix):
+    prefix += "nn."
+    mappings = _weight_norm_mappings(network.input_convolution, prefix + "in_conv.conv.", _kernel)
+    for index, block in enumerate(network.blocks):
+        name = f"{prefix}mid_convs.{index}."
+        gated, attention = block.convolution, block.attention
+        mappings += [
+            *_weight_norm_mappings(gated.convolution, name + "conv.conv.conv.", _kernel),
+            *_weight_norm_mappings(gated.gate, name + "conv.gate.conv.", _kernel),
+            *_weight_norm_mappings(attention.projection, name + "attn.in_proj.", _matrix),
+            *_weight_norm_mappings(attention.gate, name + "attn.gate.", _matrix),
+        ]
+        for number, norm in enumerate(block.norms, start=1):
+            mappings += [
+                WeightMapping(norm.gamma, (f"{name}norm_{number}.weight",)),
+                WeightMapping(norm.beta, (f"{name}norm_{number}.bias",)),
+            ]
+    return [
+        *mappings,
+        *_weight_norm_mappings(network.output_convolution, prefix + "out_conv.conv.", _kernel),
+        WeightMapping(
+            network.rescale,
+            (prefix + "rescale.weight_g", prefix + "rescale.weight_v"),
+            _signed_gain,
+        ),
+    ]
+
+
+def _weight_norm_mappings(layer, prefix, convert):
+    mappings = [
+        WeightMapping(layer.direction, (prefix + "weight_v",), convert),
+        WeightMapping(layer.gain, (prefix + "weight_g",), _flat),
+    ]
+    if layer.use_bias:
+        mappings.append(WeightMapping(layer.bias, (prefix + "bias",)))
+    return mappings
+
+
+def _prior_mappings(network, prefix):
+    mappings = [
+        WeightMapping(weight, (f"{prefix}prior_lstm.{name}",), convert)
+        for weight, name, convert in (
+            (network.input_kernel, "conv_embed.weight", _kernel),
+            (network.input_bias, "conv_embed.bias", _flat),
+            (network.output_kernel, "conv_out1.weight", _kernel),
+            (network.output_bias, "conv_out1.bias", _flat),
+        )
+    ]
+    for index, convolution in enumerate(network.code_convolutions):
+        name = f"{prefix}z1_cond_network.{2 * index}."
+        mappings += [
+            WeightMapping(convolution.kernel, (name + "weight",), _kernel),
+            WeightMapping(convolution.bias, (name + "bias",)),
+        ]
+    conv_lstm, name = network.conv_lstm, prefix + "prior_lstm.lstm."
+    for index in range(conv_lstm.num_layers):
+        mappings += [
+            WeightMapping(conv_lstm.input_kernels[index], (f"{name}weight_ih_l{index}",), _kernel),
+            WeightMapping(
+                conv_lstm.recurrent_kernels[index], (f"{name}weight_hh_l{index}",), _kernel
+            ),
+            # Two biases of one sum: here they are one variable.
+            WeightMapping(
+                conv_lstm.biases[index],
+                (f"{name}bias_ih_l{index}", f"{name}bias_hh_l{index}"),
+                _sum,
+            ),
+        ]
+    return mappings
+
+
+def is_unused(name, num_levels):
+    """Whether a published array plays no part in the density.
+
+    These are the flags of the data-dependent initialisation, and the conditioning network of the
+    last level, which has nothing to condition on.
+    """
+    last_prior = f"flow.c_prior.prior_list.{num_levels - 1}."
+    return name.endswith(".is_initialized") or name.startswith(last_prior + "z1_cond_network.")
+
+
+def load_published_weights(model, weights):
+    """Sets every variable of a model from published weights, or none.
+
+    Args:
+        model: a `MarScf`, as `MarScf.from_config(infer_config(weights, ...))`.
+        weights: dict from published names to arrays, as from `read_weight_file`.
+
+    Returns:
+        A list of `(names, published shapes, our shape)`, one a variable: what was mapped.
+
+    Raises:
+        ValueError: if an array is missing, is not of the model, or has the wrong shape. Nothing is
+            set then.
+    """
+    mappings = published_mappings(model)
+    used = {name for mapping in mappings for name in mapping.names}
+    missing = sorted(used - weights.keys())
+    if missing:
+        raise ValueError(f"`weights` must hold {missing[0]!r}; {len(missing)} names are missing.")
+    extra = sorted(
+        name for name in weights.keys() - used if not is_unused(name, model.config.num_levels)
+    )
+    if extra:
+        raise ValueError(
+            f"`weights` must hold nothing but the model's weights; {extra[0]!r} (one of "
+            f"{len(extra)}) is not one of them."
+        )
+    values, table = [], []
+    for mapping in mappings:
+        arrays = [weights[name] for name in mapping.names]
+        try:
+            value = mapping.convert(*arrays)
+        except ValueError:
+            value = None
+        shape = tuple(mapping.variable.shape)
+        if value is None or value.shape != shape:
+            raise ValueError(
+                f"`weights[{mapping.names[0]!r}]` must fit a variable of shape {shape}; got shape "
+                f"{arrays[0].shape}."
+            )
+        if not np.all(np.isfinite(value)):
+            raise ValueError(
+                f"`weights[{mapping.names[0]!r}]` must be finite; got NaN or infinity."
+            )
+        values.append(value)
+        table.append((mapping.names, tuple(array.shape for array in arrays), shape))
+    for mapping, value in zip(mappings, values, strict=True):
+        mapping.variable.assign(tf.cast(value, model.dtype))
+    return table

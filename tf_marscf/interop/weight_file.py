@@ -1,0 +1,54 @@
+"""Reads files of PyTorch weights without running any code in them."""
+
+import os
+
+import numpy as np
+
+
+def read_weight_file(path):
+    """Reads weights by name.
+
+    Args:
+        path: a `.pt` or `.pth` file of a PyTorch state dict (either file format; needs the `torch`
+            extra), or an `.npz` file with one array a weight.
+
+    Returns:
+        A dict from name to float32 NumPy array. A leading `module.` (left by
+        `torch.nn.DataParallel`) is removed from the names.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ImportError: if torch is needed and not installed.
+        ValueError: if the file holds anything but named tensors.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"`path` must be a file of weights; got {path!r}, which is none.")
+    if path.endswith(".npz"):
+        with np.load(path, allow_pickle=False) as arrays:
+            weights = dict(arrays)
+    else:
+        weights = _read_torch_file(path)
+    return {name.removeprefix("module."): value for name, value in weights.items()}
+
+
+def _read_torch_file(path):
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            f"`path` is {path!r}: only PyTorch reads such a file, and it is not installed. "
+            "Install the extra: pip install 'tf_marscf[torch]'."
+        ) from error
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # PyTorch raises errors of many types on a damaged or unsafe file; all mean the same here.
+        raise ValueError(
+            f"`path` must be a PyTorch file that holds weights only; {path!r} could not be read: "
+            f"{error}"
+        ) from error
+    if not isinstance(state, dict) or not all(torch.is_tensor(value) for value in state.values()):
+        raise ValueError(
+            f"`path` must hold a dict from names to tensors; {path!r} holds {type(state).__name__}."
+        )
+    return {name: value.float().numpy() for name, value in state.items()}

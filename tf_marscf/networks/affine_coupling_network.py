@@ -1,0 +1,70 @@
+"""The network inside an affine coupling."""
+
+import keras
+import tensorflow as tf
+
+from tf_marscf.networks.act_norm_layer import ActNormLayer
+from tf_marscf.networks.initializers import spawn_seeds
+from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
+
+_KERNEL_STDDEV = 0.05
+
+
+class AffineCouplingNetwork(keras.layers.Layer):
+    """conv 3x3 -> ActNorm -> ReLU -> conv 1x1 -> ActNorm -> ReLU -> zero-initialised conv 3x3.
+
+    The first two convolutions have no bias and start from N(0, 0.05).
+
+    Args:
+        hidden_channels: channels between the convolutions.
+        output_channels: channels of the output.
+        seed: `int` or None, seed of the initial weights.
+    """
+
+    def __init__(self, hidden_channels, output_channels, *, seed=None, dtype=None, name=None):
+        super().__init__(dtype=dtype, name=name)
+        seeds = spawn_seeds(seed, 2)
+        self.convolutions = [
+            keras.layers.Conv2D(
+                hidden_channels,
+                kernel_size,
+                padding="same",
+                use_bias=False,
+                kernel_initializer=keras.initializers.RandomNormal(0.0, _KERNEL_STDDEV, seed=seed),
+                dtype=self.dtype_policy,
+                name=f"convolution_{index}",
+            )
+            for index, (kernel_size, seed) in enumerate(zip((3, 1), seeds, strict=True))
+        ]
+        self.act_norms = [
+            ActNormLayer(dtype=self.dtype_policy, name=f"act_norm_{index}") for index in range(2)
+        ]
+        self.output_convolution = ZeroInitConv2D(
+            output_channels, dtype=self.dtype_policy, name="output_convolution"
+        )
+
+    def build(self, input_shape):
+        """Creates the weights for [..., C] inputs."""
+        shape = tuple(input_shape)
+        for convolution, act_norm in zip(self.convolutions, self.act_norms, strict=True):
+            convolution.build(shape)
+            shape = (*shape[:-1], convolution.filters)
+            act_norm.build(shape)
+        self.output_convolution.build(shape)
+        self.built = True
+
+    def call(self, maps, dropout_seed=None, initialize=False):
+        """[N, H, W, C] -> [N, H, W, output_channels].
+
+        Args:
+            maps: the network's input.
+            dropout_seed: accepted for a common interface; this network has no dropout.
+            initialize: if True, each ActNorm is first set from what it sees.
+        """
+        del dropout_seed
+        for convolution, act_norm in zip(self.convolutions, self.act_norms, strict=True):
+            maps = convolution(maps)
+            if initialize:
+                act_norm.initialize(maps)
+            maps = tf.nn.relu(act_norm(maps))
+        return self.output_convolution(maps)

@@ -1,0 +1,194 @@
+"""The network inside the multi-scale autoregressive prior."""
+
+import keras
+import tensorflow as tf
+
+from tf_marscf.networks.conv_lstm import ConvLSTM
+from tf_marscf.networks.convolution import convolve
+from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
+
+_CODE_KERNEL_SIZE = 5
+_OUTPUT_KERNEL_SIZE = 3
+
+
+class MarPriorNetwork(keras.layers.Layer):
+    """Mean and log-scale of each channel given those before it (mAR-SCF, Section 3.2).
+
+    The channels l^1 ... l^T of a latent map are the steps of a ConvLSTM:
+
+        code = conv5x5(relu(conv5x5(r)))                      (none without a conditional input)
+        x_j = conv(concat(l^(j-1), code)) + bias              (l^0 = 0, no activation)
+        (mean_j, log_scale_j) = conv3x3(ConvLSTM(x_1 ... x_j))
+
+    Args:
+        num_channels: T, channels of the latent map.
+        num_conditional_channels: channels of r, or 0 for none.
+        hidden_channels: C, channels of the ConvLSTM.
+        num_layers: layers of the ConvLSTM.
+        kernel_size: odd `int`, of the input convolution and of the ConvLSTM.
+        dilation: `int` >= 1, of the ConvLSTM only.
+        code_channels: channels of the code.
+        code_hidden_channels: channels between the code's two convolutions.
+        seed: `int` or None, seed of the initial weights.
+    """
+
+    def __init__(
+        self,
+        num_channels,
+        num_conditional_channels=0,
+        *,
+        hidden_channels=32,
+        num_layers=3,
+        kernel_size=5,
+        dilation=1,
+        code_channels=4,
+        code_hidden_channels=32,
+        seed=None,
+        dtype=None,
+        name=None,
+    ):
+        super().__init__(dtype=dtype, name=name)
+        policy = self.dtype_policy
+        self.num_channels = num_channels
+        self.num_conditional_channels = num_conditional_channels
+        self.hidden_channels = hidden_channels
+        self.kernel_size = kernel_size
+        self.code_channels = code_channels if num_conditional_channels else 0
+        self._seeds = spawn_seeds(seed, 9)
+        self.conv_lstm = ConvLSTM(
+            hidden_channels,
+            num_layers,
+            kernel_size,
+            dilation,
+            seed=self._seeds[0],
+            dtype=policy,
+            name="conv_lstm",
+        )
+        self.code_convolutions = []
+        if num_conditional_channels:
+            self.code_convolutions = [
+                keras.layers.Conv2D(
+                    filters,
+                    _CODE_KERNEL_SIZE,
+                    padding="same",
+                    activation=activation,
+                    kernel_initializer=fan_in_uniform(self._seeds[1 + 2 * index]),
+                    bias_initializer=symmetric_uniform(
+                        (_CODE_KERNEL_SIZE**2 * input_channels) ** -0.5, self._seeds[2 + 2 * index]
+                    ),
+                    dtype=policy,
+                    name=f"code_convolution_{index}",
+                )
+                for index, (input_channels, filters, activation) in enumerate(
+                    (
+                        (num_conditional_channels, code_hidden_channels, "relu"),
+                        (code_hidden_channels, code_channels, None),
+                    )
+                )
+            ]
+
+    def build(self, input_shape=None):
+        """Creates the weights; their shapes follow from the constructor's arguments."""
+        self.conv_lstm.build()
+        shape = (None, None, None, self.num_conditional_channels)
+        for convolution in self.code_convolutions:
+            convolution.build(shape)
+            shape = (*shape[:-1], convolution.filters)
+        self.input_kernel, self.input_bias = self._add_convolution(
+            "input",
+            self.kernel_size,
+            1 + self.code_channels,
+            self.hidden_channels,
+            self._seeds[5:7],
+        )
+        self.output_kernel, self.output_bias = self._add_convolution(
+            "output", _OUTPUT_KERNEL_SIZE, self.hidden_channels, 2, self._seeds[7:9]
+        )
+        self.built = True
+
+    def _add_convolution(self, name, size, input_channels, output_channels, seeds):
+        kernel = self.add_weight(
+            shape=(size, size, input_channels, output_channels),
+            initializer=fan_in_uniform(seeds[0]),
+            name=f"{name}_kernel",
+        )
+        bias = self.add_weight(
+            shape=(output_channels,),
+            initializer=symmetric_uniform((size**2 * input_channels) ** -0.5, seeds[1]),
+            name=f"{name}_bias",
+        )
+        return kernel, bias
+
+    def _input_offset(self, conditional_input):
+        """The part of x_j that no channel changes: the bias and the code's convolution."""
+        bias = tf.convert_to_tensor(self.input_bias)
+        if conditional_input is None:
+            return bias
+        code = conditional_input
+        for convolution in self.code_convolutions:
+            code = convolution(code)
+        return convolve(code, tf.convert_to_tensor(self.input_kernel)[:, :, 1:, :]) + bias
+
+    def _embed(self, channel, offset):
+        """x_j from l^(j-1), [N, H, W, 1] -> [N, H, W, C]."""
+        return convolve(channel, tf.convert_to_tensor(self.input_kernel)[:, :, :1, :]) + offset
+
+    def _output(self, maps):
+        """(mean, log_scale) from the ConvLSTM's output, [N, H, W, C] -> [N, H, W, 2]."""
+        return convolve(maps, tf.convert_to_tensor(self.output_kernel)) + self.output_bias
+
+    def call(self, latents, conditional_input=None):
+        """All channels at once, for a density.
+
+        Args:
+            latents: [N, H, W, T]; H and W static.
+            conditional_input: r [N, H, W, num_conditional_channels], or None.
+
+        Returns:
+            `(mean, log_scale)`, each [N, H, W, T]; channel j depends on the latents before j only.
+        """
+        height, width, num_steps = latents.shape[1:]
+        previous = tf.pad(latents[..., :-1], [[0, 0], [0, 0], [0, 0], [1, 0]])
+        steps = tf.reshape(tf.transpose(previous, [3, 0, 1, 2]), [-1, height, width, 1])
+        embedded = self._embed(steps, 0.0)
+        embedded = tf.reshape(embedded, [num_steps, -1, height, width, self.hidden_channels])
+        hiddens = self.conv_lstm(embedded + self._input_offset(conditional_input))
+        outputs = self._output(tf.reshape(hiddens, [-1, height, width, self.hidden_channels]))
+        outputs = tf.reshape(outputs, [num_steps, -1, height, width, 2])
+        mean, log_scale = tf.unstack(tf.transpose(outputs, [4, 1, 2, 3, 0]))
+        return mean, log_scale
+
+    def latents_from_noise(self, noise, conditional_input=None):
+        """Channel after channel, for sampling: `l^j = mean_j + exp(log_scale_j) * noise^j`.
+
+        Args:
+            noise: [N, H, W, T]; H and W static.
+            conditional_input: r [N, H, W, num_conditional_channels], or None.
+
+        Returns:
+            The latents, [N, H, W, T].
+        """
+        num_steps = noise.shape[-1]
+        noise = tf.transpose(noise, [3, 0, 1, 2])[..., tf.newaxis]
+        offset = self._input_offset(conditional_input)
+        step_kernels = self.conv_lstm.step_kernels()
+
+        def body(step, channel, state, channels):
+            maps, state = self.conv_lstm.step(self._embed(channel, offset), state, step_kernels)
+            mean, log_scale = tf.split(self._output(maps), 2, axis=-1)
+            channel = mean + tf.exp(log_scale) * noise[step]
+            return step + 1, channel, state, channels.write(step, channel)
+
+        first = tf.zeros_like(noise[0])
+        _, _, _, channels = tf.while_loop(
+            lambda step, *_: step < num_steps,
+            body,
+            (
+                tf.constant(0),
+                first,
+                self.conv_lstm.initial_state(self._embed(first, offset)),
+                tf.TensorArray(noise.dtype, size=num_steps, element_shape=first.shape),
+            ),
+            maximum_iterations=num_steps,
+        )
+        return tf.transpose(channels.stack()[..., 0], [1, 2, 3, 0])

@@ -1,0 +1,85 @@
+"""Weight-normalised convolution and linear layers (Salimans & Kingma, 2016)."""
+
+import keras
+import tensorflow as tf
+
+from tf_marscf.networks.convolution import convolve
+from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
+
+
+class _WeightNormLayer(keras.layers.Layer):
+    """Base: `kernel = gain * direction / |direction|`, the norm over all axes but the last."""
+
+    def __init__(self, units, *, use_bias=True, seed=None, dtype=None, name=None):
+        super().__init__(dtype=dtype, name=name)
+        self.units = units
+        self.use_bias = use_bias
+        self._seed = seed
+
+    def _kernel_shape(self, input_channels):
+        raise NotImplementedError
+
+    def build(self, input_shape):
+        """Creates the weights for [..., C] inputs; `gain` starts as the norm of `direction`."""
+        shape = self._kernel_shape(input_shape[-1])
+        fan_in = tf.TensorShape(shape[:-1]).num_elements()
+        direction_seed, bias_seed = spawn_seeds(self._seed, 2)
+        self.direction = self.add_weight(
+            shape=shape, initializer=fan_in_uniform(direction_seed), name="direction"
+        )
+        self.gain = self.add_weight(
+            shape=(self.units,),
+            initializer=lambda *_, **__: self._direction_norm(),
+            name="gain",
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                shape=(self.units,),
+                initializer=symmetric_uniform(fan_in**-0.5, bias_seed),
+                name="bias",
+            )
+        self.built = True
+
+    def _direction_norm(self):
+        axes = list(range(len(self.direction.shape) - 1))
+        return tf.sqrt(tf.reduce_sum(tf.square(self.direction), axis=axes))
+
+    def normalized_kernel(self):
+        """The kernel that the layer applies."""
+        return self.direction * (self.gain / self._direction_norm())
+
+    def _add_bias(self, outputs):
+        return outputs + self.bias if self.use_bias else outputs
+
+
+class WeightNormConv2D(_WeightNormLayer):
+    """A weight-normalised convolution, 'same' padding.
+
+    Args:
+        units: number of output channels.
+        kernel_size: odd `int`.
+        use_bias: whether a bias is added.
+        seed: `int` or None, seed of the initial weights (PyTorch's defaults).
+    """
+
+    def __init__(self, units, kernel_size, **kwargs):
+        super().__init__(units, **kwargs)
+        self.kernel_size = kernel_size
+
+    def _kernel_shape(self, input_channels):
+        return (self.kernel_size, self.kernel_size, input_channels, self.units)
+
+    def call(self, maps):
+        """[N, H, W, C] -> [N, H, W, units]."""
+        return self._add_bias(convolve(maps, self.normalized_kernel()))
+
+
+class WeightNormDense(_WeightNormLayer):
+    """A weight-normalised linear map of the last axis; arguments as of `WeightNormConv2D`."""
+
+    def _kernel_shape(self, input_channels):
+        return (input_channels, self.units)
+
+    def call(self, inputs):
+        """[..., C] -> [..., units]."""
+        return self._add_bias(tf.tensordot(inputs, self.normalized_kernel(), axes=1))

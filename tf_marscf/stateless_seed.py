@@ -1,0 +1,49 @@
+"""Seeds: the same integer gives the same sample, always."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+
+def stateless_seed(seed):
+    """Turns what a user may give as a seed into a stateless one.
+
+    `tfp.random.sanitize_seed` draws from TensorFlow's global generator for a Python integer, so
+    that two eager calls with the same integer differ. Here an integer is the seed itself.
+
+    Args:
+        seed: None for fresh entropy, an integer or scalar integer tensor, or a [2] integer tensor.
+
+    Returns:
+        A [2] int32 tensor.
+
+    Raises:
+        ValueError: if the seed has another shape.
+    """
+    if seed is None:
+        return tfp.random.sanitize_seed(None)
+    if isinstance(seed, int):
+        seed = tf.constant([(seed >> 32) & 0xFFFFFFFF, seed & 0xFFFFFFFF], dtype=tf.uint32)
+        return tf.bitcast(seed, tf.int32)
+    seed = tf.convert_to_tensor(seed)
+    if not seed.dtype.is_integer or seed.shape.as_list() not in ([], [2]):
+        raise ValueError(
+            "`seed` must be None, an integer, or an integer tensor of shape [2]; got "
+            f"{seed.dtype.name} of shape {seed.shape}."
+        )
+    seed = tf.cast(seed, tf.int32)
+    return seed if seed.shape.rank else tf.stack([tf.zeros([], tf.int32), seed])
+
+
+def split_seed(seed, count):
+    """`count` independent stateless seeds from one; None stays None for all of them.
+
+    Args:
+        seed: as of `stateless_seed`, or None for "no randomness".
+        count: Python `int`.
+
+    Returns:
+        A list of [2] int32 tensors, or of None.
+    """
+    if seed is None:
+        return [None] * count
+    return tf.unstack(tfp.random.split_seed(stateless_seed(seed), count), num=count)
