@@ -137,11 +137,11 @@ class MarScf(FlowLevel):
     @property
     def num_sampling_steps(self):
         """Sequential steps of the prior for one sample (Lemma 4.1)."""
-        return sum(level.prior.num_sampling_steps for level in self.levels)
+        return sum(level.latent_prior.num_sampling_steps for level in self.levels)
 
     @property
     def levels(self):
-        """The levels, first to last: each a `FlowLevel` with `level_bijector` and `prior`."""
+        """The levels, first to last: each has a `level_bijector` and a `latent_prior`."""
         levels = [self]
         while not levels[-1].is_last:
             levels.append(levels[-1].distribution.rest)
@@ -212,8 +212,8 @@ class MarScf(FlowLevel):
             )
         rest = None
         for level, level_maps in zip(reversed(levels), reversed(maps), strict=True):
-            level_maps = check_value(level.prior, level_maps, argument)
-            latents = latents_of(level.prior, level_maps, rest)
+            level_maps = check_value(level.latent_prior, level_maps, argument)
+            latents = latents_of(level.latent_prior, level_maps, rest)
             joint = latents if rest is None else tf.concat([rest, latents], axis=-1)
             rest, _ = level.level_bijector.inverse_and_log_det(joint)
         return rest
@@ -231,7 +231,7 @@ class MarScf(FlowLevel):
         """
         terms = list(self._level_terms(images, dropout_seed))
         log_priors = tuple(
-            level.prior.log_prob(term["latents"], conditional_input=term["rest"])
+            level.latent_prior.log_prob(term["latents"], conditional_input=term["rest"])
             for level, term in zip(self.levels, terms, strict=True)
         )
         return log_priors, tuple(term["log_det"] for term in terms)

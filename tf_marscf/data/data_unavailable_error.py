@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tf_marscf.errors import RunError
 
-class DataUnavailableError(RuntimeError):
+
+class DataUnavailableError(RunError):
     """A data set is not prepared in the data directory and could not be downloaded.
 
     The message is one line: which data set, why it could not be had, where it was looked for and

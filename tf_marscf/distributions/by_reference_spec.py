@@ -1,18 +1,22 @@
-"""A `tf.TypeSpec` for objects that pass by reference."""
+"""A `tf.TypeSpec` for distributions that pass by reference."""
 
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 
 class ByReferenceSpec(tf.TypeSpec):
-    """The type of one object: no tensors inside, equal only to the spec of the same object.
+    """The type of one `FlowLevel`, equal only to the spec of the same object.
 
-    `tfd.TransformedDistribution` makes its subclasses composite tensors, which TensorFlow takes
-    apart and rebuilds from their constructor's arguments. For a distribution with weights that
-    would build new, random weights. With this spec a `tf.function` takes the distribution as an
-    argument and captures its variables, as it does those of any `tf.Module`.
+    `tfd.TransformedDistribution` makes its subclasses composite tensors: TensorFlow takes them
+    apart into tensors and rebuilds them from their constructor's arguments. For a distribution
+    with weights that would build new, random weights. Here there are no tensors inside, and
+    rebuilding returns the object itself: a `tf.function` takes the distribution as an argument and
+    captures its variables, as it does those of any `tf.Module`. The components are the two modules
+    that the level is made of, because a `tf.Module` that holds the level looks for variables in
+    its components only.
 
     Args:
-        value: the object.
+        value: a `FlowLevel`.
     """
 
     __slots__ = ["_value"]
@@ -30,18 +34,37 @@ class ByReferenceSpec(tf.TypeSpec):
         return ()
 
     def _to_components(self, value):
-        return ()
+        return (value.distribution, value.level_bijector)
 
     def _from_components(self, components):
         return self._value
 
     def _serialize(self):
-        return (id(self._value),)
+        return (self._value,)
+
+    def placeholder_value(self, placeholder_context):
+        """The object."""
+        return self._value
+
+    def to_tensors(self, value):
+        """No tensors."""
+        return []
+
+    def from_tensors(self, tensors):
+        """The object."""
+        return self._value
+
+    def flatten(self):
+        """No tensors."""
+        return []
+
+    def cast(self, value, casting_context):
+        """The object."""
+        return self._value
 
     def is_compatible_with(self, spec_or_value):
         """Whether it is the same object, or its spec."""
-        other = spec_or_value
-        return self == other if isinstance(other, ByReferenceSpec) else other is self._value
+        return spec_or_value is self._value or self == spec_or_value
 
     def is_subtype_of(self, other):
         """Whether `other` is the spec of the same object."""
@@ -59,3 +82,17 @@ class ByReferenceSpec(tf.TypeSpec):
 
     def __repr__(self):
         return f"ByReferenceSpec({self._value!r})"
+
+
+class ByReferenceMeta(type(tfp.distributions.TransformedDistribution)):
+    """Metaclass of distributions that pass by reference.
+
+    The metaclass of `tfd.TransformedDistribution` gives every subclass a `_type_spec` of its own,
+    whatever the class itself defines; this one replaces it.
+    """
+
+    def __new__(mcs, name, bases, attributes):
+        """Creates the class."""
+        cls = super().__new__(mcs, name, bases, attributes)
+        cls._type_spec = property(ByReferenceSpec)
+        return cls

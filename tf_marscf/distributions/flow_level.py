@@ -2,12 +2,14 @@
 
 import tensorflow_probability as tfp
 
-from tf_marscf.distributions.by_reference_spec import ByReferenceSpec
+from tf_marscf.distributions.by_reference_spec import ByReferenceMeta
 from tf_marscf.distributions.image_distribution import ImageDistribution
 from tf_marscf.stateless_seed import split_seed
 
 
-class FlowLevel(ImageDistribution, tfp.distributions.TransformedDistribution):
+class FlowLevel(
+    ImageDistribution, tfp.distributions.TransformedDistribution, metaclass=ByReferenceMeta
+):
     """`log p(x) = log p(h) + log|det dh/dx|`, h = level_bijector(x).
 
     The density of the model is a recursion of these: the base distribution of a level but the last
@@ -66,7 +68,7 @@ class FlowLevel(ImageDistribution, tfp.distributions.TransformedDistribution):
         return not hasattr(self.distribution, "rest")
 
     @property
-    def prior(self):
+    def latent_prior(self):
         """The `LatentPrior` of this level."""
         return self.distribution if self.is_last else self.distribution.prior
 
@@ -80,7 +82,3 @@ class FlowLevel(ImageDistribution, tfp.distributions.TransformedDistribution):
         )
         images, log_det = self._level_bijector.inverse_and_log_det(latents)
         return images, log_prob - log_det
-
-    @property
-    def _type_spec(self):
-        return ByReferenceSpec(self)

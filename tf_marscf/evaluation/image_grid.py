@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
+from tf_marscf.atomic_file import atomic_write
 
 BACKGROUND = 255
 
@@ -180,11 +181,5 @@ def _square_columns(num_images: int) -> int:
 
 def _write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
     """Writes `image`, uint8 `[height, width, channels]`, through a temporary file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(tf.io.encode_png(image).numpy())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_write(path) as file:
+        file.write(tf.io.encode_png(image).numpy())

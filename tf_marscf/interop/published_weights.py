@@ -69,7 +69,9 @@ def published_mappings(model):
         _, *steps = level.level_bijector.bijectors
         for step, layer in zip(steps, layers, strict=True):
             mappings += _step_mappings(step, f"flow.layers.{layer}.", config.coupling)
-        mappings += _prior_mappings(level.prior.network.layer, f"flow.c_prior.prior_list.{index}.")
+        mappings += _prior_mappings(
+            level.latent_prior.network.layer, f"flow.c_prior.prior_list.{index}."
+        )
     return mappings
 
 

@@ -1,0 +1,83 @@
+#!/usr/bin/env python
+"""Trains a mAR-SCF model: `python bin/train.py --flagfile=digits.flags`."""
+
+from absl import flags
+
+from tf_marscf import command_line
+from tf_marscf.config import MarScfConfig
+from tf_marscf.run_config import DataConfig
+from tf_marscf.training.training_config import TrainingConfig, check_model_options
+
+_STRING, _INTEGER, _FLOAT = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_float
+
+_MODEL_FLAGS = {
+    "num_levels": (_INTEGER, "L, levels of the flow."),
+    "num_steps": (_INTEGER, "K, steps of flow a level."),
+    "hidden_channels": (_INTEGER, "Channels of the couplings' networks."),
+    "coupling": (_STRING, "affine or mixlogcdf."),
+    "prior": (_STRING, "mar, or gaussian for the prior of Glow."),
+    "prior_hidden_channels": (_INTEGER, "Channels of the prior's ConvLSTM."),
+    "prior_num_layers": (_INTEGER, "Layers of the prior's ConvLSTM."),
+    "num_blocks": (_INTEGER, "Blocks of a MixLogCDF coupling's network."),
+    "num_components": (_INTEGER, "Components of a MixLogCDF coupling's mixtures."),
+    "num_heads": (_INTEGER, "Attention heads of a MixLogCDF coupling's network."),
+    "dropout_rate": (_FLOAT, "Dropout of a MixLogCDF coupling's network."),
+}
+_TRAINING_FLAGS = {
+    "batch_size": (_INTEGER, "Images a step."),
+    "num_epochs": (_INTEGER, "Passes over the training images."),
+    "learning_rate": (_FLOAT, "Learning rate of Adamax, after the warm-up."),
+    "warm_up_images": (_INTEGER, "Images over which the learning rate grows."),
+    "decay": (_STRING, "none, or cosine: the learning rate ends at zero."),
+    "clip_norm": (_FLOAT, "Greatest norm of the gradient of bits/dim."),
+    "augmentation": (_STRING, "none, horizontal_flip or cifar."),
+    "evaluation_batch_size": (_INTEGER, "Images a step of an evaluation; default: batch_size."),
+    "num_sample_images": (_INTEGER, "Samples in a picture."),
+    "sample_every": (_INTEGER, "Epochs between pictures of samples; 0 for one at the end only."),
+    "seed": (_INTEGER, "Seed of weights, data order, augmentation, noise and dropout."),
+}
+
+command_line.define_flags(MarScfConfig, _MODEL_FLAGS)
+command_line.define_flags(TrainingConfig, _TRAINING_FLAGS)
+_STRING("train_dir", None, "Directory for everything that the run writes.", required=True)
+_STRING("dataset", None, "Name of the data set, such as digits or cifar10.", required=True)
+_STRING("data_dir", None, "Where the data set is, or goes.")
+_INTEGER("num_channels", None, "3 copies a grey image three times; default: as in the data set.")
+_INTEGER("num_validation_images", None, "Training images held out to choose the best epoch.")
+flags.DEFINE_boolean("published_scaling", False, "Scale pixels as the published code does.")
+flags.DEFINE_enum("progress", "auto", ["auto", "bar", "line", "none"], "What each epoch prints.")
+
+
+def main():
+    """Trains and prints one line with the result."""
+    model_options = command_line.flag_values(_MODEL_FLAGS)
+    command_line.checked(check_model_options, model_options)
+    training = command_line.checked(TrainingConfig, **command_line.flag_values(_TRAINING_FLAGS))
+    values = flags.FLAGS
+
+    from tf_marscf.training.training_run import TrainingRun
+
+    run = command_line.checked(
+        TrainingRun,
+        values.train_dir,
+        DataConfig(
+            name=values.dataset,
+            data_dir=values.data_dir,
+            num_channels=values.num_channels,
+            num_validation_images=values.num_validation_images,
+        ),
+        model_options,
+        training,
+        published_scaling=values.published_scaling,
+        progress=values.progress,
+    )
+    results = run.run()
+    print(
+        f"test bits/dim {results['test_bits_per_dim']:.4f} +- "
+        f"{results['test_bits_per_dim_standard_error']:.4f} "
+        f"({results['num_test_images']} images, {results['num_parameters']} parameters)"
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,79 @@
+"""What the commands in bin/ share: flags from config classes, and errors in one line."""
+
+import dataclasses
+import sys
+
+from absl import app, flags, logging
+
+from tf_marscf.errors import RunError
+
+_USAGE_STATUS = 2
+_FAILURE_STATUS = 1
+
+
+class UsageError(Exception):
+    """A wrong argument of a command."""
+
+
+def define_flags(config_class, helps):
+    """Defines one flag for a field of a config class, with the field's default.
+
+    Args:
+        config_class: a dataclass.
+        helps: dict from the field's name to `(define function, help)`, such as
+            `(flags.DEFINE_integer, "what it is")`.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(config_class)}
+    for name, (define, text) in helps.items():
+        define(name, defaults[name], text)
+
+
+def flag_values(names):
+    """The values of flags, by name."""
+    return {name: flags.FLAGS[name].value for name in names}
+
+
+def checked(function, *args, **kwargs):
+    """Calls a function whose errors about arguments are the user's, not bugs.
+
+    Raises:
+        UsageError: for a `TypeError`, `ValueError` or `FileNotFoundError` of the function.
+    """
+    try:
+        return function(*args, **kwargs)
+    except (TypeError, ValueError, FileNotFoundError, ImportError) as error:
+        raise UsageError(str(error)) from error
+
+
+def _fail(message, status):
+    print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _parse_flags(arguments):
+    try:
+        remaining = flags.FLAGS(arguments)
+    except flags.Error as error:
+        _fail(error, _USAGE_STATUS)
+    if len(remaining) > 1:
+        _fail(f"unknown argument {remaining[1]!r}; options start with --", _USAGE_STATUS)
+    return remaining
+
+
+def run(main):
+    """Runs a command: parses the flags, calls `main()` and turns expected errors into one line.
+
+    A `UsageError` or a wrong flag ends the process with status 2, a `RunError` with status 1.
+    Anything else is a bug, and keeps its traceback.
+    """
+
+    def call_main(_):
+        logging.set_verbosity(logging.WARNING)
+        try:
+            main()
+        except UsageError as error:
+            _fail(error, _USAGE_STATUS)
+        except RunError as error:
+            _fail(error, _FAILURE_STATUS)
+
+    app.run(call_main, flags_parser=_parse_flags)

@@ -1,0 +1,1 @@
+"""Training: configuration, the Keras model around the distribution, checkpoints and callbacks."""
