@@ -1,6 +1,7 @@
 """What the commands in bin/ share: flags from config classes, and errors in one line."""
 
 import dataclasses
+import os
 import sys
 
 from absl import app, flags, logging
@@ -66,6 +67,8 @@ def run(main):
     A `UsageError` or a wrong flag ends the process with status 2, a `RunError` with status 1.
     Anything else is a bug, and keeps its traceback.
     """
+    # Errors only, from TensorFlow's C++ runtime; it reads this when it is imported.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
     def call_main(_):
         logging.set_verbosity(logging.WARNING)

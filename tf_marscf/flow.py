@@ -5,7 +5,7 @@ import tensorflow as tf
 from tf_marscf.bijectors import FlowStep, ImageChain, Squeeze
 from tf_marscf.config import MarScfConfig
 from tf_marscf.distributions import FlowLevel, GaussianPrior, MarPrior, SplitPrior
-from tf_marscf.distributions.image_distribution import check_value
+from tf_marscf.distributions.image_distribution import check_value, no_parameter_properties
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.stateless_seed import split_seed
 
@@ -55,6 +55,8 @@ class MarScf(FlowLevel):
     Raises:
         TypeError, ValueError: on bad arguments, naming argument, rule and value.
     """
+
+    _parameter_properties = no_parameter_properties
 
     def __init__(
         self,
@@ -110,15 +112,37 @@ class MarScf(FlowLevel):
             )
 
     @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
-        return {}
-
-    @classmethod
     def from_config(cls, config, seed=None, validate_args=False, name="MarScf"):
         """Builds a model from a `MarScfConfig` or the dict of one."""
         if isinstance(config, MarScfConfig):
             config = config.to_dict()
         return cls(**config, seed=seed, validate_args=validate_args, name=name)
+
+    def copy(self, **override_parameters_kwargs):
+        """A copy that shares this model's weights.
+
+        Args:
+            **override_parameters_kwargs: `name` and `validate_args` change only these. Any other
+                argument of the constructor asks for another architecture: a new model with new
+                weights.
+
+        Returns:
+            A `MarScf`.
+        """
+        parameters = {**self.parameters, **override_parameters_kwargs}
+        if set(override_parameters_kwargs) - {"name", "validate_args"}:
+            return type(self)(**parameters)
+        copied = type(self).__new__(type(self))
+        copied._config = self._config
+        FlowLevel.__init__(
+            copied,
+            self.distribution,
+            self.level_bijector,
+            validate_args=parameters["validate_args"],
+            parameters=parameters,
+            name=parameters["name"],
+        )
+        return copied
 
     @property
     def config(self):

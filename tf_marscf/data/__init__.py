@@ -5,7 +5,7 @@ from tf_marscf.data.data_unavailable_error import DataUnavailableError
 from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset, collect_images
 from tf_marscf.data.pipeline import evaluation_pipeline, training_pipeline
-from tf_marscf.data.registry import dataset_names, load_dataset
+from tf_marscf.data.registry import dataset_names, load_configured_dataset, load_dataset
 
 __all__ = [
     "AUGMENTATIONS",
@@ -16,6 +16,7 @@ __all__ = [
     "collect_images",
     "dataset_names",
     "evaluation_pipeline",
+    "load_configured_dataset",
     "load_dataset",
     "training_pipeline",
 ]

@@ -62,3 +62,28 @@ def load_dataset(
         num_validation_images=num_validation_images,
     )
     return _LOADERS[name](options)
+
+
+def load_configured_dataset(data) -> ImageDataset:
+    """Loads the data set that the config of a run names.
+
+    Args:
+        data: a `DataConfig`.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataUnavailableError: if the data set is neither in its directory nor can be downloaded.
+        ValueError: if an option is wrong; the message names it as `DataConfig` and the flags do.
+    """
+    if data.name not in _LOADERS:
+        raise ValueError(
+            f"`dataset` must be one of {', '.join(dataset_names())}; got {data.name!r}."
+        )
+    return load_dataset(
+        data.name,
+        data.data_dir,
+        num_channels=data.num_channels,
+        num_validation_images=data.num_validation_images,
+    )

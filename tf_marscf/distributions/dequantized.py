@@ -5,7 +5,11 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_marscf.distributions.image_distribution import ImageDistribution, check_value
+from tf_marscf.distributions.image_distribution import (
+    ImageDistribution,
+    check_value,
+    no_parameter_properties,
+)
 from tf_marscf.distributions.pixel_scaling import PixelScaling
 from tf_marscf.stateless_seed import split_seed, stateless_seed
 
@@ -31,6 +35,8 @@ class Dequantized(ImageDistribution):
     Raises:
         ValueError: if `num_grey_levels` is out of range.
     """
+
+    _parameter_properties = no_parameter_properties
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 import tensorflow_probability as tfp
 
 from tf_marscf.distributions.by_reference_spec import ByReferenceMeta
-from tf_marscf.distributions.image_distribution import ImageDistribution
+from tf_marscf.distributions.image_distribution import ImageDistribution, no_parameter_properties
 from tf_marscf.stateless_seed import split_seed
 
 
@@ -26,6 +26,8 @@ class FlowLevel(
         name: Python `str`.
     """
 
+    _parameter_properties = no_parameter_properties
+
     def __init__(
         self,
         distribution,
@@ -43,10 +45,6 @@ class FlowLevel(
             parameters=parameters,
             name=name,
         )
-
-    @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
-        return {}
 
     @property
     def level_bijector(self):

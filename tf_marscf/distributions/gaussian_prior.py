@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tf_marscf.distributions.image_distribution import no_parameter_properties
 from tf_marscf.distributions.latent_prior import LatentPrior
 from tf_marscf.networks.keras_module import KerasModule
 from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
@@ -20,6 +21,8 @@ class GaussianPrior(LatentPrior):
         validate_args: Python `bool`: check at run time that values are finite.
         name: Python `str`.
     """
+
+    _parameter_properties = no_parameter_properties
 
     def __init__(
         self,

@@ -45,6 +45,15 @@ def check_value(distribution, value, argument="value"):
     return value
 
 
+@classmethod
+def no_parameter_properties(cls, dtype, num_classes=None):
+    """The `_parameter_properties` of a distribution without batch parameters.
+
+    TFP warns unless each class with a constructor of its own has this in its own body.
+    """
+    return {}
+
+
 class ImageDistribution(tfp.distributions.Distribution):
     """Mixin of a distribution over [H, W, C] events with a scalar batch shape.
 
@@ -52,9 +61,7 @@ class ImageDistribution(tfp.distributions.Distribution):
     time under `validate_args`.
     """
 
-    @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
-        return {}
+    _parameter_properties = no_parameter_properties
 
     def _call_log_prob(self, value, name, **kwargs):
         return super()._call_log_prob(check_value(self, value), name, **kwargs)

@@ -10,6 +10,7 @@ from tf_marscf.distributions.image_distribution import (
     EVENT_NDIMS,
     ImageDistribution,
     check_value,
+    no_parameter_properties,
 )
 from tf_marscf.stateless_seed import stateless_seed
 
@@ -34,6 +35,8 @@ class LatentPrior(ImageDistribution, abc.ABC):
         validate_args: Python `bool`: check at run time that values are finite.
         name: Python `str`.
     """
+
+    _parameter_properties = no_parameter_properties
 
     def __init__(
         self, event_shape, num_conditional_channels, *, dtype, parameters, validate_args, name

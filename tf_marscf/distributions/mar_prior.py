@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tf_marscf.distributions.image_distribution import no_parameter_properties
 from tf_marscf.distributions.latent_prior import LatentPrior
 from tf_marscf.networks.keras_module import KerasModule
 from tf_marscf.networks.mar_prior_network import MarPriorNetwork
@@ -28,6 +29,8 @@ class MarPrior(LatentPrior):
         validate_args: Python `bool`: check at run time that values are finite.
         name: Python `str`.
     """
+
+    _parameter_properties = no_parameter_properties
 
     def __init__(
         self,

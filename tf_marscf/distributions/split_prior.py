@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_marscf.distributions.image_distribution import ImageDistribution
+from tf_marscf.distributions.image_distribution import ImageDistribution, no_parameter_properties
 from tf_marscf.stateless_seed import split_seed, stateless_seed
 
 
@@ -19,6 +19,8 @@ class SplitPrior(ImageDistribution):
         validate_args: Python `bool`: check at run time that values are finite.
         name: Python `str`.
     """
+
+    _parameter_properties = no_parameter_properties
 
     def __init__(self, rest, prior, validate_args=False, name="SplitPrior"):
         parameters = dict(locals())

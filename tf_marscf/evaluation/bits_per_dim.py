@@ -5,6 +5,8 @@ import math
 
 import tensorflow as tf
 
+from tf_marscf.errors import RunError
+
 
 @dataclasses.dataclass(frozen=True)
 class BitsPerDim:
@@ -37,7 +39,7 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
         A `BitsPerDim`.
 
     Raises:
-        FloatingPointError: if an image's bits/dim is not finite.
+        RunError: if an image's bits/dim is not finite.
     """
     score = tf.function(
         lambda pixels, seed: images_distribution.bits_per_dim(
@@ -54,7 +56,7 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     values = tf.cast(values, tf.float64).numpy()
     num_wrong = int((~tf.math.is_finite(values).numpy()).sum())
     if num_wrong:
-        raise FloatingPointError(f"bits/dim of {num_wrong} of {len(values)} images is not finite.")
+        raise RunError(f"bits/dim of {num_wrong} of {len(values)} images is not finite.")
     spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
     return BitsPerDim(
         mean=float(values.mean()),

@@ -9,7 +9,12 @@ import tensorflow as tf
 
 from tf_marscf.atomic_file import atomic_write
 from tf_marscf.config import MarScfConfig
-from tf_marscf.data import collect_images, evaluation_pipeline, load_dataset, training_pipeline
+from tf_marscf.data import (
+    collect_images,
+    evaluation_pipeline,
+    load_configured_dataset,
+    training_pipeline,
+)
 from tf_marscf.distributions import Dequantized
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
@@ -56,12 +61,7 @@ class TrainingRun:
         self._train_dir = train_dir
         self._training = training
         self._verbosity = _VERBOSITY[progress]
-        self._dataset = load_dataset(
-            data.name,
-            data.data_dir,
-            num_channels=data.num_channels,
-            num_validation_images=data.num_validation_images,
-        )
+        self._dataset = load_configured_dataset(data)
         num_images = self._dataset.num_train_images
         if num_images < training.batch_size:
             raise ValueError(
@@ -183,6 +183,7 @@ class TrainingRun:
                 initial_epoch=step // self._steps_per_epoch,
                 steps_per_epoch=self._steps_per_epoch,
                 validation_data=validation,
+                shuffle=False,  # The pipeline shuffles.
                 verbose=self._verbosity,
                 callbacks=callbacks,
             )

@@ -1,0 +1,52 @@
+#!/usr/bin/env python
+"""Imports published weights: `python bin/import_weights.py --input=FILE.pt --output=DIR`."""
+
+from absl import flags
+
+from tf_marscf import command_line
+
+flags.DEFINE_string("input", None, "File of weights: .pt (needs torch) or .npz.", required=True)
+flags.DEFINE_string("output", None, "New directory for checkpoint and config.", required=True)
+flags.DEFINE_list("image_size", ["32"], "Size of the images: N, or HEIGHT,WIDTH.")
+flags.DEFINE_integer("num_heads", 4, "Attention heads of MixLogCDF networks.", lower_bound=1)
+flags.DEFINE_boolean("published_scaling", True, "Score pixels scaled as in the published code.")
+flags.DEFINE_boolean("table", True, "Print what became of each weight.")
+
+
+def image_size():
+    """The image size as (height, width)."""
+    sizes = flags.FLAGS.image_size
+    if len(sizes) not in (1, 2) or not all(size.strip().isdigit() for size in sizes):
+        raise command_line.UsageError(
+            f"`image_size` must be N or HEIGHT,WIDTH, integers >= 1; got {','.join(sizes)!r}."
+        )
+    return (int(sizes[0]), int(sizes[-1]))
+
+
+def main():
+    """Imports, and prints the table of weights and the inferred architecture."""
+    values = flags.FLAGS
+    size = image_size()
+    from tf_marscf.interop.import_run import import_published_weights
+
+    config, table = command_line.checked(
+        import_published_weights,
+        values.input,
+        values.output,
+        size,
+        published_scaling=values.published_scaling,
+        num_heads=values.num_heads,
+    )
+    if values.table:
+        for names, shapes, shape in table:
+            print(f"{' + '.join(names)} {' + '.join(map(str, shapes))} -> {shape}")
+    model = config.model
+    print(
+        f"imported {len(table)} variables: {model.coupling}, L={model.num_levels}, "
+        f"K={model.num_steps}, C={model.hidden_channels}, images {model.image_shape}, prior width "
+        f"{model.prior_hidden_channels}, into {values.output}"
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)

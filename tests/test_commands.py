@@ -1,0 +1,149 @@
+"""The commands in bin/, as a user runs them."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+TINY_MODEL = (
+    "--num_levels=2 --num_steps=1 --hidden_channels=8 --prior_hidden_channels=4 "
+    "--prior_num_layers=1 --batch_size=64 --num_epochs=1 --num_sample_images=4 --progress=line"
+).split()
+
+
+def run_command(script, *arguments):
+    """Runs bin/SCRIPT and returns the finished process."""
+    return subprocess.run(
+        [sys.executable, ROOT / "bin" / script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+    )
+
+
+def error_line(process):
+    """The one line that a failed command ends with; there must be no traceback."""
+    assert "Traceback" not in process.stderr
+    lines = [line for line in process.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1, process.stderr
+    assert process.stderr.rstrip().endswith(lines[0])
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def train_dir(tmp_path_factory):
+    """A directory that bin/train.py made."""
+    directory = tmp_path_factory.mktemp("commands") / "run"
+    process = run_command("train.py", "--dataset=digits", f"--train_dir={directory}", *TINY_MODEL)
+    assert process.returncode == 0, process.stderr
+    last_line = process.stdout.splitlines()[-1]
+    assert last_line.startswith("test bits/dim ")
+    assert "300 images" in last_line
+    assert "val_bits_per_dim" in process.stdout
+    return directory
+
+
+@pytest.mark.slow
+def test_evaluate_prints_one_line(train_dir):
+    process = run_command("evaluate.py", f"--train_dir={train_dir}", "--split=validation")
+    assert process.returncode == 0, process.stderr
+    (line,) = process.stdout.splitlines()
+    assert line.startswith("validation bits/dim ")
+    assert "200 images" in line
+
+
+@pytest.mark.slow
+def test_sample_writes_the_same_picture_for_the_same_seed(train_dir, tmp_path):
+    pictures = [tmp_path / name for name in ("first.png", "second.png", "third.png")]
+    for picture, seed in zip(pictures, (1, 1, 2), strict=True):
+        process = run_command(
+            "sample.py", f"--train_dir={train_dir}", f"--output={picture}", f"--seed={seed}",
+            "--num_samples=4",
+        )  # fmt: skip
+        assert process.returncode == 0, process.stderr
+        assert str(picture) in process.stdout
+    first, second, third = (picture.read_bytes() for picture in pictures)
+    assert first == second != third
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--dataset=digits"], "--train_dir"),
+        (["--dataset=nothing"], "'nothing'"),
+        (["--dataset=digits", "--coupling=additive"], "`coupling` must be one of"),
+        (["--dataset=digits", "--batch_size=0"], "`batch_size` must be an integer >= 1; got 0"),
+        (["--dataset=digits", "--batch_size=many"], "--batch_size=many"),
+        (["--dataset=digits", "--num_levels=5"], "`image_shape` must have a height divisible"),
+        (["--dataset=digits", "--no_such_flag=1"], "no_such_flag"),
+        (["--dataset=digits", "stray"], "'stray'"),
+        (["--flagfile=missing.flags"], "missing.flags"),
+    ],
+)
+def test_wrong_flags_of_train_end_with_status_2_and_write_nothing(arguments, expected, tmp_path):
+    directory = tmp_path / "run"
+    if "--train_dir" not in expected:
+        arguments = [*arguments, f"--train_dir={directory}"]
+    process = run_command("train.py", *arguments)
+    assert process.returncode == 2
+    assert expected in error_line(process)
+    assert not directory.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["evaluate.py", "sample.py"])
+def test_directory_without_a_run_ends_with_status_2(script, tmp_path):
+    process = run_command(script, f"--train_dir={tmp_path}")
+    assert process.returncode == 2
+    assert "`train_dir` must be a training directory" in error_line(process)
+
+
+@pytest.mark.slow
+def test_continuing_with_another_model_ends_with_status_1(train_dir):
+    process = run_command(
+        "train.py", "--dataset=digits", f"--train_dir={train_dir}", *TINY_MODEL, "--num_steps=2"
+    )
+    assert process.returncode == 1
+    assert "num_steps was 1 and is 2" in error_line(process)
+
+
+@pytest.mark.slow
+def test_imported_weights_are_sampled_and_ask_for_a_data_set(tmp_path):
+    weights = ROOT / "tests" / "data" / "affine_L3_K2_C16.weights.npz"
+    output = tmp_path / "imported"
+    process = run_command("import_weights.py", f"--input={weights}", f"--output={output}")
+    assert process.returncode == 0, process.stderr
+    assert "affine, L=3, K=2, C=16, images (32, 32, 3), prior width 8" in process.stdout
+
+    again = run_command("import_weights.py", f"--input={weights}", f"--output={output}")
+    assert again.returncode == 1
+    assert "`output` must be a new directory" in error_line(again)
+
+    sampled = run_command("sample.py", f"--train_dir={output}", "--num_samples=2")
+    assert sampled.returncode == 0, sampled.stderr
+    assert (output / "samples_seed_0.png").exists()
+
+    evaluated = run_command("evaluate.py", f"--train_dir={output}")
+    assert evaluated.returncode == 2
+    assert "`dataset` must be given" in error_line(evaluated)
+
+
+@pytest.mark.slow
+def test_benchmark_prints_a_row_a_task(tmp_path):
+    output = tmp_path / "speed.json"
+    arguments = "speed --image_size=8 --image_channels=1 --num_levels=1 --num_steps=1".split()
+    arguments += "--hidden_channels=8 --batch_size=2 --num_repeats=1".split()
+    process = run_command("benchmark.py", *arguments, f"--json={output}")
+    assert process.returncode == 0, process.stderr
+    compared = run_command("benchmark.py", *arguments, f"--baseline={output}")
+    for task in ("train_step", "log_prob", "sample"):
+        (row,) = [line for line in compared.stdout.splitlines() if line.startswith(task)]
+        assert row.endswith("x")

@@ -1,0 +1,309 @@
+"""Training: schedule, trainer, checkpoints, resume."""
+
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_marscf
+from tf_marscf.errors import NonFiniteLossError, RunError
+from tf_marscf.evaluation.evaluation_run import EvaluationRun
+from tf_marscf.run_config import DataConfig, RunConfig
+from tf_marscf.training.checkpoints import checkpoint_prefix, restore_model
+from tf_marscf.training.density_trainer import DensityTrainer
+from tf_marscf.training.training_config import TrainingConfig, check_model_options
+from tf_marscf.training.training_run import TrainingRun
+from tf_marscf.training.warm_up_schedule import WarmUpSchedule
+
+MODEL_OPTIONS = {
+    "num_levels": 2,
+    "num_steps": 1,
+    "hidden_channels": 8,
+    "prior_hidden_channels": 4,
+    "prior_num_layers": 1,
+}
+
+
+def training_config(**kwargs):
+    defaults = {
+        "batch_size": 64,
+        "num_epochs": 2,
+        "warm_up_images": 100,
+        "learning_rate": 2e-3,
+        "num_sample_images": 4,
+        "sample_every": 1,
+    }
+    return TrainingConfig(**(defaults | kwargs))
+
+
+def training_run(directory, model_options=None, **kwargs):
+    return TrainingRun(
+        str(directory),
+        DataConfig(name="digits"),
+        MODEL_OPTIONS | (model_options or {}),
+        training_config(**kwargs),
+        progress="none",
+    )
+
+
+def small_distribution(seed=0, **kwargs):
+    model = tf_marscf.MarScf((8, 8, 1), **(MODEL_OPTIONS | kwargs), seed=seed)
+    return tf_marscf.Dequantized(model, num_grey_levels=17)
+
+
+def small_trainer(images_distribution, learning_rate=2e-3, **kwargs):
+    optimizer = keras.optimizers.Adamax(learning_rate)
+    optimizer.build(images_distribution.trainable_variables)
+    trainer = DensityTrainer(images_distribution, **kwargs)
+    trainer.compile(optimizer=optimizer)
+    return trainer
+
+
+def random_pixels(num_images, seed=0, num_grey_levels=17):
+    generator = np.random.default_rng(seed)
+    return generator.integers(num_grey_levels, size=(num_images, 8, 8, 1)).astype(np.uint8)
+
+
+def weights_of(images_distribution):
+    return [variable.numpy() for variable in images_distribution.variables]
+
+
+def test_warm_up_is_linear_then_constant():
+    schedule = WarmUpSchedule(0.1, warm_up_steps=4)
+    rates = [float(schedule(step)) for step in range(6)]
+    np.testing.assert_allclose(rates, [0.025, 0.05, 0.075, 0.1, 0.1, 0.1], rtol=1e-6)
+
+
+def test_cosine_decay_ends_at_zero_and_is_half_in_the_middle():
+    schedule = WarmUpSchedule(0.1, warm_up_steps=10, decay_steps=30)
+    assert float(schedule(10)) == pytest.approx(0.1)
+    assert float(schedule(20)) == pytest.approx(0.05)
+    assert float(schedule(30)) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_schedule_round_trips_through_its_config():
+    schedule = WarmUpSchedule(0.1, warm_up_steps=10, decay_steps=30)
+    copy = WarmUpSchedule.from_config(schedule.get_config())
+    assert float(copy(17)) == float(schedule(17))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("batch_size", 0),
+        ("batch_size", 1.5),
+        ("num_epochs", -1),
+        ("num_epochs", True),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("clip_norm", float("inf")),
+        ("decay", "linear"),
+        ("augmentation", "mirror"),
+        ("warm_up_images", -1),
+        ("seed", -1),
+    ],
+)
+def test_training_config_names_the_wrong_field_and_value(field, value):
+    with pytest.raises(ValueError, match=f"`{field}`.*{value!r}"):
+        TrainingConfig(**{field: value})
+
+
+def test_model_options_are_checked_before_the_image_shape_is_known():
+    check_model_options(MODEL_OPTIONS)
+    with pytest.raises(ValueError, match="`coupling`.*'additive'"):
+        check_model_options(MODEL_OPTIONS | {"coupling": "additive"})
+    with pytest.raises(ValueError, match="`num_levels`.*0"):
+        check_model_options(MODEL_OPTIONS | {"num_levels": 0})
+
+
+@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
+def test_fit_lowers_bits_per_dim(coupling):
+    options = {"num_blocks": 1, "num_components": 3} if coupling == "mixlogcdf" else {}
+    distribution = small_distribution(coupling=coupling, **options)
+    pixels = np.zeros_like(random_pixels(32)) + np.arange(8, dtype=np.uint8)[:, None, None]
+    distribution.distribution.initialize(distribution.dequantize(pixels, seed=0))
+    trainer = small_trainer(distribution)
+    before = trainer.evaluate(pixels, batch_size=32, verbose=0, return_dict=True)
+    history = trainer.fit(pixels, batch_size=32, epochs=40, verbose=0).history
+    after = trainer.evaluate(pixels, batch_size=32, verbose=0, return_dict=True)
+    assert after["bits_per_dim"] < before["bits_per_dim"] - 0.5
+    assert np.all(np.isfinite(history["gradient_norm"]))
+
+
+def test_evaluation_weighs_every_image_alike_and_repeats_exactly():
+    distribution = small_distribution()
+    pixels = random_pixels(5)
+    trainer = small_trainer(distribution)
+    batches = tf.data.Dataset.from_tensor_slices(pixels).batch(3)
+    first = trainer.evaluate(batches, verbose=0, return_dict=True)["bits_per_dim"]
+    second = trainer.evaluate(batches, verbose=0, return_dict=True)["bits_per_dim"]
+    scores = tf.concat(
+        [
+            distribution.bits_per_dim(batch, seed=tf.constant([20200620, number]))
+            for number, batch in enumerate(batches)
+        ],
+        axis=0,
+    )
+    assert first == second
+    assert first == pytest.approx(float(tf.reduce_mean(scores)), rel=1e-6)
+
+
+def test_training_step_draws_the_same_noise_for_the_same_step():
+    results = []
+    for _ in range(2):
+        distribution = small_distribution(
+            coupling="mixlogcdf", num_blocks=1, num_components=3, dropout_rate=0.5
+        )
+        trainer = small_trainer(distribution, seed=3)
+        trainer.fit(random_pixels(16), batch_size=8, epochs=1, shuffle=False, verbose=0)
+        results.append(weights_of(distribution))
+    for first, second in zip(*results, strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
+
+
+def test_non_finite_loss_stops_before_any_weight_changes():
+    distribution = small_distribution()
+    bias = distribution.distribution.level_bijector.bijectors[1].act_norm.bias
+    bias.assign(tf.fill(bias.shape, np.nan))
+    trainer = small_trainer(distribution)
+    before = weights_of(distribution)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="loss is not finite"):
+        trainer.fit(random_pixels(8), batch_size=8, verbose=0)
+    for earlier, later in zip(before, weights_of(distribution), strict=True):
+        np.testing.assert_array_equal(earlier, later)
+    assert int(trainer.optimizer.iterations.numpy()) == 0
+
+
+def test_gradient_is_clipped_to_its_norm():
+    # With plain gradient descent at rate 1 the change of the weights is the clipped gradient.
+    distribution = small_distribution()
+    trainer = DensityTrainer(distribution, clip_norm=1e-3)
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.build(distribution.trainable_variables)
+    trainer.compile(optimizer=optimizer)
+    before = [variable.numpy() for variable in distribution.trainable_variables]
+    trainer.fit(random_pixels(8), batch_size=8, verbose=0)
+    change = [
+        variable.numpy() - earlier
+        for variable, earlier in zip(distribution.trainable_variables, before, strict=True)
+    ]
+    norm = np.sqrt(sum(np.sum(np.square(part)) for part in change))
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_training_on_uniform_noise_stays_finite():
+    # The published code ended in NaN on this: no structure to learn, full learning rate at once.
+    distribution = small_distribution(num_steps=2, hidden_channels=32)
+    pixels = random_pixels(64)
+    distribution.distribution.initialize(distribution.dequantize(pixels, seed=0))
+    trainer = small_trainer(distribution, learning_rate=8e-3)
+    history = trainer.fit(pixels, batch_size=16, epochs=60, verbose=0).history
+    assert np.all(np.isfinite(history["bits_per_dim"]))
+    assert history["bits_per_dim"][-1] < history["bits_per_dim"][0]
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("run")
+    return directory, training_run(directory).run()
+
+
+def test_run_writes_everything(finished_run):
+    directory, results = finished_run
+    written = {path.name for path in directory.iterdir()}
+    assert written == {
+        "config.json",
+        "checkpoints",
+        "logs",
+        "results.json",
+        "samples",
+        "samples.png",
+    }
+    assert sorted(os.listdir(directory / "samples")) == ["epoch_0001.png", "epoch_0002.png"]
+    assert json.loads((directory / "results.json").read_text()) == results
+    assert results["num_test_images"] == 300
+    assert any("tfevents" in name for name in os.listdir(directory / "logs" / "validation"))
+
+
+def test_evaluate_reproduces_the_result_from_the_directory_alone(finished_run):
+    directory, results = finished_run
+    evaluated = EvaluationRun(str(directory)).run(batch_size=64)
+    assert evaluated.mean == pytest.approx(results["test_bits_per_dim"], rel=1e-6)
+    assert evaluated.num_images == 300
+
+
+def test_more_draws_of_noise_tighten_the_bound(finished_run):
+    directory, _ = finished_run
+    run = EvaluationRun(str(directory))
+    assert run.run(num_samples=8).mean < run.run().mean
+
+
+def test_restored_weights_are_exact(finished_run):
+    directory, _ = finished_run
+    config = RunConfig.load(directory)
+    first, second = (restore_model(config, str(directory), "latest") for _ in range(2))
+    for earlier, later in zip(weights_of(first), weights_of(second), strict=True):
+        np.testing.assert_array_equal(earlier, later)
+    pixels = random_pixels(3)
+    np.testing.assert_array_equal(
+        first.bits_per_dim(pixels, seed=1), second.bits_per_dim(pixels, seed=1)
+    )
+
+
+def test_continued_run_equals_an_unbroken_one(finished_run, tmp_path):
+    directory, results = finished_run
+    training_run(tmp_path, num_epochs=1).run()
+    continued = training_run(tmp_path).run()
+    assert continued["test_bits_per_dim"] == pytest.approx(results["test_bits_per_dim"], rel=1e-4)
+    config = RunConfig.load(directory)
+    for unbroken, resumed in zip(
+        weights_of(restore_model(config, str(directory), "latest")),
+        weights_of(restore_model(config, str(tmp_path), "latest")),
+        strict=True,
+    ):
+        np.testing.assert_allclose(unbroken, resumed, rtol=1e-3, atol=1e-4)
+
+
+def test_continuing_with_another_architecture_is_refused(finished_run):
+    directory, _ = finished_run
+    before = (directory / "config.json").read_text()
+    with pytest.raises(RunError, match="num_steps was 1 and is 2"):
+        training_run(directory, {"num_steps": 2})
+    assert (directory / "config.json").read_text() == before
+
+
+def test_non_finite_loss_keeps_the_last_good_checkpoint(tmp_path):
+    training_run(tmp_path, num_epochs=1).run()
+    kept = checkpoint_prefix(str(tmp_path), "latest")
+    # 1e30 is finite, and so a valid argument, but no step with it is.
+    with pytest.raises(NonFiniteLossError, match="not finite.*Last good checkpoint.*latest"):
+        training_run(tmp_path, num_epochs=3, learning_rate=1e30).run()
+    assert checkpoint_prefix(str(tmp_path), "latest") == kept
+    restored = restore_model(RunConfig.load(tmp_path), str(tmp_path), "latest")
+    assert np.all(np.isfinite(restored.bits_per_dim(random_pixels(3), seed=0)))
+
+
+def test_batch_larger_than_the_data_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`batch_size`.*1297.*got 2000"):
+        training_run(tmp_path, batch_size=2000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_image_size_that_does_not_fit_the_levels_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`image_shape`.*num_levels=4"):
+        training_run(tmp_path, {"num_levels": 4})
+
+
+def test_directory_without_config_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="`train_dir`"):
+        EvaluationRun(str(tmp_path))
+
+
+def test_broken_config_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="is not a config"):
+        RunConfig.load(tmp_path)

@@ -1,0 +1,72 @@
+"""Scores a training directory's model on a data set."""
+
+import dataclasses
+
+from tf_marscf.data import evaluation_pipeline, load_configured_dataset
+from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
+from tf_marscf.run_config import DataConfig, RunConfig
+from tf_marscf.training.checkpoints import restore_model
+
+
+class EvaluationRun:
+    """Bits/dim of the model in a training directory.
+
+    Args:
+        train_dir: the training directory.
+        which: "best" or "latest" checkpoint.
+        dataset: name of a data set; default: the one that the model was trained on.
+        data_dir: where it is; default: as in training.
+
+    Raises:
+        DataUnavailableError: if the data cannot be had.
+        FileNotFoundError: if the directory or checkpoint is missing.
+        ValueError: if an argument is wrong, or the data do not fit the model.
+    """
+
+    def __init__(self, train_dir, which="best", dataset=None, data_dir=None):
+        config = RunConfig.load(train_dir)
+        data = config.data
+        if dataset is not None and (data is None or dataset != data.name):
+            data = DataConfig(name=dataset, num_channels=config.model.image_shape[2])
+        if data is None:
+            raise ValueError(
+                "`dataset` must be given: the weights in this directory were imported, and its "
+                "config names no data set; got None."
+            )
+        if data_dir is not None:
+            data = dataclasses.replace(data, data_dir=data_dir)
+        self._dataset = load_configured_dataset(data)
+        expected = (config.model.image_shape, config.pixels.num_grey_levels)
+        if (self._dataset.image_shape, self._dataset.num_grey_levels) != expected:
+            raise ValueError(
+                f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
+                f"levels; {data.name} has {self._dataset.image_shape} with "
+                f"{self._dataset.num_grey_levels}."
+            )
+        self._images_distribution = restore_model(config, train_dir, which)
+
+    def run(self, split="test", batch_size=100, num_samples=1, seed=0):
+        """Scores every image of a split.
+
+        Args:
+            split: "train", "validation" or "test".
+            batch_size: images at a time.
+            num_samples: draws of dequantization noise an image.
+            seed: of the noise.
+
+        Returns:
+            A `BitsPerDim`.
+
+        Raises:
+            RunError: if an image's bits/dim is not finite.
+            ValueError: if the data set has no such split.
+        """
+        splits = self._dataset.splits()
+        if split not in splits:
+            raise ValueError(f"`split` must be one of {tuple(splits)}; got {split!r}.")
+        return evaluate_bits_per_dim(
+            self._images_distribution,
+            evaluation_pipeline(splits[split], batch_size),
+            num_samples=num_samples,
+            seed=seed,
+        )
