@@ -1,7 +1,9 @@
-"""Seeds: the same integer gives the same sample, always."""
+"""Randomness as a function of seeds: the same integer gives the same sample, always."""
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+
+_ALGORITHM = "philox"  # TensorFlow's own choice differs between devices, and under XLA.
 
 
 def stateless_seed(seed):
@@ -46,4 +48,20 @@ def split_seed(seed, count):
     """
     if seed is None:
         return [None] * count
-    return tf.unstack(tfp.random.split_seed(stateless_seed(seed), count), num=count)
+    return tf.unstack(tf.random.split(stateless_seed(seed), count, alg=_ALGORITHM), num=count)
+
+
+def stateless_normal(shape, seed, dtype):
+    """Standard-normal noise, the same with and without XLA, on CPUs and GPUs.
+
+    Args:
+        shape: shape of the noise.
+        seed: as of `stateless_seed`.
+        dtype: float dtype.
+    """
+    return tf.random.stateless_normal(shape, stateless_seed(seed), dtype=dtype, alg=_ALGORITHM)
+
+
+def stateless_uniform(shape, seed, dtype):
+    """Uniform noise in [0, 1), as `stateless_normal`."""
+    return tf.random.stateless_uniform(shape, stateless_seed(seed), dtype=dtype, alg=_ALGORITHM)

@@ -108,7 +108,7 @@ class MixtureLogitCdf(tfp.bijectors.Bijector):
         # the components' densities, solves the linearised equation.
         roots = self._means + tf.exp(self._log_scales) * tf.stop_gradient(y)[..., tf.newaxis]
         roots = tf.stop_gradient(tf.clip_by_value(roots, -(limit**2), limit**2))
-        shares = tf.stop_gradient(tf.nn.softmax(self._log_weights - self._log_scales))
+        _, shares = _log_sum_exp_and_shares(tf.stop_gradient(self._log_weights - self._log_scales))
         return invert_increasing(
             self.forward_and_log_slope,
             y,

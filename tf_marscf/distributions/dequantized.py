@@ -11,7 +11,7 @@ from tf_marscf.distributions.image_distribution import (
     no_parameter_properties,
 )
 from tf_marscf.distributions.pixel_scaling import PixelScaling
-from tf_marscf.stateless_seed import split_seed, stateless_seed
+from tf_marscf.stateless_seed import split_seed, stateless_seed, stateless_uniform
 
 
 class Dequantized(ImageDistribution):
@@ -90,9 +90,7 @@ class Dequantized(ImageDistribution):
             Continuous images of the same shape, in the density's dtype.
         """
         pixels = check_value(self, pixels, "pixels")
-        noise = tf.random.stateless_uniform(
-            tf.shape(pixels), seed=stateless_seed(seed), dtype=self._distribution.dtype
-        )
+        noise = stateless_uniform(tf.shape(pixels), seed, self._distribution.dtype)
         return self._scaling.continuous(pixels, noise)
 
     def _log_prob(self, value, seed=None, num_samples=1, **kwargs):

@@ -1,9 +1,14 @@
 """One level of the flow, as a distribution."""
 
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_marscf.distributions.by_reference_spec import ByReferenceMeta
-from tf_marscf.distributions.image_distribution import ImageDistribution, no_parameter_properties
+from tf_marscf.distributions.image_distribution import (
+    EVENT_NDIMS,
+    ImageDistribution,
+    no_parameter_properties,
+)
 from tf_marscf.stateless_seed import split_seed
 
 
@@ -54,11 +59,14 @@ class FlowLevel(
     # The base class goes through the bijector's cache, which rests in eager mode; here value and
     # log-det always come from one pass.
     def _log_prob(self, value, dropout_seed=None):
+        leading_shape = tf.shape(value)[:-EVENT_NDIMS]
+        value = tf.reshape(value, [-1, *self.event_shape])
         level_seed, rest_seed = split_seed(dropout_seed, 2)
         latents, log_det = self._level_bijector.forward_and_log_det(value, level_seed)
         # The priors have no dropout: the seed goes on to further levels only.
         kwargs = {} if self.is_last else {"dropout_seed": rest_seed}
-        return self.distribution.log_prob(latents, **kwargs) + log_det
+        log_prob = self.distribution.log_prob(latents, **kwargs) + log_det
+        return tf.reshape(log_prob, leading_shape)
 
     @property
     def is_last(self):

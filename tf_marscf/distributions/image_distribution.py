@@ -15,7 +15,8 @@ def check_value(distribution, value, argument="value"):
         argument: the name that errors give to it.
 
     Returns:
-        The value as a tensor of the distribution's dtype.
+        The value as a tensor of the distribution's dtype, with its event shape known unless the
+        rank is not.
 
     Raises:
         TypeError: if the value is a tensor of another dtype, or an array of another kind.
@@ -34,15 +35,17 @@ def check_value(distribution, value, argument="value"):
             )
     value = tf.convert_to_tensor(value, dtype=dtype, name=argument)
     event_shape = distribution.event_shape
-    if value.shape.rank is not None and (
-        value.shape.rank < EVENT_NDIMS
-        or not value.shape[-EVENT_NDIMS:].is_compatible_with(event_shape)
+    if value.shape.rank is None:
+        return value
+    leading_shape = value.shape[:-EVENT_NDIMS]
+    if value.shape.rank < EVENT_NDIMS or not value.shape[-EVENT_NDIMS:].is_compatible_with(
+        event_shape
     ):
         raise ValueError(
             f"`{argument}` of {distribution.name} must have shape [..., height, width, channels] "
             f"with event shape {event_shape}; got {value.shape}."
         )
-    return value
+    return tf.ensure_shape(value, leading_shape.concatenate(event_shape))
 
 
 @classmethod
@@ -82,8 +85,5 @@ class ImageDistribution(tfp.distributions.Distribution):
         if not self.validate_args:
             return []
         return [
-            tf.debugging.Assert(
-                tf.reduce_all(tf.math.is_finite(value)),
-                [f"`value` of {self.name} must be finite; got NaN or infinity."],
-            )
+            tf.debugging.assert_all_finite(value, f"`value` of {self.name} must be finite; got")
         ]

@@ -12,7 +12,7 @@ from tf_marscf.distributions.image_distribution import (
     check_value,
     no_parameter_properties,
 )
-from tf_marscf.stateless_seed import stateless_seed
+from tf_marscf.stateless_seed import stateless_normal
 
 _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -140,10 +140,14 @@ class LatentPrior(ImageDistribution, abc.ABC):
             ],
             axis=0,
         )
-        noise = tf.random.stateless_normal(shape, seed=stateless_seed(seed), dtype=self.dtype)
+        noise = stateless_normal(shape, seed, self.dtype)
         noise *= tf.cast(temperature, self.dtype)
         latents = self._over_flat_batch(self._latents_from_noise, noise, conditional_input)
         return tf.ensure_shape(latents, noise.shape)
+
+    def _sample_and_log_prob(self, sample_shape, seed, conditional_input=None, temperature=1.0):
+        latents = self._call_sample_n(sample_shape, seed, conditional_input, temperature)
+        return latents, self._log_prob(latents, conditional_input)
 
     def _event_shape(self):
         return self._latent_shape

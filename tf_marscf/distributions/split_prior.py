@@ -59,6 +59,16 @@ class SplitPrior(ImageDistribution):
         )
         return tf.concat([rest, latents], axis=-1)
 
+    def _sample_and_log_prob(self, sample_shape, seed, temperature=1.0):
+        rest_seed, prior_seed = split_seed(stateless_seed(seed), 2)
+        rest, rest_log_prob = self._rest.experimental_sample_and_log_prob(
+            sample_shape, seed=rest_seed, temperature=temperature
+        )
+        latents, prior_log_prob = self._prior.experimental_sample_and_log_prob(
+            seed=prior_seed, conditional_input=rest, temperature=temperature
+        )
+        return tf.concat([rest, latents], axis=-1), rest_log_prob + prior_log_prob
+
     def _event_shape(self):
         *size, channels = self._rest.event_shape
         return tf.TensorShape([*size, 2 * channels])

@@ -6,6 +6,8 @@ that it continues. So there is no hidden random state: a seed turns dropout on, 
 
 import tensorflow as tf
 
+from tf_marscf.stateless_seed import stateless_uniform
+
 
 def dropout(inputs, rate, seed, noise_shape=None):
     """Zeroes a share of the inputs and scales the others by `1 / (1 - rate)`.
@@ -19,7 +21,7 @@ def dropout(inputs, rate, seed, noise_shape=None):
     if seed is None or rate == 0.0:
         return inputs
     shape = tf.shape(inputs) if noise_shape is None else noise_shape
-    kept = tf.random.stateless_uniform(shape, seed, dtype=tf.float32) >= rate
+    kept = stateless_uniform(shape, seed, tf.float32) >= rate
     return inputs * tf.cast(kept, inputs.dtype) / (1.0 - rate)
 
 
