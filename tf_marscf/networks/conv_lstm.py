@@ -71,29 +71,16 @@ class ConvLSTM(keras.layers.Layer):
         phases = self._phases_outside_the_loop(height, width)
         dilation = self.dilation // phases
         maps = convolution.split_phases(tf.reshape(inputs, [-1, height, width, channels]), phases)
-        for input_kernel, recurrent_kernel, bias in zip(
-            self.input_kernels, self.recurrent_kernels, self.biases, strict=True
-        ):
-            gates = convolution.convolve(maps, input_kernel, dilation) + bias
-            gates = tf.reshape(gates, [num_steps, -1, *gates.shape[1:]])
-            recurrent_kernel = tf.convert_to_tensor(recurrent_kernel)
-            hiddens = conv_lstm_recurrence(gates, recurrent_kernel, dilation)
-            maps = tf.reshape(hiddens, [-1, *hiddens.shape[2:]])
-        maps = convolution.merge_phases(maps, phases)
+        first_kernel = tf.convert_to_tensor(self.input_kernels[0])
+        gates = tf.nn.bias_add(convolution.convolve(maps, first_kernel, dilation), self.biases[0])
+        hiddens = conv_lstm_recurrence(
+            tf.reshape(gates, [num_steps, -1, *gates.shape[1:]]),
+            [tf.convert_to_tensor(self.recurrent_kernels[0]), *self.step_kernels()[1:]],
+            [tf.convert_to_tensor(bias) for bias in self.biases[1:]],
+            dilation,
+        )
+        maps = convolution.merge_phases(tf.reshape(hiddens, [-1, *hiddens.shape[2:]]), phases)
         return tf.reshape(maps, [num_steps, -1, height, width, channels])
-
-    def initial_state(self, inputs):
-        """Zero states for `step`.
-
-        Args:
-            inputs: [N, H, W, C], the input of a step.
-
-        Returns:
-            A tuple of `(hidden, cell)` pairs, one a layer.
-        """
-        phases = self._phases_outside_the_loop(*inputs.shape[1:3])
-        zeros = tf.zeros_like(convolution.split_phases(inputs, phases))
-        return tuple((zeros, zeros) for _ in range(self.num_layers))
 
     def step_kernels(self):
         """One kernel a layer for input and hidden state side by side, [k, k, 2 C, 4 C].
@@ -111,19 +98,24 @@ class ConvLSTM(keras.layers.Layer):
         """Runs one step, for sampling.
 
         Args:
-            inputs: [N, H, W, C].
-            state: the state before the step, as from `initial_state`.
+            inputs: [N, H, W, C], H and W static.
+            state: the state after the step before, or None at the first step.
             step_kernels: as from `step_kernels`.
 
         Returns:
-            `(outputs, state)`: [N, H, W, C] and the state after the step.
+            `(outputs, state)`: [N, H, W, C], and a tuple of `(hidden, cell)` a layer.
         """
         phases = self._phases_outside_the_loop(*inputs.shape[1:3])
         dilation = self.dilation // phases
         maps = convolution.split_phases(inputs, phases)
         next_state = []
-        for kernel, bias, (hidden, cell) in zip(step_kernels, self.biases, state, strict=True):
-            gates = convolution.convolve(tf.concat([maps, hidden], axis=-1), kernel, dilation)
-            maps, cell, _ = conv_lstm_cell(gates + bias, cell)
+        for layer, (kernel, bias) in enumerate(zip(step_kernels, self.biases, strict=True)):
+            hidden, cell = (None, None) if state is None else state[layer]
+            if hidden is None:
+                kernel = kernel[:, :, : self.num_channels]
+            else:
+                maps = tf.concat([maps, hidden], axis=-1)
+            gates = tf.nn.bias_add(convolution.convolve(maps, kernel, dilation), bias)
+            maps, cell = conv_lstm_cell(gates, cell)
             next_state.append((maps, cell))
         return convolution.merge_phases(maps, phases), tuple(next_state)

@@ -173,22 +173,22 @@ class MarPriorNetwork(keras.layers.Layer):
         offset = self._input_offset(conditional_input)
         step_kernels = self.conv_lstm.step_kernels()
 
-        def body(step, channel, state, channels):
+        def next_channel(step, channel, state):
             maps, state = self.conv_lstm.step(self._embed(channel, offset), state, step_kernels)
             mean, log_scale = tf.split(self._output(maps), 2, axis=-1)
-            channel = mean + tf.exp(log_scale) * noise[step]
+            return mean + tf.exp(log_scale) * noise[step], state
+
+        def body(step, channel, state, channels):
+            channel, state = next_channel(step, channel, state)
             return step + 1, channel, state, channels.write(step, channel)
 
-        first = tf.zeros_like(noise[0])
+        # The first step is outside of the loop: it has no state to convolve.
+        channel, state = next_channel(0, tf.zeros_like(noise[0]), None)
+        channels = tf.TensorArray(noise.dtype, size=num_steps, element_shape=channel.shape)
         _, _, _, channels = tf.while_loop(
             lambda step, *_: step < num_steps,
             body,
-            (
-                tf.constant(0),
-                first,
-                self.conv_lstm.initial_state(self._embed(first, offset)),
-                tf.TensorArray(noise.dtype, size=num_steps, element_shape=first.shape),
-            ),
-            maximum_iterations=num_steps,
+            (tf.constant(1), channel, state, channels.write(0, channel)),
+            maximum_iterations=num_steps - 1,
         )
         return tf.transpose(channels.stack()[..., 0], [1, 2, 3, 0])
