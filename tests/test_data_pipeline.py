@@ -51,8 +51,15 @@ def test_seed_decides_everything(images, augmentation):
 
 @pytest.mark.parametrize("seed", [-1, 0, 2**31, 2**63 - 1])
 def test_any_64_bit_seed_will_do(images, seed):
-    order = numbers(take(training_pipeline(images, 4, seed, "cifar"), 1))
-    assert len(set(order)) == 4
+    order = numbers(take(training_pipeline(images, 5, seed), 2))
+    np.testing.assert_array_equal(np.sort(order), np.arange(NUM_IMAGES))
+    assert take(training_pipeline(images, 4, seed, "cifar"), 1)[0].shape == (4, 4, 4, 1)
+
+
+def test_global_seed_has_no_say(images):
+    batches = take(training_pipeline(images, 4, 1, "cifar"), 8)
+    tf.random.set_seed(7)
+    np.testing.assert_array_equal(take(training_pipeline(images, 4, 1, "cifar"), 8), batches)
 
 
 def test_second_iteration_repeats_the_first(images):

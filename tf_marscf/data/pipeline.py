@@ -9,6 +9,7 @@ from tf_marscf.data.image_dataset import check_images
 
 MAX_CACHE_BYTES = 2 * 1024**3
 MAX_SHUFFLE_BYTES = 512 * 1024**2
+_GRAPH_SEED = 1  # Any number but 0, which TensorFlow would compare with a tensor.
 
 
 def training_pipeline(
@@ -66,6 +67,9 @@ def training_pipeline(
     order_seed, augmentation_seed = tf.unstack(tf.random.split(tf.constant([seed, 0], tf.int64), 2))
 
     def images_of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        # `shuffle` mixes the program's global seed into its own; here that of this function's graph
+        # alone is set, so that the order depends on `seed` and nothing else.
+        tf.random.set_seed(_GRAPH_SEED)
         # One shuffle an epoch instead of `reshuffle_each_iteration`, whose order depends on how
         # often the data set was iterated before and so cannot be resumed.
         shuffled = images.shuffle(
