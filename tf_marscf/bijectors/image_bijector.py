@@ -1,11 +1,13 @@
 """Base class of the layers of the flow."""
 
 import abc
+import functools
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_marscf.bijectors.graph_cache import GraphCache
+from tf_marscf.networks.occupied_batch import with_occupied_batch
 
 _EVENT_NDIMS = 3
 
@@ -123,7 +125,7 @@ class ImageBijector(tfp.bijectors.Bijector, abc.ABC):
 
     def _value_and_log_det(self, function, value, **kwargs):
         flat, restore = _flatten_leading(value)
-        output, log_det = function(flat, **kwargs)
+        output, log_det = with_occupied_batch(functools.partial(function, **kwargs), flat)
         leading_shape = tf.shape(value)[:-_EVENT_NDIMS]
         if log_det.shape.rank == 0:
             log_det = tf.fill(leading_shape, log_det)
@@ -192,7 +194,8 @@ def _flatten_leading(value):
         return value, lambda output: output
     flat = tf.reshape(value, tf.concat([[-1], tf.shape(value)[-_EVENT_NDIMS:]], axis=0))
     if value.shape.rank is not None:
-        flat = tf.ensure_shape(flat, [None, *value.shape[-_EVENT_NDIMS:]])
+        leading_shape = value.shape[:-_EVENT_NDIMS]
+        flat = tf.ensure_shape(flat, [leading_shape.num_elements(), *value.shape[-_EVENT_NDIMS:]])
 
     def restore(output):
         shape = tf.concat([tf.shape(value)[:-_EVENT_NDIMS], tf.shape(output)[1:]], axis=0)

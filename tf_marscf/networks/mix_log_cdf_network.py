@@ -11,6 +11,9 @@ from tf_marscf.stateless_seed import split_seed
 
 _LAYER_NORM_EPSILON = 1e-5
 _MIN_LOG_SCALE = -7.0  # As in the code of Flow++ and of mAR-SCF.
+# That of Flow++: a new coupling is close to the identity, so that many of them are well conditioned.
+# (With 1, the published code's, float64 cannot invert 32 new steps.)
+_OUTPUT_INITIAL_SCALE = 0.1
 
 
 class GatedBlock(keras.layers.Layer):
@@ -105,6 +108,7 @@ class MixLogCdfNetwork(keras.layers.Layer):
         self.output_convolution = WeightNormConv2D(
             output_channels * (2 + 3 * num_components),
             3,
+            initial_scale=_OUTPUT_INITIAL_SCALE,
             seed=output_seed,
             dtype=policy,
             name="output_convolution",

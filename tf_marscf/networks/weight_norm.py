@@ -10,17 +10,23 @@ from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetr
 class _WeightNormLayer(keras.layers.Layer):
     """Base: `kernel = gain * direction / |direction|`, the norm over all axes but the last."""
 
-    def __init__(self, units, *, use_bias=True, seed=None, dtype=None, name=None):
+    def __init__(
+        self, units, *, use_bias=True, initial_scale=1.0, seed=None, dtype=None, name=None
+    ):
         super().__init__(dtype=dtype, name=name)
         self.units = units
         self.use_bias = use_bias
+        self._initial_scale = initial_scale
         self._seed = seed
 
     def _kernel_shape(self, input_channels):
         raise NotImplementedError
 
     def build(self, input_shape):
-        """Creates the weights for [..., C] inputs; `gain` starts as the norm of `direction`."""
+        """Creates the weights for [..., C] inputs.
+
+        `gain` starts as the norm of `direction` times `initial_scale`.
+        """
         shape = self._kernel_shape(input_shape[-1])
         fan_in = tf.TensorShape(shape[:-1]).num_elements()
         direction_seed, bias_seed = spawn_seeds(self._seed, 2)
@@ -29,13 +35,13 @@ class _WeightNormLayer(keras.layers.Layer):
         )
         self.gain = self.add_weight(
             shape=(self.units,),
-            initializer=lambda *_, **__: self._direction_norm(),
+            initializer=lambda *_, **__: self._initial_scale * self._direction_norm(),
             name="gain",
         )
         if self.use_bias:
             self.bias = self.add_weight(
                 shape=(self.units,),
-                initializer=symmetric_uniform(fan_in**-0.5, bias_seed),
+                initializer=symmetric_uniform(self._initial_scale * fan_in**-0.5, bias_seed),
                 name="bias",
             )
         self.built = True
@@ -59,6 +65,7 @@ class WeightNormConv2D(_WeightNormLayer):
         units: number of output channels.
         kernel_size: odd `int`.
         use_bias: whether a bias is added.
+        initial_scale: factor of the initial gain and bias.
         seed: `int` or None, seed of the initial weights (PyTorch's defaults).
     """
 
