@@ -9,6 +9,9 @@ from tf_marscf.distributions.image_distribution import check_value, no_parameter
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.stateless_seed import split_seed
 
+# K of the published MixLogCDF models.
+_WELL_CONDITIONED_STEPS = 4
+
 
 class MarScf(FlowLevel):
     """Normalizing flow with a multi-scale autoregressive prior, over continuous images.
@@ -306,6 +309,9 @@ def _build_level_bijector(config, level, num_channels, seed, validate_args):
             "num_components": config.num_components,
             "num_heads": config.num_heads,
             "dropout_rate": config.dropout_rate,
+            # Each new coupling shrinks some directions. Of a long chain of them, as published, not
+            # even float64 could find the inverse: 32 steps lose all digits.
+            "output_initial_scale": min(1.0, _WELL_CONDITIONED_STEPS / config.num_steps),
         }
     common = {"dtype": config.dtype, "validate_args": validate_args}
     steps = [

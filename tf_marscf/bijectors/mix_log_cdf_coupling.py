@@ -29,6 +29,8 @@ class MixLogCdfCoupling(ImageBijector):
         num_components: components of each mixture.
         num_heads: attention heads.
         dropout_rate: of the network, where a call has a `dropout_seed`.
+        output_initial_scale: factor of the initial weights of the network's last layer. Small, the
+            new coupling is close to the identity; 1 is the published code's.
         seed: Python `int` or None, seed of the network's initial weights.
         dtype: float dtype.
         validate_args: Python `bool`.
@@ -46,6 +48,7 @@ class MixLogCdfCoupling(ImageBijector):
         num_components=32,
         num_heads=4,
         dropout_rate=0.2,
+        output_initial_scale=1.0,
         seed=None,
         dtype=tf.float32,
         validate_args=False,
@@ -62,6 +65,7 @@ class MixLogCdfCoupling(ImageBijector):
                     num_components=num_components,
                     num_heads=num_heads,
                     dropout_rate=dropout_rate,
+                    output_initial_scale=output_initial_scale,
                     seed=seed,
                     dtype=tf.as_dtype(dtype).name,
                 ),

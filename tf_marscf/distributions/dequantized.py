@@ -105,7 +105,7 @@ class Dequantized(ImageDistribution):
             for draw_seed in seeds
         ]
         log_mean = tf.reduce_logsumexp(tf.stack(terms), axis=0) - math.log(num_samples)
-        return log_mean + tf.cast(log_volume, log_mean.dtype)
+        return log_mean + tf.constant(log_volume, log_mean.dtype)
 
     def bits_per_dim(self, pixels, seed=None, num_samples=1, **kwargs):
         """`-log_prob(pixels) / (D log 2)`, in bits per dimension.

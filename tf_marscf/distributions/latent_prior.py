@@ -142,6 +142,7 @@ class LatentPrior(ImageDistribution, abc.ABC):
             axis=0,
         )
         noise = stateless_normal(shape, seed, self.dtype)
+        temperature = tf.convert_to_tensor(temperature, dtype_hint=self.dtype)
         noise *= tf.cast(temperature, self.dtype)
         latents = self._over_flat_batch(self._latents_from_noise, noise, conditional_input)
         return tf.ensure_shape(latents, noise.shape)

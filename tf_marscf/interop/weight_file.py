@@ -1,6 +1,7 @@
 """Reads files of PyTorch weights without running any code in them."""
 
 import os
+import zipfile
 
 import numpy as np
 
@@ -24,11 +25,20 @@ def read_weight_file(path):
     if not os.path.isfile(path):
         raise FileNotFoundError(f"`path` must be a file of weights; got {path!r}, which is none.")
     if path.endswith(".npz"):
-        with np.load(path, allow_pickle=False) as arrays:
-            weights = dict(arrays)
+        weights = _read_numpy_file(path)
     else:
         weights = _read_torch_file(path)
     return {name.removeprefix("module."): value for name, value in weights.items()}
+
+
+def _read_numpy_file(path):
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+        raise ValueError(
+            f"`path` must be an .npz file of numbers; {path!r} could not be read: {error}"
+        ) from error
 
 
 def _read_torch_file(path):

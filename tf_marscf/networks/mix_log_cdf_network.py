@@ -11,9 +11,6 @@ from tf_marscf.stateless_seed import split_seed
 
 _LAYER_NORM_EPSILON = 1e-5
 _MIN_LOG_SCALE = -7.0  # As in the code of Flow++ and of mAR-SCF.
-# That of Flow++: a new coupling is close to the identity, so that many of them are well conditioned.
-# (With 1, the published code's, float64 cannot invert 32 new steps.)
-_OUTPUT_INITIAL_SCALE = 0.1
 
 
 class GatedBlock(keras.layers.Layer):
@@ -70,6 +67,7 @@ class MixLogCdfNetwork(keras.layers.Layer):
         num_components: M, components of each mixture.
         num_heads: attention heads.
         dropout_rate: of every block.
+        output_initial_scale: factor of the output convolution's initial weights.
         seed: `int` or None, seed of the initial weights.
     """
 
@@ -82,6 +80,7 @@ class MixLogCdfNetwork(keras.layers.Layer):
         num_components=32,
         num_heads=4,
         dropout_rate=0.2,
+        output_initial_scale=1.0,
         seed=None,
         dtype=None,
         name=None,
@@ -108,7 +107,7 @@ class MixLogCdfNetwork(keras.layers.Layer):
         self.output_convolution = WeightNormConv2D(
             output_channels * (2 + 3 * num_components),
             3,
-            initial_scale=_OUTPUT_INITIAL_SCALE,
+            initial_scale=output_initial_scale,
             seed=output_seed,
             dtype=policy,
             name="output_convolution",

@@ -1,0 +1,68 @@
+"""The architecture as data."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tf_marscf import MarScf, MarScfConfig
+
+
+def test_published_defaults():
+    config = MarScfConfig(image_shape=(64, 64, 3), num_levels=4)
+    assert config.prior_kernel_sizes == (5, 5, 3, 3)
+    assert config.prior_dilations == (2, 1, 1, 1)
+    assert (config.prior_hidden_channels, config.prior_num_layers) == (32, 3)
+    assert (config.prior_code_channels, config.prior_code_hidden_channels) == (4, 32)
+    assert (config.num_blocks, config.num_components, config.num_heads) == (10, 32, 4)
+    assert config.dropout_rate == 0.2
+
+
+def test_round_trip_through_json():
+    config = MarScfConfig(image_shape=np.array([8, 16, 1]), num_levels=2, prior_dilations=3)
+    assert config.prior_dilations == (3, 3)
+    assert MarScfConfig(**json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_constructor_and_config_have_the_same_defaults():
+    model = MarScf((8, 8, 1), num_levels=1, num_steps=1, hidden_channels=8)
+    assert model.config == MarScfConfig(
+        image_shape=(8, 8, 1), num_levels=1, num_steps=1, hidden_channels=8
+    )
+    assert MarScfConfig(image_shape=(8, 8, 1)).to_dict().keys() == model.get_config().keys()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"image_shape": (12, 16, 3)}, r"height divisible by 2\^num_levels = 8.*\(12, 16, 3\)"),
+        ({"image_shape": (16, 12, 3)}, r"width divisible by 2\^num_levels = 8.*\(16, 12, 3\)"),
+        ({"image_shape": (16, 16)}, r"`image_shape` must be 3 integers >= 1; got \(16, 16\)"),
+        ({"image_shape": 16}, "`image_shape` must be 3 integers >= 1; got 16"),
+        ({"image_shape": (16, 16, 0)}, "`image_shape` must be an integer >= 1; got 0"),
+        ({"image_shape": (16.0, 16, 3)}, "`image_shape` must be an integer >= 1; got 16.0"),
+        ({"num_levels": 0}, "`num_levels` must be an integer >= 1; got 0"),
+        ({"num_steps": True}, "`num_steps` must be an integer >= 1; got True"),
+        ({"num_steps": "4"}, "`num_steps` must be an integer >= 1; got '4'"),
+        ({"hidden_channels": -1}, "`hidden_channels` must be an integer >= 1; got -1"),
+        ({"coupling": "additive"}, "`coupling` must be one of .*; got 'additive'"),
+        ({"prior": "pixelcnn"}, "`prior` must be one of .*; got 'pixelcnn'"),
+        ({"dtype": "float16"}, "`dtype` must be one of .*; got 'float16'"),
+        ({"prior_kernel_sizes": (5, 5)}, r"`prior_kernel_sizes` must be 3 integers.*\(5, 5\)"),
+        ({"prior_kernel_sizes": 4}, "`prior_kernel_sizes` must be odd"),
+        ({"prior_dilations": (1, 0, 1)}, "`prior_dilations` must be an integer >= 1; got 0"),
+        ({"dropout_rate": 1.0}, r"`dropout_rate` must be in \[0, 1\); got 1.0"),
+        ({"coupling": "mixlogcdf", "hidden_channels": 6}, "multiple of `num_heads`.*=6.*=4"),
+    ],
+)
+def test_unsuitable_fields_are_named(fields, message):
+    with pytest.raises(ValueError, match=message):
+        MarScfConfig(**({"image_shape": (16, 16, 3)} | fields))
+    with pytest.raises(ValueError, match=message):
+        MarScf(**({"image_shape": (16, 16, 3)} | fields))
+
+
+def test_a_config_cannot_be_changed():
+    config = MarScfConfig(image_shape=(16, 16, 3))
+    with pytest.raises(AttributeError):
+        config.num_steps = 3
