@@ -1,0 +1,175 @@
+"""The transformation inside MixLogCDF couplings, and its inversion."""
+
+import hypothesis
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from hypothesis import strategies
+from hypothesis.extra import numpy as hypothesis_numpy
+
+from tf_marscf.bijectors import MixtureLogitCdf
+from tf_marscf.bijectors.monotone_inverse import invert_increasing
+
+tfd = tfp.distributions
+NUM_COMPONENTS = 4
+
+
+def parameters(shape, dtype="float64", num_components=NUM_COMPONENTS, seed=0):
+    """Mixtures with components apart, and scales over two orders of magnitude."""
+    logits, means, log_scales = (
+        tf.random.stateless_normal([*shape, num_components], [seed, index], 0.0, scale, dtype)
+        for index, scale in enumerate((1.0, 3.0, 1.5))
+    )
+    return logits, means, log_scales
+
+
+def floats(dtype):
+    """Every finite number of a dtype, and lists of them with mixtures of every shape."""
+    width = 32 if dtype == "float32" else 64
+    return strategies.floats(allow_nan=False, allow_infinity=False, width=width)
+
+
+def test_value_and_slope_are_those_of_the_mixture_of_tfp():
+    logits, means, log_scales = parameters([50])
+    mixture = tfd.MixtureSameFamily(
+        tfd.Categorical(logits=logits), tfd.Logistic(means, tf.exp(log_scales))
+    )
+    x = tf.random.stateless_normal([50], [1, 1], 0.0, 3.0, "float64")
+    y, log_slope = MixtureLogitCdf(logits, means, log_scales).forward_and_log_slope(x)
+    cdf = mixture.cdf(x)
+    np.testing.assert_allclose(y, np.log(cdf) - np.log1p(-cdf), rtol=1e-7)
+    expected = mixture.log_prob(x) - tf.math.log(cdf) - tf.math.log1p(-cdf)
+    np.testing.assert_allclose(log_slope, expected, atol=1e-7)
+
+
+def test_slope_is_the_derivative():
+    bijector = MixtureLogitCdf(*parameters([200]))
+    x = tf.random.stateless_normal([200], [1, 1], 0.0, 10.0, "float64")
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = bijector.forward(x)
+    np.testing.assert_allclose(
+        tf.exp(bijector.forward_log_det_jacobian(x, event_ndims=0)),
+        tape.gradient(y, x),
+        rtol=1e-9,
+    )
+
+
+@pytest.mark.parametrize(("dtype", "precision"), [("float32", 1e-5), ("float64", 1e-13)])
+def test_inverse_reaches_the_precision_of_the_dtype(dtype, precision):
+    """Where the slope is small, the rounding of y moves x by as much as it divided by the slope."""
+    bijector = MixtureLogitCdf(*parameters([5000], dtype))
+    x = tf.random.stateless_normal([5000], [1, 1], 0.0, 5.0, dtype)
+    y, log_slope = bijector.forward_and_log_slope(x)
+    error = tf.abs(bijector.inverse(y) - x)
+    bound = precision * (1.0 + tf.abs(x) + (1.0 + tf.abs(y)) * tf.exp(-log_slope))
+    assert np.all(error <= bound)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tails_are_linear_and_round_trip(dtype):
+    """Far out one component decides: y = (x - mean) / scale + log weight, at any distance."""
+    logits, means, log_scales = parameters([1], dtype)
+    bijector = MixtureLogitCdf(logits, means, log_scales)
+    slowest = float(tf.reduce_max(log_scales))
+    for x in (-1e6, -1e3, 1e3, 1e6):
+        y, log_slope = bijector.forward_and_log_slope(tf.constant([x], dtype))
+        np.testing.assert_allclose(log_slope, -slowest, atol=5e-3)
+        np.testing.assert_allclose(bijector.inverse(y), [x], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.given(data=strategies.data())
+def test_no_finite_value_gives_nan(dtype, data):
+    shape = (3,)
+    draw = lambda elements, shape: tf.constant(  # noqa: E731
+        data.draw(hypothesis_numpy.arrays(dtype, shape, elements=elements))
+    )
+    width = 32 if dtype == "float32" else 64
+    moderate = strategies.floats(-50, 50, width=width)
+    # The network bounds log-scales from below by -7.
+    bijector = MixtureLogitCdf(
+        draw(moderate, (*shape, NUM_COMPONENTS)),
+        draw(moderate, (*shape, NUM_COMPONENTS)),
+        draw(strategies.floats(-7, 20, width=width), (*shape, NUM_COMPONENTS)),
+    )
+    value = draw(floats(dtype), shape)
+    for result in (
+        *bijector.forward_and_log_slope(value),
+        *bijector.inverse_and_log_slope(value),
+    ):
+        assert np.all(np.isfinite(result)), result
+
+
+@hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.given(
+    first=strategies.floats(-1e4, 1e4),
+    second=strategies.floats(-1e4, 1e4),
+    seed=strategies.integers(0, 99),
+)
+def test_forward_and_inverse_increase(first, second, seed):
+    bijector = MixtureLogitCdf(*parameters([1], seed=seed))
+    low, high = (tf.constant([value], tf.float64) for value in sorted((first, second)))
+    assert bijector.forward(low) <= bijector.forward(high)
+    assert bijector.inverse(low) <= bijector.inverse(high)
+
+
+def test_gradients_of_the_inverse_are_those_of_the_implicit_function():
+    """Through x = f^-1(y): dx/dy = 1 / f', dx/dparameter = -(df/dparameter) / f'."""
+    tensors = parameters([20])
+    y = tf.random.stateless_normal([20], [1, 1], 0.0, 2.0, "float64")
+    with tf.GradientTape() as tape:
+        tape.watch([y, *tensors])
+        x, log_slope = MixtureLogitCdf(*tensors).inverse_and_log_slope(y)
+        loss = tf.reduce_sum(tf.sin(x)) + tf.reduce_sum(log_slope)
+    gradients = tape.gradient(loss, [y, *tensors])
+
+    def loss_at(y, *tensors):
+        x, log_slope = MixtureLogitCdf(*tensors).inverse_and_log_slope(y)
+        return float(tf.reduce_sum(tf.sin(x)) + tf.reduce_sum(log_slope))
+
+    arguments = [y, *tensors]
+    for index, gradient in enumerate(gradients):
+        direction = tf.random.stateless_normal(gradient.shape, [5, index], dtype="float64")
+        losses = [
+            loss_at(
+                *(
+                    argument + sign * 1e-6 * direction if position == index else argument
+                    for position, argument in enumerate(arguments)
+                )
+            )
+            for sign in (1, -1)
+        ]
+        slope = (losses[0] - losses[1]) / 2e-6
+        assert slope == pytest.approx(float(tf.reduce_sum(gradient * direction)), rel=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [("float32", 25), ("float64", 45)])
+def test_inversion_takes_few_evaluations(dtype, most):
+    """The slowest of 2,000 elements decides; bisection alone would take hundreds in its tails."""
+    logits, means, log_scales = parameters([2000], dtype)
+    bijector = MixtureLogitCdf(logits, means, log_scales)
+    y = tf.random.stateless_normal([2000], [1, 1], 0.0, 2.0, dtype)
+    num_evaluations = 0
+
+    def counted(x):
+        nonlocal num_evaluations
+        num_evaluations += 1
+        return bijector.forward_and_log_slope(x)
+
+    roots = means + tf.exp(log_scales) * y[:, tf.newaxis]
+    low, high = tf.reduce_min(roots, axis=-1), tf.reduce_max(roots, axis=-1)
+    x, _ = invert_increasing(counted, y, low, high, start=0.5 * (low + high))
+    np.testing.assert_allclose(x, bijector.inverse(y), rtol=1e-4, atol=1e-4)
+    assert num_evaluations <= most
+
+
+def test_one_component_is_solved_at_once():
+    """A single logistic is an affine map: the bracket is its root."""
+    bijector = MixtureLogitCdf(
+        tf.constant([[0.0]]), tf.constant([[2.0]]), tf.constant([[np.log(3.0)]], tf.float32)
+    )
+    np.testing.assert_allclose(bijector.forward([8.0]), [2.0], rtol=1e-6)
+    np.testing.assert_allclose(bijector.inverse([2.0]), [8.0], rtol=1e-6)
