@@ -42,6 +42,8 @@ INSTALL_REQUIRES = [
     "requests>=2.28",
     # The embedded 8 x 8 digits: the one data set that needs no download.
     "scikit-learn>=1.5",
+    # The LU factors of a new 1x1 convolution.
+    "scipy>=1.11",
     "tensorboard>=2.19",
     "tensorflow>=2.21,<2.22",
     "tensorflow-datasets>=4.9,<5",
