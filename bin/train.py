@@ -6,9 +6,11 @@ from absl import flags
 from tf_marscf import command_line
 from tf_marscf.config import MarScfConfig
 from tf_marscf.run_config import DataConfig
+from tf_marscf.training.stop_signals import StopSignals
 from tf_marscf.training.training_config import TrainingConfig, check_model_options
 
-_STRING, _INTEGER, _FLOAT = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_float
+_STRING, _INTEGER = flags.DEFINE_string, flags.DEFINE_integer
+_FLOAT, _BOOLEAN = flags.DEFINE_float, flags.DEFINE_boolean
 
 _MODEL_FLAGS = {
     "num_levels": (_INTEGER, "L, levels of the flow."),
@@ -31,9 +33,17 @@ _TRAINING_FLAGS = {
     "decay": (_STRING, "none, or cosine: the learning rate ends at zero."),
     "clip_norm": (_FLOAT, "Greatest norm of the gradient of bits/dim."),
     "augmentation": (_STRING, "none, horizontal_flip or cifar."),
+    "num_accumulated_parts": (_INTEGER, "Parts in which a batch is worked off, to save memory."),
+    "average_decay": (_FLOAT, "Decay of the moving average of the weights; 0 for none."),
+    "early_stopping_epochs": (_INTEGER, "Epochs without improvement before the end; 0 for never."),
     "evaluation_batch_size": (_INTEGER, "Images a step of an evaluation; default: batch_size."),
     "num_sample_images": (_INTEGER, "Samples in a picture."),
     "sample_every": (_INTEGER, "Epochs between pictures of samples; 0 for one at the end only."),
+    "checkpoint_every": (_INTEGER, "Steps between checkpoints: at most so many are ever lost."),
+    "log_every": (_INTEGER, "Steps between entries of the TensorBoard log."),
+    "network_dtype": (_STRING, "float32, or bfloat16 inside the networks."),
+    "jit_compile": (_BOOLEAN, "Compile steps with XLA; for GPUs."),
+    "strategy": (_STRING, "auto, one, mirrored (all GPUs) or multi_worker (TF_CONFIG)."),
     "seed": (_INTEGER, "Seed of weights, data order, augmentation, noise and dropout."),
 }
 
@@ -44,19 +54,30 @@ _STRING("dataset", None, "Name of the data set, such as digits or cifar10.", req
 _STRING("data_dir", None, "Where the data set is, or goes.")
 _INTEGER("num_channels", None, "3 copies a grey image three times; default: as in the data set.")
 _INTEGER("num_validation_images", None, "Training images held out to choose the best epoch.")
-flags.DEFINE_boolean("published_scaling", False, "Scale pixels as the published code does.")
+_BOOLEAN("deterministic", True, "Use operations that repeat to the last bit; slower on some GPUs.")
+_BOOLEAN("published_scaling", False, "Scale pixels as the published code does.")
 flags.DEFINE_enum("progress", "auto", ["auto", "bar", "line", "none"], "What each epoch prints.")
 
 
 def main():
-    """Trains and prints one line with the result."""
+    """Trains, and prints one line with the result at the end."""
+    with StopSignals() as signals:
+        train(signals)
+
+
+def train(signals):
+    """Checks the flags, trains, evaluates and draws samples."""
     model_options = command_line.flag_values(_MODEL_FLAGS)
     command_line.checked(check_model_options, model_options)
     training = command_line.checked(TrainingConfig, **command_line.flag_values(_TRAINING_FLAGS))
     values = flags.FLAGS
 
+    import tensorflow as tf
+
     from tf_marscf.training.training_run import TrainingRun
 
+    if values.deterministic:
+        tf.config.experimental.enable_op_determinism()
     run = command_line.checked(
         TrainingRun,
         values.train_dir,
@@ -71,12 +92,7 @@ def main():
         published_scaling=values.published_scaling,
         progress=values.progress,
     )
-    results = run.run()
-    print(
-        f"test bits/dim {results['test_bits_per_dim']:.4f} +- "
-        f"{results['test_bits_per_dim_standard_error']:.4f} "
-        f"({results['num_test_images']} images, {results['num_parameters']} parameters)"
-    )
+    run.run(signals)
 
 
 if __name__ == "__main__":

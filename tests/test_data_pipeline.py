@@ -72,7 +72,7 @@ def test_second_iteration_repeats_the_first(images):
 def test_resumed_pipeline_goes_on_where_it_stopped(images, first_step, max_cache_bytes):
     whole = take(training_pipeline(images, 4, 1, "cifar"), 20)
     resumed = training_pipeline(
-        images, 4, 1, "cifar", first_step=first_step, max_cache_bytes=max_cache_bytes
+        images, 4, 1, "cifar", first_image=4 * first_step, max_cache_bytes=max_cache_bytes
     )
     np.testing.assert_array_equal(take(resumed, 20 - first_step), whole[first_step:])
 
@@ -122,7 +122,7 @@ def test_batches_are_shared_out_over_replicas(images):
         ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1; got 0"),
         ({"batch_size": 2.0}, TypeError, "`batch_size` must be an integer; got 2.0"),
         ({"seed": None}, TypeError, "`seed` must be an integer; got None"),
-        ({"first_step": -1}, ValueError, "`first_step` must be at least 0; got -1"),
+        ({"first_image": -1}, ValueError, "`first_image` must be at least 0; got -1"),
         ({"augmentation": "mirror"}, ValueError, "`augmentation` must be one of"),
         ({"max_shuffle_bytes": 3}, ValueError, "`max_shuffle_bytes` must be at least 16"),
     ],

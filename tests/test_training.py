@@ -12,7 +12,8 @@ import tf_marscf
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.evaluation.evaluation_run import EvaluationRun
 from tf_marscf.run_config import DataConfig, RunConfig
-from tf_marscf.training.checkpoints import checkpoint_prefix, restore_model
+from tf_marscf.training.checkpoint_store import CheckpointStore
+from tf_marscf.training.checkpoints import restore_model
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.training_config import TrainingConfig, check_model_options
 from tf_marscf.training.training_run import TrainingRun
@@ -72,20 +73,29 @@ def weights_of(images_distribution):
 
 
 def test_warm_up_is_linear_then_constant():
-    schedule = WarmUpSchedule(0.1, warm_up_steps=4)
+    schedule = WarmUpSchedule(0.1, batch_size=5, warm_up_images=20)
     rates = [float(schedule(step)) for step in range(6)]
     np.testing.assert_allclose(rates, [0.025, 0.05, 0.075, 0.1, 0.1, 0.1], rtol=1e-6)
 
 
 def test_cosine_decay_ends_at_zero_and_is_half_in_the_middle():
-    schedule = WarmUpSchedule(0.1, warm_up_steps=10, decay_steps=30)
+    schedule = WarmUpSchedule(0.1, batch_size=2, warm_up_images=20, decay_images=60)
     assert float(schedule(10)) == pytest.approx(0.1)
     assert float(schedule(20)) == pytest.approx(0.05)
     assert float(schedule(30)) == pytest.approx(0.0, abs=1e-9)
 
 
+def test_schedule_goes_on_with_another_batch_size_where_it_was():
+    """20 steps of 2 images, then of 8: the rate depends on images seen alone."""
+    options = {"warm_up_images": 10, "decay_images": 200}
+    whole = WarmUpSchedule(0.1, batch_size=2, **options)
+    resumed = WarmUpSchedule(0.1, batch_size=8, first_step=20, first_image=40, **options)
+    for step in range(20, 30):
+        assert float(resumed(step)) == pytest.approx(float(whole(20 + 4 * (step - 20))))
+
+
 def test_schedule_round_trips_through_its_config():
-    schedule = WarmUpSchedule(0.1, warm_up_steps=10, decay_steps=30)
+    schedule = WarmUpSchedule(0.1, batch_size=2, warm_up_images=20, decay_images=60)
     copy = WarmUpSchedule.from_config(schedule.get_config())
     assert float(copy(17)) == float(schedule(17))
 
@@ -220,6 +230,8 @@ def test_run_writes_everything(finished_run):
         "checkpoints",
         "logs",
         "results.json",
+        "run.lock",
+        "run.log",
         "samples",
         "samples.png",
     }
@@ -278,11 +290,11 @@ def test_continuing_with_another_architecture_is_refused(finished_run):
 
 def test_non_finite_loss_keeps_the_last_good_checkpoint(tmp_path):
     training_run(tmp_path, num_epochs=1).run()
-    kept = checkpoint_prefix(str(tmp_path), "latest")
+    kept = CheckpointStore(tmp_path, "latest").paths()
     # 1e30 is finite, and so a valid argument, but no step with it is.
     with pytest.raises(NonFiniteLossError, match="not finite.*Last good checkpoint.*latest"):
         training_run(tmp_path, num_epochs=3, learning_rate=1e30).run()
-    assert checkpoint_prefix(str(tmp_path), "latest") == kept
+    assert CheckpointStore(tmp_path, "latest").paths() == kept
     restored = restore_model(RunConfig.load(tmp_path), str(tmp_path), "latest")
     assert np.all(np.isfinite(restored.bits_per_dim(random_pixels(3), seed=0)))
 

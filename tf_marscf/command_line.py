@@ -6,7 +6,7 @@ import sys
 
 from absl import app, flags, logging
 
-from tf_marscf.errors import RunError
+from tf_marscf.errors import RunError, StoppedError
 
 _USAGE_STATUS = 2
 _FAILURE_STATUS = 1
@@ -64,8 +64,9 @@ def _parse_flags(arguments):
 def run(main):
     """Runs a command: parses the flags, calls `main()` and turns expected errors into one line.
 
-    A `UsageError` or a wrong flag ends the process with status 2, a `RunError` with status 1.
-    Anything else is a bug, and keeps its traceback.
+    A `UsageError` or a wrong flag ends the process with status 2; a `RunError`, or an `OSError`
+    such as that of a full disk, with status 1; a `StoppedError` with its own. Anything else is a
+    bug, and keeps its traceback.
     """
     # Errors only, from TensorFlow's C++ runtime; it reads this when it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -76,7 +77,10 @@ def run(main):
             main()
         except UsageError as error:
             _fail(error, _USAGE_STATUS)
-        except RunError as error:
+        except (RunError, OSError) as error:
             _fail(error, _FAILURE_STATUS)
+        except StoppedError as error:
+            print(error)
+            sys.exit(error.exit_status)
 
     app.run(call_main, flags_parser=_parse_flags)

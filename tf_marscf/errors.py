@@ -7,3 +7,15 @@ class RunError(Exception):
 
 class NonFiniteLossError(RunError):
     """Training met a loss or gradient that is NaN or infinite."""
+
+
+class StoppedError(Exception):
+    """A signal ended the program in an orderly way.
+
+    Attributes:
+        exit_status: of the process.
+    """
+
+    def __init__(self, message, exit_status=0):
+        super().__init__(message)
+        self.exit_status = exit_status

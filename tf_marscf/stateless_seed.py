@@ -65,3 +65,27 @@ def stateless_normal(shape, seed, dtype):
 def stateless_uniform(shape, seed, dtype):
     """Uniform noise in [0, 1), as `stateless_normal`."""
     return tf.random.stateless_uniform(shape, stateless_seed(seed), dtype=dtype, alg=_ALGORITHM)
+
+
+def batch_uniform(shape, seed, dtype):
+    """Uniform noise in [0, 1) for a batch, the same on any number of devices.
+
+    Inside a replica of `tf.distribute` it is this replica's rows of the noise that one device would
+    draw for the global batch, all replicas having equally many rows.
+
+    Args:
+        shape: shape of the noise, the batch first: an integer tensor or list.
+        seed: as of `stateless_seed`.
+        dtype: float dtype.
+    """
+    context = tf.distribute.get_replica_context()
+    num_replicas = 1 if context is None else context.num_replicas_in_sync
+    if num_replicas == 1:
+        return stateless_uniform(shape, seed, dtype)
+    shape = tf.convert_to_tensor(shape, tf.int32)
+    num_rows = shape[0]
+    noise = stateless_uniform(
+        tf.concat([[num_replicas * num_rows], shape[1:]], axis=0), seed, dtype
+    )
+    first = tf.cast(context.replica_id_in_sync_group, tf.int32) * num_rows
+    return noise[first : first + num_rows]

@@ -4,7 +4,11 @@ from tf_marscf.data.augmentation import AUGMENTATIONS, augment_image
 from tf_marscf.data.data_unavailable_error import DataUnavailableError
 from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset, collect_images
-from tf_marscf.data.pipeline import evaluation_pipeline, training_pipeline
+from tf_marscf.data.pipeline import (
+    evaluation_pipeline,
+    padded_evaluation_pipeline,
+    training_pipeline,
+)
 from tf_marscf.data.registry import dataset_names, load_configured_dataset, load_dataset
 
 __all__ = [
@@ -18,5 +22,6 @@ __all__ = [
     "evaluation_pipeline",
     "load_configured_dataset",
     "load_dataset",
+    "padded_evaluation_pipeline",
     "training_pipeline",
 ]

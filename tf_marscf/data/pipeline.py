@@ -18,7 +18,7 @@ def training_pipeline(
     seed: int,
     augmentation: str = "none",
     *,
-    first_step: int = 0,
+    first_image: int = 0,
     max_cache_bytes: int = MAX_CACHE_BYTES,
     max_shuffle_bytes: int = MAX_SHUFFLE_BYTES,
 ) -> tf.data.Dataset:
@@ -27,15 +27,15 @@ def training_pipeline(
     Epochs follow each other without a gap: a batch may hold the end of one and the start of the
     next, so every image is seen once an epoch and no batch is short. The order of epoch e and
     the augmentation of the n-th image depend on nothing but `seed`, e and n. So a run resumed
-    with `first_step` gets the very batches that an unbroken run would have had.
+    with `first_image` gets the very batches that an unbroken run would have had.
 
     Args:
         images: single uint8 images `[height, width, channels]`, in a fixed order.
         batch_size: images a batch, over all devices.
         seed: decides the order and the augmentation.
         augmentation: a key of `tf_marscf.data.AUGMENTATIONS`.
-        first_step: number of batches to leave out at the start, those of the steps done already.
-            Whole epochs cost nothing; the rest of one is read and dropped.
+        first_image: number of images to leave out at the start, those seen already. Whole epochs
+            cost nothing; the rest of one is read and dropped.
         max_cache_bytes: images that take no more than this are kept in memory after the first
             epoch; more are read again each epoch.
         max_shuffle_bytes: memory of the shuffle buffer. Images that take no more are shuffled
@@ -46,15 +46,15 @@ def training_pipeline(
 
     Raises:
         TypeError: if `images` is no data set of single uint8 images, or `batch_size`, `seed` or
-            `first_step` is no integer.
+            `first_image` is no integer.
         ValueError: if the number or the shape of the images is not known, `batch_size` is below
-            1, `first_step` is negative, `max_shuffle_bytes` does not hold one image, or
+            1, `first_image` is negative, `max_shuffle_bytes` does not hold one image, or
             `augmentation` is unknown.
     """
     check_images(images, "images")
     _check_integer(batch_size, "batch_size", minimum=1)
     _check_integer(seed, "seed", minimum=None)
-    _check_integer(first_step, "first_step", minimum=0)
+    _check_integer(first_image, "first_image", minimum=0)
     check_augmentation(augmentation)
     num_images = int(images.cardinality())
     bytes_per_image = images.element_spec.shape.num_elements()
@@ -62,7 +62,6 @@ def training_pipeline(
     if num_images * bytes_per_image <= max_cache_bytes:
         images = images.cache()
     shuffle_buffer_size = min(num_images, max_shuffle_bytes // bytes_per_image)
-    first_image = first_step * batch_size
     first_epoch, num_skipped = divmod(first_image, num_images)
     order_seed, augmentation_seed = tf.unstack(tf.random.split(tf.constant([seed, 0], tf.int64), 2))
 
@@ -114,6 +113,35 @@ def evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.data.Dat
     check_images(images, "images")
     _check_integer(batch_size, "batch_size", minimum=1)
     return images.batch(batch_size, drop_remainder=False).prefetch(tf.data.AUTOTUNE)
+
+
+def padded_evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    """All images once, in order, in batches of one size: what several devices can share.
+
+    Args:
+        images: single uint8 images `[height, width, channels]`.
+        batch_size: images a batch.
+
+    Returns:
+        A data set of `ceil(num_images / batch_size)` pairs: uint8 `[batch_size, height, width,
+        channels]`, and float32 weights `[batch_size]`, 1 for an image and 0 for the black ones that
+        fill the last batch.
+
+    Raises:
+        TypeError, ValueError: as `evaluation_pipeline`.
+    """
+
+    def pad(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        num_images = tf.shape(pixels)[0]
+        missing = batch_size - num_images
+        weights = tf.concat([tf.ones([num_images]), tf.zeros([missing])], axis=0)
+        pixels = tf.pad(pixels, [[0, missing], [0, 0], [0, 0], [0, 0]])
+        return (
+            tf.ensure_shape(pixels, [batch_size, *pixels.shape[1:]]),
+            tf.ensure_shape(weights, [batch_size]),
+        )
+
+    return evaluation_pipeline(images, batch_size).map(pad)
 
 
 def _check_integer(value: int, argument: str, minimum: int | None) -> None:

@@ -6,12 +6,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_marscf.distributions.image_distribution import (
+    EVENT_NDIMS,
     ImageDistribution,
     check_value,
     no_parameter_properties,
 )
 from tf_marscf.distributions.pixel_scaling import PixelScaling
-from tf_marscf.stateless_seed import split_seed, stateless_seed, stateless_uniform
+from tf_marscf.stateless_seed import batch_uniform, split_seed, stateless_seed, stateless_uniform
 
 
 class Dequantized(ImageDistribution):
@@ -82,6 +83,9 @@ class Dequantized(ImageDistribution):
     def dequantize(self, pixels, seed=None):
         """Continuous images for uint8 images: uniform noise within each grey level.
 
+        Inside a replica of `tf.distribute` the first axis is this replica's part of a batch, and
+        the noise is that part of what one device would draw for the whole.
+
         Args:
             pixels: uint8 [..., H, W, C].
             seed: PRNG seed; an integer or a [2] integer tensor.
@@ -90,7 +94,8 @@ class Dequantized(ImageDistribution):
             Continuous images of the same shape, in the density's dtype.
         """
         pixels = check_value(self, pixels, "pixels")
-        noise = stateless_uniform(tf.shape(pixels), seed, self._distribution.dtype)
+        draw = batch_uniform if pixels.shape.rank != EVENT_NDIMS else stateless_uniform
+        noise = draw(tf.shape(pixels), seed, self._distribution.dtype)
         return self._scaling.continuous(pixels, noise)
 
     def _log_prob(self, value, seed=None, num_samples=1, **kwargs):

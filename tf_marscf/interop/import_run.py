@@ -2,13 +2,15 @@
 
 import os
 
+import tensorflow as tf
+
 from tf_marscf.errors import RunError
 from tf_marscf.flow import MarScf
 from tf_marscf.interop.published_architecture import infer_config
 from tf_marscf.interop.published_weights import load_published_weights
 from tf_marscf.interop.weight_file import read_weight_file
 from tf_marscf.run_config import PixelConfig, RunConfig
-from tf_marscf.training.checkpoints import checkpoint_manager
+from tf_marscf.training.checkpoint_store import CheckpointStore
 
 
 def import_published_weights(path, output, image_size, published_scaling=True, **options):
@@ -40,6 +42,6 @@ def import_published_weights(path, output, image_size, published_scaling=True, *
     )
     model = MarScf.from_config(config.model)
     table = load_published_weights(model, weights)
-    checkpoint_manager(output, "best", model=model).save(checkpoint_number=0)
+    CheckpointStore(output, "best").save(tf.train.Checkpoint(model=model), step=0)
     config.save(output)
     return config, table

@@ -6,7 +6,7 @@ that it continues. So there is no hidden random state: a seed turns dropout on, 
 
 import tensorflow as tf
 
-from tf_marscf.stateless_seed import stateless_uniform
+from tf_marscf.stateless_seed import batch_uniform
 
 
 def dropout(inputs, rate, seed, noise_shape=None):
@@ -16,12 +16,13 @@ def dropout(inputs, rate, seed, noise_shape=None):
         inputs: a float tensor.
         rate: Python `float` in [0, 1), the share that is dropped.
         seed: [2] integer tensor, or None: then the inputs are returned as they are.
-        noise_shape: shape of the mask, which broadcasts; default: the inputs' shape.
+        noise_shape: shape of the mask, which broadcasts, the batch first; default: the inputs'
+            shape.
     """
     if seed is None or rate == 0.0:
         return inputs
     shape = tf.shape(inputs) if noise_shape is None else noise_shape
-    kept = stateless_uniform(shape, seed, tf.float32) >= rate
+    kept = batch_uniform(shape, seed, tf.float32) >= rate
     return inputs * tf.cast(kept, inputs.dtype) / (1.0 - rate)
 
 

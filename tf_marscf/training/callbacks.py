@@ -1,37 +1,123 @@
 """Keras callbacks of a training run."""
 
+import math
 import os
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from tf_marscf.errors import NonFiniteLossError
 from tf_marscf.evaluation.sample_picture import save_sample_picture
 
 
-class SaveCheckpoints(keras.callbacks.Callback):
-    """Saves the weights after each epoch, and keeps the best by validation bits/dim.
+class CountSteps(keras.callbacks.Callback):
+    """Counts steps and images; other callbacks come after it.
 
     Args:
-        latest: a `tf.train.CheckpointManager`.
-        best: another; without validation images it saves every epoch.
-        best_bits_per_dim: a `tf.Variable` that both checkpoints hold.
+        state: a `TrainingState`.
+        batch_size: images a step.
     """
 
-    def __init__(self, latest, best, best_bits_per_dim):
+    def __init__(self, state, batch_size):
         super().__init__()
-        self._latest = latest
-        self._best = best
-        self._best_bits_per_dim = best_bits_per_dim
+        self._state = state
+        self._batch_size = batch_size
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts a step."""
+        self._state.step += 1
+        self._state.progress.add_images(self._batch_size)
+
+
+class StopAfterEpoch(keras.callbacks.Callback):
+    """Ends training after one epoch."""
 
     def on_epoch_end(self, epoch, logs=None):
-        """Saves."""
-        bits_per_dim = (logs or {}).get("val_bits_per_dim")
+        """Ends training."""
+        self.model.stop_training = True
+
+
+class StopAtNonFiniteLoss(keras.callbacks.Callback):
+    """Ends training at the first loss that is not finite.
+
+    A training step raises by itself, but not where XLA compiled it.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Checks the loss of a step."""
+        if not self.model.jit_compile:
+            return
+        loss = float(self.model.step_values.numpy()[0])
+        if not math.isfinite(loss):
+            raise NonFiniteLossError("The loss is not finite")
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Checks the result of an evaluation."""
+        for name, value in (logs or {}).items():
+            if not math.isfinite(float(np.mean(value))):
+                raise NonFiniteLossError(f"{name} after epoch {epoch + 1} is not finite")
+
+
+class SaveCheckpoints(keras.callbacks.Callback):
+    """Keeps the state of the run on the disk, and the best weights by validation.
+
+    The state is saved every few steps, at the end of each epoch, and when a signal asks the run to
+    end. Of the trained weights and their average those with the lower validation bits/dim are
+    "best"; without validation images the (average) weights of the last epoch are.
+
+    Args:
+        state: a `TrainingState`.
+        every: steps between checkpoints.
+        early_stopping_epochs: epochs without improvement after which training ends; 0 for never.
+        signals: `StopSignals`.
+    """
+
+    def __init__(self, state, every, early_stopping_epochs, signals):
+        super().__init__()
+        self._state = state
+        self._every = every
+        self._early_stopping_epochs = early_stopping_epochs
+        self._signals = signals
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves, if it is time."""
+        if self._signals.requested:
+            self._save_and_stop()
+        elif self._state.step % self._every == 0:
+            self._state.save_latest()
+
+    def on_test_batch_end(self, batch, logs=None):
+        """Lets a signal end the run in the middle of an evaluation."""
+        if self._signals.requested:
+            self._save_and_stop()
+
+    def _save_and_stop(self):
+        self._state.save_latest()
+        self._signals.stop(
+            f" after step {self._state.step}, which is saved; the same command continues"
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves, and decides whether training goes on."""
+        progress, logs = self._state.progress, logs or {}
+        average = self._state.weight_average
+        best = self._state.images_distribution if average is None else average.images_distribution
+        bits_per_dim = logs.get("val_bits_per_dim")
         if bits_per_dim is None:
-            self._best.save(checkpoint_number=epoch + 1)
-        elif bits_per_dim < float(self._best_bits_per_dim.numpy()):
-            self._best_bits_per_dim.assign(bits_per_dim)
-            self._best.save(checkpoint_number=epoch + 1)
-        self._latest.save(checkpoint_number=epoch + 1)
+            self._state.save_best(best)
+        else:
+            scores = {"val_bits_per_dim": self._state.images_distribution}
+            if average is not None:
+                scores["val_average_bits_per_dim"] = average.images_distribution
+            name = min(scores, key=lambda name: logs[name])
+            if progress.note(float(logs[name])):
+                self._state.save_best(scores[name])
+        progress.end_epoch()
+        self._state.save_latest()
+        waited = int(progress.epochs_without_improvement.numpy())
+        if 0 < self._early_stopping_epochs <= waited:
+            self.model.stop_training = True
 
 
 class SaveSamples(keras.callbacks.Callback):
@@ -43,22 +129,23 @@ class SaveSamples(keras.callbacks.Callback):
         real_images: uint8 [N, H, W, C]; as many samples are drawn.
         every: epochs between pictures; 0 for none.
         seed: the same noise in every picture.
+        log_picture: called with the picture, or None.
     """
 
-    def __init__(self, directory, images_distribution, real_images, every, seed):
+    def __init__(self, directory, images_distribution, real_images, every, seed, log_picture=None):
         super().__init__()
         self._directory = directory
         self._images_distribution = images_distribution
         self._real_images = np.asarray(real_images)
         self._every = every
         self._seed = seed
+        self._log_picture = log_picture
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes a picture, if it is time."""
         if self._every and (epoch + 1) % self._every == 0:
-            save_sample_picture(
-                os.path.join(self._directory, f"epoch_{epoch + 1:04d}.png"),
-                self._images_distribution,
-                self._real_images,
-                seed=self._seed,
-            )
+            path = os.path.join(self._directory, f"epoch_{epoch + 1:04d}.png")
+            save_sample_picture(path, self._images_distribution, self._real_images, seed=self._seed)
+            if self._log_picture is not None:
+                picture = tf.io.decode_png(tf.io.read_file(path))
+                self._log_picture(picture)

@@ -1,48 +1,23 @@
-"""Saved weights: those of the latest epoch, and the best by validation."""
+"""Saved weights of a training directory: the latest, and the best by validation."""
 
 import os
+import sys
 
 import tensorflow as tf
 
 from tf_marscf.distributions import Dequantized
+from tf_marscf.errors import RunError
 from tf_marscf.flow import MarScf
+from tf_marscf.training.checkpoint_store import CheckpointStore
 
-_DIRECTORY = "checkpoints"
 WHICH = ("best", "latest")
-
-
-def checkpoint_prefix(directory, which):
-    """The path prefix of the newest checkpoint of a kind in a training directory, or None.
-
-    Raises:
-        ValueError: if `which` is neither "best" nor "latest".
-    """
-    if which not in WHICH:
-        raise ValueError(f"`which` must be one of {WHICH}; got {which!r}.")
-    return tf.train.latest_checkpoint(os.path.join(directory, _DIRECTORY, which))
-
-
-def checkpoint_manager(directory, which, **objects):
-    """A manager that keeps the newest checkpoint of a kind.
-
-    Args:
-        directory: the training directory.
-        which: "best" or "latest".
-        **objects: what to save, by name.
-
-    Returns:
-        A `tf.train.CheckpointManager`.
-    """
-    return tf.train.CheckpointManager(
-        tf.train.Checkpoint(**objects),
-        os.path.join(directory, _DIRECTORY, which),
-        max_to_keep=1,
-        checkpoint_name=which,
-    )
 
 
 def restore_model(config, directory, which="best"):
     """Builds the model of a training directory and loads its weights.
+
+    A checkpoint that cannot be read is named on the standard error stream, and the one before it is
+    used.
 
     Args:
         config: the directory's `RunConfig`.
@@ -54,22 +29,30 @@ def restore_model(config, directory, which="best"):
 
     Raises:
         FileNotFoundError: if there is no such checkpoint.
-        ValueError: if the checkpoint does not fit the config.
+        ValueError: if `which` is unknown, or no checkpoint fits the config.
     """
-    prefix = checkpoint_prefix(directory, which)
-    if prefix is None:
-        raise FileNotFoundError(
-            f"`train_dir` must hold a checkpoint {which!r}; {directory!r} has none yet."
-        )
+    if which not in WHICH:
+        raise ValueError(f"`which` must be one of {WHICH}; got {which!r}.")
     model = MarScf.from_config(config.model)
+
+    def read(prefix):
+        restored = tf.train.Checkpoint(model=model).read(prefix)
+        restored.assert_existing_objects_matched().expect_partial()
+
+    def refuse(path, reason):
+        print(f"warning: checkpoint {str(path)!r} is refused: {reason}", file=sys.stderr)
+
     try:
-        checkpoint = tf.train.Checkpoint(model=model)
-        checkpoint.restore(prefix).assert_existing_objects_matched().expect_partial()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        found = CheckpointStore(directory, which).restore(read, refuse)
+    except RunError as error:
         raise ValueError(
-            f"checkpoint {prefix!r} cannot be read as the model that the directory's config "
-            f"describes: {error}"
+            f"`train_dir` {os.fspath(directory)!r} holds no checkpoint of the model that its "
+            f"config describes: {error}"
         ) from error
+    if found is None:
+        raise FileNotFoundError(
+            f"`train_dir` must hold a checkpoint {which!r}; {os.fspath(directory)!r} has none yet."
+        )
     return Dequantized(
         model,
         num_grey_levels=config.pixels.num_grey_levels,

@@ -4,42 +4,51 @@ import dataclasses
 import json
 import os
 
-import keras
-import tensorflow as tf
-
 from tf_marscf.atomic_file import atomic_write
 from tf_marscf.config import MarScfConfig
 from tf_marscf.data import (
     collect_images,
     evaluation_pipeline,
     load_configured_dataset,
+    padded_evaluation_pipeline,
     training_pipeline,
 )
-from tf_marscf.distributions import Dequantized
-from tf_marscf.errors import NonFiniteLossError, RunError
+from tf_marscf.errors import RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.sample_picture import save_sample_picture
-from tf_marscf.flow import MarScf
 from tf_marscf.run_config import PixelConfig, RunConfig
-from tf_marscf.training.callbacks import SaveCheckpoints, SaveSamples
-from tf_marscf.training.checkpoints import checkpoint_manager, checkpoint_prefix, restore_model
-from tf_marscf.training.density_trainer import DensityTrainer
-from tf_marscf.training.warm_up_schedule import WarmUpSchedule
+from tf_marscf.training.callbacks import (
+    CountSteps,
+    SaveCheckpoints,
+    SaveSamples,
+    StopAtNonFiniteLoss,
+)
+from tf_marscf.training.checkpoint_store import CheckpointStore
+from tf_marscf.training.checkpoints import restore_model
+from tf_marscf.training.run_lock import RunLock
+from tf_marscf.training.run_log import RunLog
+from tf_marscf.training.stop_signals import StopSignals
+from tf_marscf.training.strategies import distribute_batches, is_chief, make_strategy
+from tf_marscf.training.training_log import TrainingLog
+from tf_marscf.training.training_loop import TrainingLoop
+from tf_marscf.training.training_state import TrainingState
 
 RESULTS_FILE = "results.json"
 SAMPLES_FILE = "samples.png"
 _VERBOSITY = {"auto": "auto", "bar": 1, "line": 2, "none": 0}
+# Where the data lie does not change what they are.
+_FREE_DATA_FIELDS = ("data_dir",)
 
 
 class TrainingRun:
     """Trains a model, evaluates the best checkpoint on the test set, and draws samples.
 
     The constructor loads the data and checks all arguments; nothing is written before `run`. A
-    directory that already holds a run of the same model and data is continued after its last
-    whole epoch.
+    directory that already holds a run of the same model and data is continued after its latest
+    checkpoint, with the numbers of a run that was never interrupted.
 
     Args:
-        train_dir: where everything is written: `config.json`, `checkpoints/`, `logs/`
+        train_dir: where everything is written: `config.json`, `run.log`, `checkpoints/`, `logs/`
             (TensorBoard), `samples/`, `samples.png` and `results.json`.
         data: a `DataConfig`.
         model_options: dict, arguments of `MarScfConfig` but for `image_shape`.
@@ -58,9 +67,14 @@ class TrainingRun:
     ):
         if progress not in _VERBOSITY:
             raise ValueError(f"`progress` must be one of {tuple(_VERBOSITY)}; got {progress!r}.")
+        if os.path.exists(train_dir) and not os.path.isdir(train_dir):
+            raise ValueError(f"`train_dir` must be a directory; {train_dir!r} is a file.")
         self._train_dir = train_dir
         self._training = training
-        self._verbosity = _VERBOSITY[progress]
+        self._strategy = make_strategy(training.strategy)
+        self._is_chief = is_chief(self._strategy)
+        self._verbosity = _VERBOSITY[progress] if self._is_chief else 0
+        training.check_num_replicas(self._strategy.num_replicas_in_sync)
         self._dataset = load_configured_dataset(data)
         num_images = self._dataset.num_train_images
         if num_images < training.batch_size:
@@ -77,128 +91,141 @@ class TrainingRun:
             training=dataclasses.asdict(training),
         )
         self._steps_per_epoch = num_images // training.batch_size
-        if checkpoint_prefix(train_dir, "latest") is not None:
-            self._check_same_run(RunConfig.load(train_dir))
+        self._earlier = self._load_earlier()
 
     @property
     def config(self):
         """The `RunConfig` that is saved in the directory."""
         return self._config
 
-    def run(self):
-        """Trains, evaluates and draws samples.
-
-        Returns:
-            A dict of results: what `results.json` holds.
-
-        Raises:
-            NonFiniteLossError: if loss or gradient become NaN or infinite; the checkpoints of the
-                epochs before stay.
-        """
-        self._config.save(self._train_dir)
-        self._fit()
-        return self._write_results()
-
-    def _check_same_run(self, earlier):
+    def _load_earlier(self):
+        """The config of the run that the directory holds, if it is of the same model and data."""
+        has_checkpoints = any(
+            CheckpointStore(self._train_dir, kind).paths() for kind in ("latest", "best")
+        )
+        if not has_checkpoints:
+            return None
+        earlier = RunConfig.load(self._train_dir)
         for name in ("model", "pixels", "data"):
-            before = dataclasses.asdict(getattr(earlier, name))
-            now = dataclasses.asdict(getattr(self._config, name))
-            changed = [
-                f"{field} was {before[field]!r} and is {now[field]!r}"
-                for field in before
-                if before[field] != now[field]
-            ]
+            before, now = (getattr(config, name) for config in (earlier, self._config))
+            changed = _changes(
+                {} if before is None else dataclasses.asdict(before), dataclasses.asdict(now)
+            )
+            changed = [text for field, text in changed.items() if field not in _FREE_DATA_FIELDS]
             if changed:
                 raise RunError(
                     f"`train_dir` {self._train_dir!r} holds a run with another {name}: "
                     f"{', '.join(changed)}. Give another directory, or the arguments of that run "
                     "to continue it."
                 )
+        return earlier
+
+    def run(self, signals=None):
+        """Trains, evaluates and draws samples.
+
+        Args:
+            signals: an entered `StopSignals`, or None: then SIGTERM and SIGINT are handled while
+                this method runs.
+
+        Returns:
+            A dict of results, what `results.json` holds; None in a worker that is not the first.
+
+        Raises:
+            NonFiniteLossError: if loss or gradient become NaN or infinite; the last good
+                checkpoint stays.
+            RunError: if another process has the directory, or it cannot be written to.
+            StoppedError: after SIGTERM or SIGINT; the state is saved.
+        """
+        if signals is None:
+            with StopSignals() as signals:
+                return self.run(signals)
+        if not self._is_chief:
+            self._fit(RunLog(None), signals)
+            return None
+        with RunLock(self._train_dir):
+            log = RunLog(self._train_dir)
+            if self._earlier is not None:
+                changes = _changes(self._earlier.training or {}, self._config.training)
+                for text in changes.values():
+                    log.write(f"changed: {text}")
+            self._config.save(self._train_dir)
+            self._fit(log, signals)
+            results = self._write_results()
+            log.write(
+                f"test bits/dim {results['test_bits_per_dim']:.4f} +- "
+                f"{results['test_bits_per_dim_standard_error']:.4f} "
+                f"({results['num_test_images']} images, {results['num_parameters']} parameters)"
+            )
+            return results
 
     def _path(self, name):
         return os.path.join(self._train_dir, name)
 
-    def _build(self):
-        """The distribution and the optimizer, with fresh weights."""
-        model = MarScf.from_config(self._config.model, seed=self._training.seed)
-        pixels = dataclasses.asdict(self._config.pixels)
-        training = self._training
-        num_steps = training.num_epochs * self._steps_per_epoch
-        optimizer = keras.optimizers.Adamax(
-            WarmUpSchedule(
-                training.learning_rate,
-                warm_up_steps=training.warm_up_images / training.batch_size,
-                decay_steps=num_steps if training.decay == "cosine" else None,
-            )
-        )
-        optimizer.build(model.trainable_variables)
-        return Dequantized(model, **pixels), optimizer
-
-    def _fit(self):
+    def _fit(self, log, signals):
         """Runs the epochs that are left."""
-        training = self._training
-        images_distribution, optimizer = self._build()
-        model = images_distribution.distribution
-        best_bits_per_dim = tf.Variable(float("inf"), dtype=tf.float64, trainable=False)
-        latest = checkpoint_manager(
-            self._train_dir, "latest", model=model, optimizer=optimizer, best=best_bits_per_dim
+        training, strategy = self._training, self._strategy
+        state = TrainingState(
+            self._config, training, self._dataset.num_train_images, strategy, self._train_dir
         )
-        best = checkpoint_manager(self._train_dir, "best", model=model)
-        if latest.latest_checkpoint:
-            latest.checkpoint.restore(latest.latest_checkpoint).assert_consumed()
-        step = int(optimizer.iterations.numpy())
-        batches = training_pipeline(
-            self._dataset.train,
-            training.batch_size,
-            training.seed,
-            training.augmentation,
-            first_step=step,
-        )
-        if not latest.latest_checkpoint:
+        if not state.restore(log):
+            log.write(f"starting with {self._dataset.num_train_images} training images")
             # ActNorm is set from the first training batch, as published.
-            first_batch = next(iter(batches))
-            model.initialize(images_distribution.dequantize(first_batch, seed=training.seed))
-        trainer = DensityTrainer(images_distribution, training.clip_norm, training.seed)
-        trainer.compile(optimizer=optimizer, jit_compile=False)
+            with strategy.scope():
+                state.initialize(next(iter(self._batches(state))), training.seed)
         validation = None
         if self._dataset.validation is not None:
-            validation = evaluation_pipeline(
-                self._dataset.validation, training.evaluation_batch_size
+            size = training.evaluation_batch_size
+            validation = distribute_batches(
+                strategy, padded_evaluation_pipeline(self._dataset.validation, size), size
             )
-        callbacks = [
-            SaveCheckpoints(latest, best, best_bits_per_dim),
-            keras.callbacks.TensorBoard(self._path("logs"), write_graph=False, profile_batch=0),
-            SaveSamples(
-                self._path("samples"),
-                images_distribution,
-                self._real_images(),
-                training.sample_every,
-                training.seed,
+        loop = TrainingLoop(
+            state,
+            training,
+            self._steps_per_epoch,
+            lambda: distribute_batches(strategy, self._batches(state), training.batch_size),
+            validation,
+            self._callbacks(state, signals),
+            self._verbosity,
+        )
+        with signals.deferred():
+            loop.run()
+
+    def _batches(self, state):
+        """The global batches of training images that `state` has not seen."""
+        return training_pipeline(
+            self._dataset.train,
+            self._training.batch_size,
+            self._training.seed,
+            self._training.augmentation,
+            first_image=int(state.progress.images_seen.numpy()),
+        )
+
+    def _callbacks(self, state, signals):
+        training = self._training
+        callbacks = [CountSteps(state, training.batch_size), StopAtNonFiniteLoss()]
+        if self._is_chief:
+            log = TrainingLog(self._path("logs"), state, training.batch_size, training.log_every)
+            callbacks += [
+                log,
+                SaveSamples(
+                    self._path("samples"),
+                    state.trainer.evaluated_distribution,
+                    self._real_images(),
+                    training.sample_every,
+                    training.seed,
+                    log.log_picture,
+                ),
+            ]
+        return [
+            *callbacks,
+            SaveCheckpoints(
+                state, training.checkpoint_every, training.early_stopping_epochs, signals
             ),
         ]
-        try:
-            trainer.fit(
-                batches,
-                epochs=training.num_epochs,
-                initial_epoch=step // self._steps_per_epoch,
-                steps_per_epoch=self._steps_per_epoch,
-                validation_data=validation,
-                shuffle=False,  # The pipeline shuffles.
-                verbose=self._verbosity,
-                callbacks=callbacks,
-            )
-        except tf.errors.InvalidArgumentError as error:
-            if "is not finite" not in error.message:
-                raise
-            cause = next(line for line in error.message.splitlines() if "is not finite" in line)
-            raise NonFiniteLossError(
-                f"training stopped after step {int(optimizer.iterations.numpy())}: "
-                f"{cause.strip()}. Last good checkpoint: {latest.latest_checkpoint or 'none yet'}. "
-                "Try a lower learning_rate or clip_norm, or a longer warm_up_images."
-            ) from error
 
     def _real_images(self):
-        return collect_images(self._dataset.test, self._training.num_sample_images)
+        num_images = min(self._training.num_sample_images, self._dataset.num_test_images)
+        return collect_images(self._dataset.test, num_images)
 
     def _write_results(self):
         """Scores the best checkpoint on the test set, draws samples and writes the results."""
@@ -223,3 +250,12 @@ class TrainingRun:
         with atomic_write(self._path(RESULTS_FILE)) as file:
             file.write((json.dumps(results, indent=2) + "\n").encode())
         return results
+
+
+def _changes(before, now):
+    """What differs between two dicts, in words, by field; a new field is no change."""
+    return {
+        field: f"{field} was {before[field]!r} and is {value!r}"
+        for field, value in now.items()
+        if field in before and before[field] != value
+    }

@@ -7,37 +7,61 @@ import tensorflow as tf
 
 
 class WarmUpSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up over the first steps, then constant or a cosine decay to zero.
+    """Linear warm-up over the first images, then constant or a cosine decay to zero.
 
-        rate(step) = learning_rate * min(1, (step + 1) / warm_up_steps) * decay(step)
-        decay(step) = 1, or (1 + cos(pi * progress)) / 2, progress from 0 to 1 after the warm-up
+        images(step) = first_image + (step + 1 - first_step) * batch_size
+        rate(step) = learning_rate * min(1, images / warm_up_images) * decay(images)
+        decay(images) = 1, or (1 + cos(pi * progress)) / 2, progress from 0 to 1 after the warm-up
 
-    The published code counts its warm-up in images: 10,000 of them.
+    Like the published code, which warms up over 10,000 images, it counts images and not steps: a
+    run that goes on with another batch size stays on its curve.
 
     Args:
         learning_rate: the rate after the warm-up.
-        warm_up_steps: steps of the warm-up, >= 0; a fraction is fine.
-        decay_steps: the step at which a cosine decay reaches zero, or None for no decay.
+        batch_size: images a step.
+        warm_up_images: images of the warm-up, >= 0.
+        decay_images: images after which a cosine decay reaches zero, or None for no decay.
+        first_step: the step at which this schedule starts.
+        first_image: images that were seen before that step.
     """
 
-    def __init__(self, learning_rate, warm_up_steps, decay_steps=None):
+    def __init__(
+        self,
+        learning_rate,
+        batch_size,
+        warm_up_images=0,
+        decay_images=None,
+        first_step=0,
+        first_image=0,
+    ):
         self.learning_rate = learning_rate
-        self.warm_up_steps = warm_up_steps
-        self.decay_steps = decay_steps
+        self.batch_size = batch_size
+        self.warm_up_images = warm_up_images
+        self.decay_images = decay_images
+        self.first_step = first_step
+        self.first_image = first_image
 
     def __call__(self, step):
         """The learning rate of a step, counted from zero."""
-        step = tf.cast(step, tf.float32)
-        rate = self.learning_rate * tf.minimum(1.0, (step + 1.0) / max(self.warm_up_steps, 1.0))
-        if self.decay_steps is None:
-            return rate
-        progress = (step - self.warm_up_steps) / max(self.decay_steps - self.warm_up_steps, 1.0)
-        return rate * 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(progress, 0.0, 1.0)))
+        # In float64: float32 does not tell 2^24 images from the next one.
+        step = tf.cast(step, tf.float64)
+        seen = self.first_image + (step - self.first_step) * self.batch_size
+        rate = self.learning_rate * tf.minimum(
+            tf.ones([], tf.float64), (seen + self.batch_size) / max(self.warm_up_images, 1)
+        )
+        if self.decay_images is not None:
+            length = max(self.decay_images - self.warm_up_images, 1)
+            progress = tf.clip_by_value((seen - self.warm_up_images) / length, 0.0, 1.0)
+            rate *= 0.5 * (1.0 + tf.cos(math.pi * progress))
+        return tf.cast(rate, tf.float32)
 
     def get_config(self):
         """The constructor's arguments."""
         return {
             "learning_rate": self.learning_rate,
-            "warm_up_steps": self.warm_up_steps,
-            "decay_steps": self.decay_steps,
+            "batch_size": self.batch_size,
+            "warm_up_images": self.warm_up_images,
+            "decay_images": self.decay_images,
+            "first_step": self.first_step,
+            "first_image": self.first_image,
         }

@@ -1,0 +1,113 @@
+"""Distribution strategies by name."""
+
+import json
+import os
+
+STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
+_CLUSTER_VARIABLE = "TF_CONFIG"
+
+
+def check_strategy(name):
+    """Checks a strategy's name, and its cluster, before TensorFlow starts.
+
+    Raises:
+        ValueError: if the name is unknown, or "multi_worker" lacks a valid TF_CONFIG.
+    """
+    if name not in STRATEGIES:
+        raise ValueError(f"`strategy` must be one of {STRATEGIES}; got {name!r}.")
+    if name == "multi_worker" or (name == "auto" and os.environ.get(_CLUSTER_VARIABLE)):
+        _read_cluster()
+
+
+def _read_cluster():
+    """The workers' addresses and this process's index, from TF_CONFIG."""
+    text = os.environ.get(_CLUSTER_VARIABLE)
+    rule = (
+        f"`strategy` multi_worker needs the environment variable {_CLUSTER_VARIABLE} as JSON: "
+        '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": N}}'
+    )
+    if not text:
+        raise ValueError(f"{rule}; got none.")
+    try:
+        config = json.loads(text)
+        workers, task = config["cluster"]["worker"], config["task"]
+        is_valid = task["type"] == "worker" and 0 <= int(task["index"]) < len(workers)
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+        is_valid = False
+    if not is_valid:
+        raise ValueError(f"{rule}; got {text!r}.")
+    return workers, int(task["index"])
+
+
+def make_strategy(name):
+    """Builds a strategy. Call it before TensorFlow runs anything.
+
+    Args:
+        name: "one" device; "mirrored" over all GPUs of this machine (or, without GPUs, its logical
+            CPUs); "multi_worker" over the processes that TF_CONFIG lists; "auto": multi_worker
+            where TF_CONFIG is set, mirrored where there are several GPUs, else one.
+
+    Returns:
+        A `tf.distribute.Strategy`.
+
+    Raises:
+        ValueError: as `check_strategy`.
+    """
+    check_strategy(name)
+    import tensorflow as tf
+
+    if name == "auto":
+        if os.environ.get(_CLUSTER_VARIABLE):
+            name = "multi_worker"
+        else:
+            name = "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one"
+    if name == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "mirrored":
+        kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+        devices = [device.name for device in tf.config.list_logical_devices(kind)]
+        return tf.distribute.MirroredStrategy(devices)
+    return tf.distribute.get_strategy()
+
+
+def is_chief(strategy):
+    """Whether this process writes files: the first worker, or the only one."""
+    resolver = strategy.cluster_resolver
+    return resolver is None or resolver.task_id in (None, 0)
+
+
+def distribute_batches(strategy, batches, global_batch_size):
+    """Gives every replica its rows of each batch: replica r of R the r-th part.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`.
+        batches: a data set of (nested) tensors whose first axis is `global_batch_size` long, the
+            same on all workers.
+        global_batch_size: a multiple of the number of replicas.
+
+    Returns:
+        A data set for Keras's `fit`.
+    """
+    import tensorflow as tf
+
+    num_replicas = strategy.num_replicas_in_sync
+    if num_replicas == 1:
+        return batches
+    part_size = global_batch_size // num_replicas
+
+    def pipeline(context):
+        num_local = num_replicas // context.num_input_pipelines
+        first = context.input_pipeline_id * num_local
+
+        def local_parts(*batch):
+            parts = tf.nest.map_structure(
+                lambda value: tf.reshape(value, [num_replicas, part_size, *value.shape[1:]])[
+                    first : first + num_local
+                ],
+                batch,
+            )
+            return parts if len(parts) > 1 else parts[0]
+
+        return batches.map(local_parts).unbatch().prefetch(2 * num_local)
+
+    return strategy.distribute_datasets_from_function(pipeline)

@@ -1,0 +1,81 @@
+"""The TensorBoard log of a training run."""
+
+import os
+import time
+
+import keras
+import tensorflow as tf
+
+
+class TrainingLog(keras.callbacks.Callback):
+    """Writes what TensorBoard shows, all of it over training steps.
+
+    In `train/`, every few steps, the values of that step: `bits_per_dim`, its terms
+    `prior_bits_per_dim/level_i` and `log_det_bits_per_dim/level_i` (with the bits of a grey level,
+    they add up to it), `gradient_norm`, `learning_rate` and `images_per_second`; pictures of
+    samples. In `validation/`, after each epoch, `bits_per_dim` of the weights and
+    `average_bits_per_dim` of their moving average.
+
+    Args:
+        directory: where the logs go.
+        state: a `TrainingState`, whose `step` is counted already.
+        batch_size: images a step.
+        every: steps between entries.
+    """
+
+    def __init__(self, directory, state, batch_size, every):
+        super().__init__()
+        self._state = state
+        self._batch_size = batch_size
+        self._every = every
+        self._writers = {
+            name: tf.summary.create_file_writer(os.path.join(directory, name))
+            for name in ("train", "validation")
+        }
+        self._last_entry = None
+
+    def _write(self, name, values):
+        with self._writers[name].as_default(step=self._state.step):
+            for tag, value in values.items():
+                tf.summary.scalar(tag, value)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the clock: evaluations and pictures are not training."""
+        self._last_entry = (self._state.step, time.perf_counter())
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Writes the values of a step, if it is time."""
+        step = self._state.step
+        if step % self._every:
+            return
+        now = time.perf_counter()
+        first_step, start = self._last_entry
+        self._last_entry = (step, now)
+        values = dict(zip(self.model.value_names, self.model.step_values.numpy(), strict=True))
+        values["learning_rate"] = self.model.optimizer.learning_rate.numpy()
+        values["images_per_second"] = (step - first_step) * self._batch_size / (now - start)
+        self._write("train", values)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes the results of an evaluation."""
+        results = {
+            name.removeprefix("val_"): value
+            for name, value in (logs or {}).items()
+            if name.startswith("val_")
+        }
+        self._write("validation", results)
+        self.flush()
+
+    def log_picture(self, picture):
+        """Writes a picture of samples, uint8 [H, W, C]."""
+        with self._writers["train"].as_default(step=self._state.step):
+            tf.summary.image("samples", picture[tf.newaxis])
+
+    def flush(self):
+        """Writes what waits in memory."""
+        for writer in self._writers.values():
+            writer.flush()
+
+    def on_train_end(self, logs=None):
+        """Writes what waits in memory."""
+        self.flush()

@@ -1,0 +1,157 @@
+"""All of a training run that its checkpoints hold."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from tf_marscf.distributions import Dequantized
+from tf_marscf.flow import MarScf
+from tf_marscf.training.checkpoint_store import CheckpointStore
+from tf_marscf.training.density_trainer import DensityTrainer
+from tf_marscf.training.strategies import is_chief
+from tf_marscf.training.training_progress import TrainingProgress
+from tf_marscf.training.warm_up_schedule import WarmUpSchedule
+from tf_marscf.training.weight_average import WeightAverage
+
+
+class TrainingState:
+    """Model, optimizer, average, progress and sums over the epoch, built in a strategy's scope.
+
+    Args:
+        config: the `RunConfig`.
+        training: the `TrainingConfig`.
+        num_train_images: images of an epoch.
+        strategy: a `tf.distribute.Strategy`.
+        train_dir: the training directory.
+
+    Attributes:
+        images_distribution: the `Dequantized` that is trained.
+        weight_average: a `WeightAverage`, or None.
+        trainer: the compiled `DensityTrainer`.
+        progress: a `TrainingProgress`.
+        step: training steps done.
+    """
+
+    def __init__(self, config, training, num_train_images, strategy, train_dir):
+        self._is_chief = is_chief(strategy)
+        self._latest = CheckpointStore(train_dir, "latest")
+        self._best = CheckpointStore(train_dir, "best")
+        self.progress = TrainingProgress()
+        self.step = 0
+        self._schedule = WarmUpSchedule(
+            training.learning_rate,
+            training.batch_size,
+            warm_up_images=training.warm_up_images,
+            decay_images=(
+                training.num_epochs * num_train_images if training.decay == "cosine" else None
+            ),
+        )
+        with strategy.scope():
+            self.images_distribution = _build(config, training)
+            self.weight_average = None
+            if training.average_decay:
+                self.weight_average = WeightAverage(
+                    self.images_distribution, _build(config, training), training.average_decay
+                )
+            optimizer = keras.optimizers.Adamax(self._schedule)
+            optimizer.build(self.images_distribution.trainable_variables)
+            self.trainer = DensityTrainer(
+                self.images_distribution,
+                clip_norm=training.clip_norm,
+                seed=training.seed,
+                num_accumulated_parts=training.num_accumulated_parts,
+                weight_average=self.weight_average,
+            )
+            self.trainer.compile(optimizer=optimizer, jit_compile=training.jit_compile)
+
+    @property
+    def latest_checkpoint(self):
+        """The path of the newest checkpoint of the state, or None."""
+        return next(iter(self._latest.paths()), None)
+
+    def initialize(self, pixels, seed):
+        """Sets ActNorm from the first batch of training images: the global one, on every worker."""
+        images = self.images_distribution.dequantize(pixels, seed=seed)
+        self.images_distribution.distribution.initialize(images)
+        if self.weight_average is not None:
+            self.weight_average.start()
+
+    def restore(self, log):
+        """Reads the newest checkpoint that can be read; others are set aside.
+
+        Args:
+            log: a `RunLog`.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            RunError: if there are checkpoints, and none can be read.
+        """
+
+        def refuse(path, reason):
+            log.write(f"warning: checkpoint {str(path)!r} is refused: {reason}")
+            if self._is_chief:
+                self._latest.set_aside(path)
+
+        if self._is_chief:
+            self._latest.remove_partial()
+            self._best.remove_partial()
+        path = self._latest.restore(self._read, refuse)
+        if path is None:
+            return False
+        self.step = int(self.trainer.optimizer.iterations.numpy())
+        self._schedule.first_step = self.step
+        self._schedule.first_image = int(self.progress.images_seen.numpy())
+        if int(self.progress.epoch_images.numpy()):
+            self.trainer.keep_epoch_sums()
+        log.write(f"continuing after step {self.step}, from {path}")
+        return True
+
+    def _read(self, prefix):
+        saved = {name.split("/")[0] for name, _ in tf.train.list_variables(prefix)}
+        status = self._checkpoint().read(prefix)
+        if "average" not in saved and self.weight_average is not None:
+            self._checkpoint(with_average=False).read(prefix).assert_consumed()
+            self.weight_average.start()
+        elif "average" in saved and self.weight_average is None:
+            status.assert_existing_objects_matched().expect_partial()
+        else:
+            status.assert_consumed()
+
+    def _checkpoint(self, with_average=True):
+        objects = {
+            "model": self.images_distribution.distribution,
+            "optimizer": self.trainer.optimizer,
+            "progress": self.progress,
+            "epoch_sums": self.trainer.epoch_sums,
+        }
+        if with_average and self.weight_average is not None:
+            objects["average"] = self.weight_average.images_distribution.distribution
+        return tf.train.Checkpoint(**objects)
+
+    def save_latest(self):
+        """Saves the state.
+
+        Raises:
+            RunError: if it cannot be written.
+        """
+        if self._is_chief:
+            self._latest.save(self._checkpoint(), self.step)
+
+    def save_best(self, images_distribution):
+        """Saves the weights of a distribution as the best.
+
+        Raises:
+            RunError: if they cannot be written.
+        """
+        if self._is_chief:
+            checkpoint = tf.train.Checkpoint(model=images_distribution.distribution)
+            self._best.save(checkpoint, self.step)
+
+
+def _build(config, training):
+    """A new distribution of uint8 images."""
+    model = MarScf.from_config(config.model, seed=training.seed)
+    return Dequantized(model, **dataclasses.asdict(config.pixels))
