@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,22 +12,27 @@ class DatasetOptions:
     """How to load a data set.
 
     Attributes:
-        data_dir: directory that holds prepared data sets, or None for the loader's default.
+        data_dir: where the images are, a directory or a file as the loader says, or None for the
+            loader's default.
         download: whether a missing data set may be downloaded into `data_dir`.
         num_channels: channels of the images: None keeps the data set's own number, 3 copies a
             1-channel image three times.
         num_validation_images: how many images are held out of the training images for
             validation: None is the data set's default, 0 trains on all of them.
+        max_images: how many images of each split are kept, the first ones: None is all.
+            `load_dataset` sees to it; a loader need not.
 
     Raises:
         ValueError: if `num_channels` is not None, 1 or 3, or `num_validation_images` is not None
-            and is no integer of at least 0.
+            and is no integer of at least 0, or `max_images` is not None and is no integer of at
+            least 1.
     """
 
     data_dir: str | os.PathLike[str] | None = None
     download: bool = True
     num_channels: int | None = None
     num_validation_images: int | None = None
+    max_images: int | None = None
 
     def __post_init__(self):
         """Checks the values."""
@@ -37,3 +43,34 @@ class DatasetOptions:
             raise ValueError(f"`num_validation_images` must be None or an integer; got {count!r}.")
         if count is not None and count < 0:
             raise ValueError(f"`num_validation_images` must be at least 0; got {count}.")
+        limit = self.max_images
+        if limit is not None and (
+            isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
+        ):
+            raise ValueError(f"`max_images` must be an integer >= 1; got {limit!r}.")
+
+    @property
+    def data_path(self) -> Path | None:
+        """`data_dir` with a leading `~` replaced, as TFDS does; None where there is none."""
+        return None if self.data_dir is None else Path(os.path.expanduser(self.data_dir))
+
+    def channels_of(self, num_stored: int, source: str) -> int:
+        """Returns how many channels the loaded images have.
+
+        Args:
+            num_stored: channels of the stored images.
+            source: what an error calls the data set, with quotes where it is a name.
+
+        Returns:
+            `num_channels`, or `num_stored` where that is None.
+
+        Raises:
+            ValueError: if `num_channels` is another number and there is no one channel to copy.
+        """
+        if self.num_channels in (None, num_stored):
+            return num_stored
+        if num_stored != 1:
+            raise ValueError(
+                f"`num_channels` must be {num_stored} for {source}; got {self.num_channels}."
+            )
+        return self.num_channels

@@ -7,6 +7,7 @@ import numpy as np
 from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.preprocessing import repeat_channel
+from tf_marscf.data.validation_split import split_off_validation
 
 NUM_GREY_LEVELS = 17
 NUM_TEST_IMAGES = 300
@@ -40,15 +41,9 @@ def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
     # NumPy freezes the streams of RandomState; those of Generator may change with a release.
     images = images[np.random.RandomState(_PERMUTATION_SEED).permutation(len(images))]
     num_development = len(images) - NUM_TEST_IMAGES
-    num_validation = options.num_validation_images
-    if num_validation is None:
-        num_validation = DEFAULT_NUM_VALIDATION_IMAGES
-    if num_validation >= num_development:
-        raise ValueError(
-            f"`num_validation_images` must be below the {num_development} images that are not "
-            f"in the test set of 'digits'; got {num_validation}."
-        )
-    num_train = num_development - num_validation
+    num_train, num_validation = split_off_validation(
+        options, num_development, DEFAULT_NUM_VALIDATION_IMAGES, "'digits'"
+    )
     return ImageDataset.from_arrays(
         train=images[:num_train],
         validation=images[num_train:num_development] if num_validation else None,

@@ -124,6 +124,27 @@ class ImageDataset:
         return int(np.prod(self.image_shape))
 
 
+def take_images(dataset: ImageDataset, max_images: int | None) -> ImageDataset:
+    """Keeps the first images of each split.
+
+    Args:
+        dataset: the data set.
+        max_images: how many images a split may have; None is all.
+
+    Returns:
+        The data set whose training, validation and test set each end after `max_images` images.
+
+    Raises:
+        ValueError: if `max_images` is below 1.
+    """
+    if max_images is None:
+        return dataset
+    if max_images < 1:
+        raise ValueError(f"`max_images` must be an integer >= 1; got {max_images}.")
+    splits = {name: images.take(max_images) for name, images in dataset.splits().items()}
+    return dataclasses.replace(dataset, **splits)
+
+
 def check_images(images: tf.data.Dataset, argument: str) -> None:
     """Checks that `images` is a finite data set of single uint8 images of one static shape.
 

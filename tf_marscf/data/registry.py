@@ -9,14 +9,23 @@ from types import MappingProxyType
 
 from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.digits import load_digits
-from tf_marscf.data.image_dataset import ImageDataset
+from tf_marscf.data.idx_files import load_idx
+from tf_marscf.data.image_dataset import ImageDataset, take_images
+from tf_marscf.data.image_folder import load_image_folder
+from tf_marscf.data.mnist_sources import load_mnist_kind
+from tf_marscf.data.npz_file import load_npz
 from tf_marscf.data.tfds_images import TFDS_IMAGE_SOURCES, load_tfds_images
 
 # A further kind of data set is one more entry here: a name and a function of the options.
 _LOADERS: Mapping[str, Callable[[DatasetOptions], ImageDataset]] = MappingProxyType(
     {
         "digits": load_digits,
+        "folder": load_image_folder,
+        "idx": load_idx,
+        "npz": load_npz,
         **{name: partial(load_tfds_images, name) for name in TFDS_IMAGE_SOURCES},
+        "fashion_mnist": partial(load_mnist_kind, "fashion_mnist"),
+        "mnist": partial(load_mnist_kind, "mnist"),
     }
 )
 
@@ -33,25 +42,31 @@ def load_dataset(
     download: bool = True,
     num_channels: int | None = None,
     num_validation_images: int | None = None,
+    max_images: int | None = None,
 ) -> ImageDataset:
     """Loads a data set by name.
 
     Args:
         name: one of `dataset_names()`.
-        data_dir: directory that holds prepared data sets, or None for TensorFlow Datasets'
-            default; 'digits' has no need of it.
+        data_dir: where the images are. 'npz': the path of an .npz file; 'idx': a directory of
+            files of MNIST's kind; 'folder': a directory of image files; the others: a directory
+            that holds prepared data sets, or None for TensorFlow Datasets' default. 'digits' has
+            no need of it.
         download: whether a missing data set may be downloaded into `data_dir`.
         num_channels: channels of the images: None keeps the data set's own number, 3 copies a
             1-channel image three times.
         num_validation_images: how many images are held out of the training images for
             validation: None is the data set's default, 0 trains on all of them.
+        max_images: how many images of each split are kept, the first ones: None is all.
 
     Returns:
         The data set.
 
     Raises:
         DataUnavailableError: if the data set is neither in `data_dir` nor can be downloaded.
-        ValueError: if `name` is unknown or an option does not suit the data set.
+        FileNotFoundError: if `data_dir` does not exist, or not with the files it must hold.
+        ValueError: if `name` is unknown, an option does not suit the data set or a file is not as
+            it must be; the message is one line.
     """
     if name not in _LOADERS:
         raise ValueError(f"`name` must be one of {', '.join(dataset_names())}; got {name!r}.")
@@ -60,8 +75,9 @@ def load_dataset(
         download=download,
         num_channels=num_channels,
         num_validation_images=num_validation_images,
+        max_images=max_images,
     )
-    return _LOADERS[name](options)
+    return take_images(_LOADERS[name](options), options.max_images)
 
 
 def load_configured_dataset(data) -> ImageDataset:

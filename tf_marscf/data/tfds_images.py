@@ -15,6 +15,7 @@ from tf_marscf.data.data_unavailable_error import DataUnavailableError
 from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.preprocessing import repeat_channel, zero_pad
+from tf_marscf.data.validation_split import split_off_validation
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -76,22 +77,16 @@ def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageD
 
     options = DatasetOptions() if options is None else options
     source = TFDS_IMAGE_SOURCES[name]
-    num_channels = _num_channels(name, source, options)
+    num_channels = options.channels_of(source.stored_shape[2], repr(name))
     data_dir = None if options.data_dir is None else os.fspath(options.data_dir)
     builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
     if not builder.is_prepared():
         _download_and_prepare(builder, name, options.download)
 
     num_development = builder.info.splits["train"].num_examples
-    num_validation = options.num_validation_images
-    if num_validation is None:
-        num_validation = source.default_num_validation_images
-    if num_validation >= num_development:
-        raise ValueError(
-            f"`num_validation_images` must be below the {num_development} images of the training "
-            f"set of {name!r}; got {num_validation}."
-        )
-    num_train = num_development - num_validation
+    num_train, num_validation = split_off_validation(
+        options, num_development, source.default_num_validation_images, repr(name)
+    )
 
     def read(split: str) -> tf.data.Dataset:
         return _read_images(builder, split, source, num_channels)
@@ -104,18 +99,6 @@ def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageD
         num_grey_levels=256,
         name=name,
     )
-
-
-def _num_channels(name: str, source: TfdsImageSource, options: DatasetOptions) -> int:
-    """Returns the channels of the loaded images; raises ValueError if they cannot be had."""
-    stored = source.stored_shape[2]
-    if options.num_channels in (None, stored):
-        return stored
-    if stored != 1:
-        raise ValueError(
-            f"`num_channels` must be {stored} for {name!r}; got {options.num_channels}."
-        )
-    return options.num_channels
 
 
 def _read_images(

@@ -15,19 +15,29 @@ class TrainingLoop:
         training: the `TrainingConfig`.
         steps_per_epoch: steps of an epoch.
         make_batches: returns the training batches from `state.progress.images_seen` on.
-        validation: batches to evaluate on after each epoch, or None.
+        validation: endless batches to evaluate on after each epoch, or None.
+        validation_steps: batches of one evaluation.
         callbacks: Keras callbacks.
         verbosity: Keras's `verbose`.
     """
 
     def __init__(
-        self, state, training, steps_per_epoch, make_batches, validation, callbacks, verbosity
+        self,
+        state,
+        training,
+        steps_per_epoch,
+        make_batches,
+        validation,
+        validation_steps,
+        callbacks,
+        verbosity,
     ):
         self._state = state
         self._training = training
         self._steps_per_epoch = steps_per_epoch
         self._make_batches = make_batches
         self._validation = validation
+        self._validation_steps = validation_steps if validation is not None else None
         self._callbacks = callbacks
         self._verbosity = verbosity
 
@@ -68,6 +78,7 @@ class TrainingLoop:
             initial_epoch=int(self._state.progress.epoch.numpy()),
             steps_per_epoch=num_steps,
             validation_data=self._validation,
+            validation_steps=self._validation_steps,
             shuffle=False,  # The pipeline shuffles.
             verbose=self._verbosity,
             callbacks=callbacks,
@@ -89,7 +100,11 @@ class TrainingLoop:
         callbacks.on_train_begin()
         if self._validation is not None:
             scores = trainer.evaluate(
-                self._validation, verbose=0, return_dict=True, callbacks=callbacks
+                self._validation,
+                steps=self._validation_steps,
+                verbose=0,
+                return_dict=True,
+                callbacks=callbacks,
             )
             logs |= {f"val_{name}": value for name, value in scores.items()}
         callbacks.on_epoch_end(int(self._state.progress.epoch.numpy()), logs)

@@ -175,15 +175,16 @@ class TrainingRun:
         validation = None
         if self._dataset.validation is not None:
             size = training.evaluation_batch_size
-            validation = distribute_batches(
-                strategy, padded_evaluation_pipeline(self._dataset.validation, size), size
-            )
+            # Endless, because Keras cannot tell how long a distributed data set is.
+            images = padded_evaluation_pipeline(self._dataset.validation, size).repeat()
+            validation = distribute_batches(strategy, images, size)
         loop = TrainingLoop(
             state,
             training,
             self._steps_per_epoch,
             lambda: distribute_batches(strategy, self._batches(state), training.batch_size),
             validation,
+            -(-self._dataset.num_validation_images // training.evaluation_batch_size),
             self._callbacks(state, signals),
             self._verbosity,
         )

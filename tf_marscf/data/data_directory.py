@@ -1,0 +1,33 @@
+"""The check of a directory that the user names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tf_marscf.data.dataset_options import DatasetOptions
+
+
+def existing_directory(options: DatasetOptions, content: str, name: str) -> Path:
+    """Returns the directory of a data set that has no default one.
+
+    Args:
+        options: `options.data_dir` is the directory.
+        content: what the directory holds, for the error.
+        name: name of the data set, for the error.
+
+    Returns:
+        The directory.
+
+    Raises:
+        FileNotFoundError: if it does not exist.
+        ValueError: if it is not given or is no directory.
+    """
+    rule = f"`data_dir` must be a directory of {content} for dataset {name!r}"
+    directory = options.data_path
+    if directory is None:
+        raise ValueError(f"{rule}; got None.")
+    if not directory.exists():
+        raise FileNotFoundError(f"{rule}; got {str(directory)!r}, which does not exist.")
+    if not directory.is_dir():
+        raise ValueError(f"{rule}; got {str(directory)!r}, which is no directory.")
+    return directory

@@ -1,0 +1,171 @@
+"""Images in files of MNIST's kind (IDX), plain or compressed with gzip."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tf_marscf.data.data_directory import existing_directory
+from tf_marscf.data.dataset_options import DatasetOptions
+from tf_marscf.data.image_dataset import ImageDataset
+from tf_marscf.data.preprocessing import repeat_channel, zero_pad
+from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
+
+# Two zero bytes, the type uint8 and the number of axes.
+_MAGIC = 0x00000803
+_HEADER = struct.Struct(">4I")
+_PREFIXES = {"train": "train", "test": "t10k"}
+# By preference, where a directory holds more than one.
+_SUFFIXES = (
+    "-images-idx3-ubyte",
+    "-images.idx3-ubyte",
+    "-images-idx3-ubyte.gz",
+    "-images.idx3-ubyte.gz",
+)
+# 28 becomes 32, as the TFDS source pads MNIST; a multiple of 8 halves three times.
+_SIZE_MULTIPLE = 8
+
+
+def load_idx(options: DatasetOptions, name: str = "idx") -> ImageDataset:
+    """Loads images of the files train-images-idx3-ubyte and t10k-images-idx3-ubyte.
+
+    The names may also be spelled train-images.idx3-ubyte and end in `.gz`. The images are
+    zero-padded on all sides to the next multiple of 8, so 28 x 28 to 32 x 32. The last training
+    images are held out for validation: `options.num_validation_images`, or a tenth but not above
+    5,000. The order is that of the files.
+
+    Args:
+        options: how to load them; `options.data_dir` is the directory of the files.
+        name: name of the data set.
+
+    Returns:
+        The data set, with 256 grey levels and one channel, or three equal ones where
+        `options.num_channels` is 3.
+
+    Raises:
+        FileNotFoundError: if `options.data_dir` does not exist, or not with both files.
+        ValueError: if it is not given or is no directory, a file is damaged, the images of the
+            two differ in size, or `options.num_validation_images` leaves no training image.
+    """
+    directory = existing_directory(options, "IDX files", name)
+    paths = {split: _image_path(directory, split) for split in _PREFIXES}
+    images = {split: read_idx_images(path) for split, path in paths.items()}
+    height, width = images["train"].shape[1:]
+    if images["test"].shape[1:] != (height, width):
+        raise ValueError(
+            f"{paths['test']} must hold images of the size of those in {paths['train']}, "
+            f"{(height, width)}; got {images['test'].shape[1:]}."
+        )
+    return _dataset(images, options, name, directory)
+
+
+def holds_idx_files(directory: Path) -> bool:
+    """Tells whether a directory holds an image file of MNIST's kind, of training or of test."""
+    return any(_candidates(directory, split) for split in _PREFIXES)
+
+
+def read_idx_images(path: Path) -> np.ndarray:
+    """Reads an IDX file of images.
+
+    Args:
+        path: the file, compressed if its name ends in `.gz`.
+
+    Returns:
+        uint8 `[num_images, height, width]`, read-only.
+
+    Raises:
+        ValueError: if the file cannot be read, is none of images, or is not of the size that its
+            header states.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read()
+    # A file that is cut off raises EOFError; a wrong checksum, an OSError.
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(
+            f"{path} must be a readable IDX file; got {type(error).__name__}: "
+            f"{' '.join(str(error).split())}."
+        ) from error
+    if len(content) < _HEADER.size:
+        raise ValueError(
+            f"{path} must start with a header of {_HEADER.size} bytes; got {len(content)} bytes."
+        )
+    magic, *shape = _HEADER.unpack_from(content)
+    if magic != _MAGIC:
+        raise ValueError(
+            f"{path} must start with the magic number 0x{_MAGIC:08x} of uint8 images; got "
+            f"0x{magic:08x}."
+        )
+    if 0 in shape:
+        raise ValueError(
+            f"{path} must hold at least one image and pixel; got the shape {tuple(shape)}."
+        )
+    num_expected = math.prod(shape)
+    num_found = len(content) - _HEADER.size
+    if num_found != num_expected:
+        problem = "cut off" if num_found < num_expected else "too long"
+        raise ValueError(
+            f"{path} must have {num_expected} bytes of pixels, as its header's shape "
+            f"{tuple(shape)} says; got {num_found}, so it is {problem}."
+        )
+    return np.frombuffer(content, np.uint8, offset=_HEADER.size).reshape(shape)
+
+
+def _candidates(directory: Path, split: str) -> list[Path]:
+    """Returns the files there are that may hold the images of a split."""
+    paths = [directory / (_PREFIXES[split] + suffix) for suffix in _SUFFIXES]
+    return [path for path in paths if path.is_file()]
+
+
+def _image_path(directory: Path, split: str) -> Path:
+    """Returns the file that holds the images of a split; raises FileNotFoundError without."""
+    candidates = _candidates(directory, split)
+    if not candidates:
+        names = ", ".join(_PREFIXES[split] + suffix for suffix in _SUFFIXES)
+        raise FileNotFoundError(
+            f"`data_dir` must hold the {split} images, one of {names}; got {str(directory)!r}, "
+            "which holds none of them."
+        )
+    return candidates[0]
+
+
+def _dataset(
+    images: dict[str, np.ndarray], options: DatasetOptions, name: str, directory: Path
+) -> ImageDataset:
+    """Returns the padded images, with those of validation held out."""
+    height, width = (_padded_size(size) for size in images["train"].shape[1:])
+    num_channels = options.channels_of(1, repr(name))
+    num_development = len(images["train"])
+    num_train, num_validation = split_off_validation(
+        options, num_development, default_num_validation_images(num_development), str(directory)
+    )
+
+    # As of the TFDS source, a map: the files' bytes are all that stays in memory.
+    def to_image(pixels: tf.Tensor) -> tf.Tensor:
+        image = zero_pad(pixels[..., tf.newaxis], height, width)
+        return image if num_channels == 1 else repeat_channel(image, num_channels)
+
+    def read(array: np.ndarray) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(array).map(
+            to_image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+
+    return ImageDataset(
+        train=read(images["train"][:num_train]),
+        validation=read(images["train"][num_train:]) if num_validation else None,
+        test=read(images["test"]),
+        image_shape=(height, width, num_channels),
+        num_grey_levels=256,
+        name=name,
+    )
+
+
+def _padded_size(size: int) -> int:
+    """Returns the next multiple of 8, `size` itself if it is one."""
+    return -(-size // _SIZE_MULTIPLE) * _SIZE_MULTIPLE
