@@ -7,6 +7,7 @@ from tf_marscf import command_line
 from tf_marscf.config import MarScfConfig
 from tf_marscf.run_config import DataConfig
 from tf_marscf.training.stop_signals import StopSignals
+from tf_marscf.training.tiny import tiny_data, tiny_model_options, tiny_train_dir, tiny_training
 from tf_marscf.training.training_config import TrainingConfig, check_model_options
 
 _STRING, _INTEGER = flags.DEFINE_string, flags.DEFINE_integer
@@ -50,11 +51,15 @@ _TRAINING_FLAGS = {
 command_line.define_flags(MarScfConfig, _MODEL_FLAGS)
 command_line.define_flags(TrainingConfig, _TRAINING_FLAGS)
 _STRING("train_dir", None, "Directory for everything that the run writes.", required=True)
-_STRING("dataset", None, "Name of the data set, such as digits or cifar10.", required=True)
-_STRING("data_dir", None, "Where the data set is, or goes.")
+_STRING(
+    "dataset", None, "digits, cifar10, mnist, fashion_mnist, npz, idx, folder, ...", required=True
+)
+_STRING("data_dir", None, "Where the images are: a directory or, for npz, a file.")
 _INTEGER("num_channels", None, "3 copies a grey image three times; default: as in the data set.")
 _INTEGER("num_validation_images", None, "Training images held out to choose the best epoch.")
 _BOOLEAN("deterministic", True, "Use operations that repeat to the last bit; slower on some GPUs.")
+_INTEGER("max_images", None, "Only so many images of each split; default: all.")
+_BOOLEAN("tiny", False, "A tiny model on 256 images in TRAIN_DIR_tiny: does all of it run?")
 _BOOLEAN("published_scaling", False, "Scale pixels as the published code does.")
 flags.DEFINE_enum("progress", "auto", ["auto", "bar", "line", "none"], "What each epoch prints.")
 
@@ -71,6 +76,17 @@ def train(signals):
     command_line.checked(check_model_options, model_options)
     training = command_line.checked(TrainingConfig, **command_line.flag_values(_TRAINING_FLAGS))
     values = flags.FLAGS
+    data = DataConfig(
+        name=values.dataset,
+        data_dir=values.data_dir,
+        num_channels=values.num_channels,
+        num_validation_images=values.num_validation_images,
+        max_images=values.max_images,
+    )
+    train_dir = values.train_dir
+    if values.tiny:
+        model_options, training = tiny_model_options(model_options), tiny_training(training)
+        data, train_dir = tiny_data(data), tiny_train_dir(train_dir)
 
     import tensorflow as tf
 
@@ -80,13 +96,8 @@ def train(signals):
         tf.config.experimental.enable_op_determinism()
     run = command_line.checked(
         TrainingRun,
-        values.train_dir,
-        DataConfig(
-            name=values.dataset,
-            data_dir=values.data_dir,
-            num_channels=values.num_channels,
-            num_validation_images=values.num_validation_images,
-        ),
+        train_dir,
+        data,
         model_options,
         training,
         published_scaling=values.published_scaling,

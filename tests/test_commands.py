@@ -1,40 +1,8 @@
 """The commands in bin/, as a user runs them."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
+import numpy as np
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-
-TINY_MODEL = (
-    "--num_levels=2 --num_steps=1 --hidden_channels=8 --prior_hidden_channels=4 "
-    "--prior_num_layers=1 --batch_size=64 --num_epochs=1 --num_sample_images=4 --progress=line"
-).split()
-
-
-def run_command(script, *arguments):
-    """Runs bin/SCRIPT and returns the finished process."""
-    return subprocess.run(
-        [sys.executable, ROOT / "bin" / script, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-        cwd=ROOT,
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
-    )
-
-
-def error_line(process):
-    """The one line that a failed command ends with; there must be no traceback."""
-    assert "Traceback" not in process.stderr
-    lines = [line for line in process.stderr.splitlines() if line.startswith("error:")]
-    assert len(lines) == 1, process.stderr
-    assert process.stderr.rstrip().endswith(lines[0])
-    return lines[0]
+from commands import ROOT, TINY_MODEL, error_line, run_command
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +53,13 @@ def test_sample_writes_the_same_picture_for_the_same_seed(train_dir, tmp_path):
         (["--dataset=digits", "--num_levels=5"], "`image_shape` must have a height divisible"),
         (["--dataset=digits", "--no_such_flag=1"], "no_such_flag"),
         (["--dataset=digits", "stray"], "'stray'"),
+        (["--dataset=digits", "--strategy=two"], "`strategy` must be one of"),
+        (["--dataset=digits", "--strategy=multi_worker"], "TF_CONFIG"),
+        (["--dataset=digits", "--checkpoint_every=0"], "`checkpoint_every`"),
+        (["--dataset=digits", "--average_decay=1"], "`average_decay` must be in [0, 1); got 1.0"),
+        (["--dataset=digits", "--num_channels=2"], "`num_channels`"),
+        (["--dataset=npz"], "`data_dir` must be the path of an .npz file"),
+        (["--dataset=folder", "--data_dir=missing"], "'missing', which does not exist"),
         (["--flagfile=missing.flags"], "missing.flags"),
     ],
 )
@@ -147,3 +122,27 @@ def test_benchmark_prints_a_row_a_task(tmp_path):
     for task in ("train_step", "log_prob", "sample"):
         (row,) = [line for line in compared.stdout.splitlines() if line.startswith(task)]
         assert row.endswith("x")
+
+
+@pytest.mark.slow
+def test_tiny_mode_runs_a_recipe_in_a_directory_of_its_own(tmp_path):
+    pixels = np.random.default_rng(0).integers(256, size=(40, 16, 16, 3)).astype(np.uint8)
+    np.savez(tmp_path / "images.npz", train=pixels[:30], test=pixels[30:])
+    process = run_command(
+        "train.py", "--flagfile=cifar.flags", "--dataset=npz", "--tiny", "--progress=none",
+        f"--data_dir={tmp_path / 'images.npz'}", f"--train_dir={tmp_path / 'run'}",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert not (tmp_path / "run").exists()
+    assert (tmp_path / "run_tiny" / "results.json").exists()
+    assert "(10 images" in process.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_train_dir_that_is_a_file_is_refused(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("mine")
+    process = run_command("train.py", "--dataset=digits", f"--train_dir={path}", *TINY_MODEL)
+    assert process.returncode == 2
+    assert "`train_dir` must be a directory" in error_line(process)
+    assert path.read_text() == "mine"

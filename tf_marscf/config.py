@@ -6,6 +6,7 @@ import numbers
 COUPLINGS = ("affine", "mixlogcdf")
 PRIORS = ("mar", "gaussian")
 DTYPES = ("float32", "float64")
+NETWORK_DTYPES = (None, "bfloat16")
 
 # By level, as published; the last entry serves all further levels.
 _PUBLISHED_KERNEL_SIZES = (5, 5, 3)
@@ -37,6 +38,7 @@ class MarScfConfig:
     num_heads: int = 4
     dropout_rate: float = 0.2
     dtype: str = "float32"
+    network_dtype: str = None
 
     def __post_init__(self):
         self._set("image_shape", _integers("image_shape", self.image_shape, length=3))
@@ -53,9 +55,19 @@ class MarScfConfig:
             "num_heads",
         ):
             self._set(name, _integer(name, getattr(self, name)))
-        for name, choices in (("coupling", COUPLINGS), ("prior", PRIORS), ("dtype", DTYPES)):
+        for name, choices in (
+            ("coupling", COUPLINGS),
+            ("prior", PRIORS),
+            ("dtype", DTYPES),
+            ("network_dtype", NETWORK_DTYPES),
+        ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"`{name}` must be one of {choices}; got {getattr(self, name)!r}.")
+        if self.network_dtype is not None and self.dtype != "float32":
+            raise ValueError(
+                "`network_dtype` must be None unless `dtype` is 'float32'; got "
+                f"network_dtype={self.network_dtype!r}, dtype={self.dtype!r}."
+            )
         self._check_sizes()
         self._set_by_level("prior_kernel_sizes", _PUBLISHED_KERNEL_SIZES)
         self._set_by_level("prior_dilations", _PUBLISHED_DILATIONS)

@@ -51,6 +51,8 @@ class MarScf(FlowLevel):
         num_heads: attention heads of a MixLogCDF coupling's network.
         dropout_rate: of a MixLogCDF coupling's network, where a call has a `dropout_seed`.
         dtype: float32 or float64.
+        network_dtype: "bfloat16": the networks of a density compute in it; weights, latents,
+            log-dets, priors and samples stay in float32. None: all in `dtype`.
         seed: Python `int` or None, seed of the initial weights.
         validate_args: Python `bool`: check at run time that images are finite.
         name: Python `str`.
@@ -80,6 +82,7 @@ class MarScf(FlowLevel):
         num_heads=4,
         dropout_rate=0.2,
         dtype=tf.float32,
+        network_dtype=None,
         seed=None,
         validate_args=False,
         name="MarScf",
@@ -103,6 +106,7 @@ class MarScf(FlowLevel):
             num_heads=num_heads,
             dropout_rate=dropout_rate,
             dtype=tf.as_dtype(dtype).name,
+            network_dtype=network_dtype,
         )
         with tf.name_scope(name) as name:
             distribution, bijector = _build_levels(self._config, seed, validate_args)
@@ -320,6 +324,7 @@ def _build_level_bijector(config, level, num_channels, seed, validate_args):
             config.hidden_channels,
             config.coupling,
             coupling_options,
+            network_dtype=config.network_dtype,
             seed=step_seed,
             name=f"step_{step + 1}",
             **common,
@@ -340,6 +345,7 @@ def _build_prior(config, level, seed, validate_args):
         "event_shape": latent_shape,
         "num_conditional_channels": 0 if is_last else latent_shape[2],
         "dtype": config.dtype,
+        "network_dtype": config.network_dtype,
         "validate_args": validate_args,
     }
     if config.prior == "gaussian":

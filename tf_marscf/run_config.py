@@ -26,6 +26,7 @@ class DataConfig:
     data_dir: str = None
     num_channels: int = None
     num_validation_images: int = None
+    max_images: int = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from tf_marscf.bijectors.image_bijector import (
     sum_over_event,
 )
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
-from tf_marscf.networks.keras_module import KerasModule
+from tf_marscf.networks.keras_module import KerasModule, network_policy
 
 _RAW_SCALE_OFFSET = 2.0  # Glow's: a zero network scales by sigmoid(2) = 0.88.
 
@@ -25,6 +25,7 @@ class AffineCoupling(ImageBijector):
         hidden_channels: channels inside the network.
         seed: Python `int` or None, seed of the network's initial weights.
         dtype: float dtype.
+        network_dtype: "bfloat16": the network computes in it, all else in `dtype`; or None.
         validate_args: Python `bool`.
         name: Python `str`.
 
@@ -38,6 +39,7 @@ class AffineCoupling(ImageBijector):
         hidden_channels,
         seed=None,
         dtype=tf.float32,
+        network_dtype=None,
         validate_args=False,
         name="affine_coupling",
     ):
@@ -46,7 +48,10 @@ class AffineCoupling(ImageBijector):
         with tf.name_scope(name) as name:
             self.network = KerasModule(
                 AffineCouplingNetwork(
-                    hidden_channels, num_channels, seed=seed, dtype=tf.as_dtype(dtype).name
+                    hidden_channels,
+                    num_channels,
+                    seed=seed,
+                    dtype=network_policy(dtype, network_dtype),
                 ),
                 (None, None, None, num_channels // 2),
             )

@@ -23,6 +23,7 @@ class FlowStep(ImageChain):
         coupling_options: dict of further arguments of the coupling.
         seed: Python `int` or None, seed of the initial weights.
         dtype: float dtype.
+        network_dtype: "bfloat16": the coupling's network computes in it; or None.
         validate_args: Python `bool`.
         name: Python `str`.
 
@@ -38,6 +39,7 @@ class FlowStep(ImageChain):
         coupling_options=None,
         seed=None,
         dtype=tf.float32,
+        network_dtype=None,
         validate_args=False,
         name="flow_step",
     ):
@@ -46,15 +48,13 @@ class FlowStep(ImageChain):
             raise ValueError(f"`coupling` must be one of {COUPLINGS}; got {coupling!r}.")
         convolution_seed, coupling_seed = spawn_seeds(seed, 2)
         common = {"dtype": dtype, "validate_args": validate_args}
+        options = {"network_dtype": network_dtype, **(coupling_options or {})}
         coupling_class = AffineCoupling if coupling == "affine" else MixLogCdfCoupling
         bijectors = [
             ActNorm(num_channels, **common),
             InvertibleConv1x1(num_channels, seed=convolution_seed, **common),
-            coupling_class(
-                num_channels, hidden_channels, seed=coupling_seed, **(coupling_options or {}),
-                **common,
-            ),
-        ]  # fmt: skip
+            coupling_class(num_channels, hidden_channels, seed=coupling_seed, **options, **common),
+        ]
         if coupling == "mixlogcdf":
             bijectors.append(HalfSwap(num_channels, **common))
         super().__init__(bijectors, validate_args=validate_args, parameters=parameters, name=name)

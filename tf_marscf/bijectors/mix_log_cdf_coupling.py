@@ -8,7 +8,7 @@ from tf_marscf.bijectors.image_bijector import (
     sum_over_event,
 )
 from tf_marscf.bijectors.mixture_logit_cdf import MixtureLogitCdf
-from tf_marscf.networks.keras_module import KerasModule
+from tf_marscf.networks.keras_module import KerasModule, network_policy
 from tf_marscf.networks.mix_log_cdf_network import MixLogCdfNetwork
 
 
@@ -33,6 +33,7 @@ class MixLogCdfCoupling(ImageBijector):
             new coupling is close to the identity; 1 is the published code's.
         seed: Python `int` or None, seed of the network's initial weights.
         dtype: float dtype.
+        network_dtype: "bfloat16": the network computes in it, all else in `dtype`; or None.
         validate_args: Python `bool`.
         name: Python `str`.
 
@@ -51,6 +52,7 @@ class MixLogCdfCoupling(ImageBijector):
         output_initial_scale=1.0,
         seed=None,
         dtype=tf.float32,
+        network_dtype=None,
         validate_args=False,
         name="mix_log_cdf_coupling",
     ):
@@ -67,7 +69,7 @@ class MixLogCdfCoupling(ImageBijector):
                     dropout_rate=dropout_rate,
                     output_initial_scale=output_initial_scale,
                     seed=seed,
-                    dtype=tf.as_dtype(dtype).name,
+                    dtype=network_policy(dtype, network_dtype),
                 ),
                 (None, None, None, num_channels // 2),
             )

@@ -9,7 +9,12 @@ from tf_marscf.data.pipeline import (
     padded_evaluation_pipeline,
     training_pipeline,
 )
-from tf_marscf.data.registry import dataset_names, load_configured_dataset, load_dataset
+from tf_marscf.data.registry import (
+    check_configured_dataset,
+    dataset_names,
+    load_configured_dataset,
+    load_dataset,
+)
 
 __all__ = [
     "AUGMENTATIONS",
@@ -17,6 +22,7 @@ __all__ = [
     "DatasetOptions",
     "ImageDataset",
     "augment_image",
+    "check_configured_dataset",
     "collect_images",
     "dataset_names",
     "evaluation_pipeline",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -93,13 +94,25 @@ def load_configured_dataset(data) -> ImageDataset:
         DataUnavailableError: if the data set is neither in its directory nor can be downloaded.
         ValueError: if an option is wrong; the message names it as `DataConfig` and the flags do.
     """
+    name, options = check_configured_dataset(data)
+    return take_images(_LOADERS[name](options), options.max_images)
+
+
+def check_configured_dataset(data) -> tuple[str, DatasetOptions]:
+    """Checks what can be checked before any image is read.
+
+    Args:
+        data: a `DataConfig`.
+
+    Returns:
+        The data set's name and how to load it.
+
+    Raises:
+        ValueError: if the name or an option is wrong.
+    """
     if data.name not in _LOADERS:
         raise ValueError(
             f"`dataset` must be one of {', '.join(dataset_names())}; got {data.name!r}."
         )
-    return load_dataset(
-        data.name,
-        data.data_dir,
-        num_channels=data.num_channels,
-        num_validation_images=data.num_validation_images,
-    )
+    options = dataclasses.asdict(data)
+    return options.pop("name"), DatasetOptions(**options)

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tf_marscf.distributions.image_distribution import no_parameter_properties
 from tf_marscf.distributions.latent_prior import LatentPrior
-from tf_marscf.networks.keras_module import KerasModule
+from tf_marscf.networks.keras_module import KerasModule, network_policy
 from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
 
 
@@ -18,6 +18,8 @@ class GaussianPrior(LatentPrior):
         event_shape: (H, W, C) of l.
         num_conditional_channels: C_r, channels of r, or 0 at the last level.
         dtype: float dtype.
+        network_dtype: "bfloat16": the network of a density computes in it, all else, samples
+            included, in `dtype`; or None.
         validate_args: Python `bool`: check at run time that values are finite.
         name: Python `str`.
     """
@@ -29,6 +31,7 @@ class GaussianPrior(LatentPrior):
         event_shape,
         num_conditional_channels=0,
         dtype=tf.float32,
+        network_dtype=None,
         validate_args=False,
         name="GaussianPrior",
     ):
@@ -37,7 +40,7 @@ class GaussianPrior(LatentPrior):
         with tf.name_scope(name) as name:
             if num_conditional_channels:
                 self.network = KerasModule(
-                    ZeroInitConv2D(2 * num_channels, dtype=tf.as_dtype(dtype).name),
+                    ZeroInitConv2D(2 * num_channels, dtype=network_policy(dtype, network_dtype)),
                     (None, None, None, num_conditional_channels),
                 )
             else:

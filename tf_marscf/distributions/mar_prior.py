@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tf_marscf.distributions.image_distribution import no_parameter_properties
 from tf_marscf.distributions.latent_prior import LatentPrior
-from tf_marscf.networks.keras_module import KerasModule
+from tf_marscf.networks.keras_module import KerasModule, network_policy
 from tf_marscf.networks.mar_prior_network import MarPriorNetwork
 
 
@@ -26,6 +26,8 @@ class MarPrior(LatentPrior):
         code_hidden_channels: channels between the two convolutions of that code.
         seed: Python `int` or None, seed of the initial weights.
         dtype: float dtype.
+        network_dtype: "bfloat16": the network of a density computes in it, all else, samples
+            included, in `dtype`; or None.
         validate_args: Python `bool`: check at run time that values are finite.
         name: Python `str`.
     """
@@ -44,6 +46,7 @@ class MarPrior(LatentPrior):
         code_hidden_channels=32,
         seed=None,
         dtype=tf.float32,
+        network_dtype=None,
         validate_args=False,
         name="MarPrior",
     ):
@@ -60,7 +63,7 @@ class MarPrior(LatentPrior):
                     code_channels=code_channels,
                     code_hidden_channels=code_hidden_channels,
                     seed=seed,
-                    dtype=tf.as_dtype(dtype).name,
+                    dtype=network_policy(dtype, network_dtype),
                 )
             )
             super().__init__(

@@ -32,7 +32,7 @@ class ActNormLayer(keras.layers.Layer):
 
     def initialize(self, maps):
         """Sets the weights from a batch so that the output has zero mean and unit variance."""
-        bias, log_scale = act_norm_parameters(maps)
+        bias, log_scale = act_norm_parameters(tf.cast(maps, self.variable_dtype))
         self.bias.assign(bias)
         self.log_scale.assign(log_scale)
 

@@ -1,8 +1,23 @@
 """Shows the weights of a Keras layer to `tf.Module`."""
 
+import keras
 import tensorflow as tf
 
 from tf_marscf.networks import keras_backend  # noqa: F401  (fails early on a foreign backend)
+
+
+def network_policy(dtype, network_dtype=None):
+    """The Keras dtype policy of a network.
+
+    Args:
+        dtype: float dtype of the weights, and of what goes in and comes out.
+        network_dtype: dtype of the computations in between, "bfloat16" or None for `dtype`.
+
+    Returns:
+        A `keras.DTypePolicy`.
+    """
+    name = tf.as_dtype(dtype).name
+    return keras.DTypePolicy(name if network_dtype is None else f"mixed_{network_dtype}")
 
 
 class KerasModule(tf.Module):
@@ -32,5 +47,8 @@ class KerasModule(tf.Module):
         return self._get_layer()
 
     def __call__(self, *args, **kwargs):
-        """Calls the layer."""
-        return self.layer(*args, **kwargs)
+        """Calls the layer; the results have the dtype of its weights."""
+        outputs = self.layer(*args, **kwargs)
+        return tf.nest.map_structure(
+            lambda output: tf.cast(output, self.layer.variable_dtype), outputs
+        )

@@ -127,6 +127,7 @@ class MarPriorNetwork(keras.layers.Layer):
         code = conditional_input
         for convolution in self.code_convolutions:
             code = convolution(code)
+        code = tf.cast(code, conditional_input.dtype)
         return convolve(code, tf.convert_to_tensor(self.input_kernel)[:, :, 1:, :]) + bias
 
     def _embed(self, channel, offset):

@@ -11,6 +11,16 @@ from tf_marscf.errors import RunError
 
 _NAME = re.compile(r"step_(\d+)")
 _FILE_NAME = "checkpoint"
+# What TensorFlow raises for files that are damaged, or not of the objects that should be read.
+_READ_ERRORS = (
+    AssertionError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    tf.errors.OpError,
+)
 
 
 class CheckpointStore:
@@ -81,8 +91,8 @@ class CheckpointStore:
         """Reads the newest checkpoint that can be read.
 
         Args:
-            read: called with the prefix of a checkpoint's files; raises `ValueError`,
-                `AssertionError` or `tf.errors.OpError` if they are not what they should be.
+            read: called with the prefix of a checkpoint's files; raises what TensorFlow does if
+                they are not what they should be.
             refuse: called with path and reason of each checkpoint that cannot be read.
 
         Returns:
@@ -96,7 +106,7 @@ class CheckpointStore:
             try:
                 read(str(path / _FILE_NAME))
                 return path
-            except (ValueError, AssertionError, tf.errors.OpError) as error:
+            except _READ_ERRORS as error:
                 reason = _first_line(error)
                 refuse(path, reason)
                 refused.append(f"{str(path)!r} ({reason})")

@@ -78,6 +78,9 @@ class DensityTrainer(keras.Model):
         average = self.weight_average
         return self.images_distribution if average is None else average.images_distribution
 
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        """Nothing is left to build, and Keras's own fails to average uint8 over workers."""
+
     @property
     def metrics(self):
         """None of Keras's: means over an epoch are kept here, so that they can be resumed."""

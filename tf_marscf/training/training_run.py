@@ -7,6 +7,7 @@ import os
 from tf_marscf.atomic_file import atomic_write
 from tf_marscf.config import MarScfConfig
 from tf_marscf.data import (
+    check_configured_dataset,
     collect_images,
     evaluation_pipeline,
     load_configured_dataset,
@@ -69,6 +70,7 @@ class TrainingRun:
             raise ValueError(f"`progress` must be one of {tuple(_VERBOSITY)}; got {progress!r}.")
         if os.path.exists(train_dir) and not os.path.isdir(train_dir):
             raise ValueError(f"`train_dir` must be a directory; {train_dir!r} is a file.")
+        check_configured_dataset(data)
         self._train_dir = train_dir
         self._training = training
         self._strategy = make_strategy(training.strategy)

@@ -153,5 +153,8 @@ class TrainingState:
 
 def _build(config, training):
     """A new distribution of uint8 images."""
-    model = MarScf.from_config(config.model, seed=training.seed)
+    network_dtype = None if training.network_dtype == "float32" else training.network_dtype
+    model = MarScf.from_config(
+        dataclasses.replace(config.model, network_dtype=network_dtype), seed=training.seed
+    )
     return Dequantized(model, **dataclasses.asdict(config.pixels))

@@ -1,0 +1,116 @@
+"""Many devices compute what one does."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from event_log import read_scalars
+
+from tf_marscf.training.strategies import STRATEGIES, check_strategy
+
+PROGRAM = pathlib.Path(__file__).with_name("strategy_program.py")
+
+
+def start(*arguments, cluster=None):
+    environment = dict(os.environ, PYTHONPATH=str(PROGRAM.parents[1]))
+    if cluster is not None:
+        environment["TF_CONFIG"] = json.dumps(cluster)
+    return subprocess.Popen(
+        [sys.executable, PROGRAM, *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def finish(*processes):
+    for process in processes:
+        _, stderr = process.communicate(timeout=600)
+        assert process.returncode == 0, stderr
+
+
+def losses(directory):
+    """Loss and gradient norm of every step, and the scores of every evaluation."""
+    train = read_scalars(directory / "logs" / "train")
+    validation = read_scalars(directory / "logs" / "validation")
+    assert len(train["bits_per_dim"]) == 24
+    assert len(validation["bits_per_dim"]) == 2
+    return np.array(
+        [
+            *train["bits_per_dim"].values(),
+            *train["prior_bits_per_dim/level_1"].values(),
+            *validation["bits_per_dim"].values(),
+            *validation["average_bits_per_dim"].values(),
+        ]
+    )
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
+    return ports
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
+def test_two_devices_and_two_workers_have_the_losses_of_one_device(tmp_path, coupling):
+    """ActNorm's initialisation, dequantization and dropout of the global batch included."""
+    finish(start(tmp_path / "one", "one", coupling, 1))
+    expected = losses(tmp_path / "one")
+    finish(start(tmp_path / "mirrored", "mirrored", coupling, 1))
+    np.testing.assert_allclose(losses(tmp_path / "mirrored"), expected, atol=1e-4)
+    workers = [f"localhost:{port}" for port in free_ports(2)]
+    finish(
+        *(
+            start(
+                tmp_path / "workers",
+                "multi_worker",
+                coupling,
+                1,
+                cluster={
+                    "cluster": {"worker": workers},
+                    "task": {"type": "worker", "index": index},
+                },
+            )
+            for index in (1, 0)
+        )
+    )
+    np.testing.assert_allclose(losses(tmp_path / "workers"), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path):
+    finish(start(tmp_path / "whole", "one", "affine", 1))
+    finish(start(tmp_path / "parts", "mirrored", "affine", 4))
+    np.testing.assert_allclose(losses(tmp_path / "parts"), losses(tmp_path / "whole"), atol=1e-4)
+
+
+def test_unknown_strategy_is_named():
+    with pytest.raises(ValueError, match="`strategy` must be one of.*'two'"):
+        check_strategy("two")
+    assert "auto" in STRATEGIES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "{",
+        "[]",
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+    ],
+)
+def test_cluster_is_checked_before_tensorflow_starts(monkeypatch, text):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if text is not None:
+        monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(ValueError, match="`strategy` multi_worker needs.*TF_CONFIG"):
+        check_strategy("multi_worker")
