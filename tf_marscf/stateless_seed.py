@@ -1,9 +1,11 @@
 """Randomness as a function of seeds: the same integer gives the same sample, always."""
 
+import math
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-_ALGORITHM = "philox"  # TensorFlow's own choice differs between devices, and under XLA.
+_ALGORITHM = "philox"  # TensorFlow's own choice differs between devices.
 
 
 def stateless_seed(seed):
@@ -51,20 +53,39 @@ def split_seed(seed, count):
     return tf.unstack(tf.random.split(stateless_seed(seed), count, alg=_ALGORITHM), num=count)
 
 
-def stateless_normal(shape, seed, dtype):
-    """Standard-normal noise, the same with and without XLA, on CPUs and GPUs.
+def stateless_uniform(shape, seed, dtype):
+    """Uniform noise in [0, 1): the same with and without XLA, on CPUs and GPUs.
+
+    The multiples of 2^-24 in float32, of 2^-53 in float64.
 
     Args:
         shape: shape of the noise.
         seed: as of `stateless_seed`.
-        dtype: float dtype.
+        dtype: float32 or float64.
     """
-    return tf.random.stateless_normal(shape, stateless_seed(seed), dtype=dtype, alg=_ALGORITHM)
+    # TensorFlow turns random bits into floats in one way, XLA in another; the bits are the same.
+    bits_dtype, num_bits, precision = (
+        (tf.uint64, 64, 53) if tf.as_dtype(dtype) == tf.float64 else (tf.uint32, 32, 24)
+    )
+    bits = tf.random.stateless_uniform(
+        shape, stateless_seed(seed), minval=None, maxval=None, dtype=bits_dtype, alg=_ALGORITHM
+    )
+    bits = tf.bitwise.right_shift(bits, tf.constant(num_bits - precision, bits_dtype))
+    return tf.cast(bits, dtype) * 2.0**-precision
 
 
-def stateless_uniform(shape, seed, dtype):
-    """Uniform noise in [0, 1), as `stateless_normal`."""
-    return tf.random.stateless_uniform(shape, stateless_seed(seed), dtype=dtype, alg=_ALGORITHM)
+def stateless_normal(shape, seed, dtype):
+    """Standard-normal noise, by the Box-Muller transform of `stateless_uniform`.
+
+        sqrt(-2 log(1 - u)) cos(2 pi v)
+
+    Args:
+        shape: shape of the noise.
+        seed: as of `stateless_seed`.
+        dtype: float32 or float64.
+    """
+    first, second = (stateless_uniform(shape, part, dtype) for part in split_seed(seed, 2))
+    return tf.sqrt(-2.0 * tf.math.log1p(-first)) * tf.cos((2.0 * math.pi) * second)
 
 
 def batch_uniform(shape, seed, dtype):

@@ -1,0 +1,68 @@
+"""Noise as a function of seeds."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from tf_marscf.stateless_seed import (
+    batch_uniform,
+    split_seed,
+    stateless_normal,
+    stateless_seed,
+    stateless_uniform,
+)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("draw", [stateless_uniform, stateless_normal])
+def test_noise_is_the_same_with_xla(draw, dtype):
+    """The seed is an argument: of a constant one TensorFlow would draw without XLA."""
+
+    def noise(seed):
+        return draw([3, 5, 7], seed, dtype)
+
+    for seed in ([1, 2], [3, 4]):
+        seed = tf.constant(seed)
+        compiled = tf.function(noise, jit_compile=True)(seed)
+        np.testing.assert_allclose(compiled, noise(seed), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_noise_has_its_distribution(dtype):
+    uniform = stateless_uniform([20_000], 1, dtype).numpy()
+    assert uniform.dtype == dtype
+    assert 0.0 <= uniform.min() < uniform.max() < 1.0
+    assert scipy.stats.kstest(uniform, "uniform").pvalue > 0.01
+    normal = stateless_normal([20_000], 1, dtype).numpy()
+    assert scipy.stats.kstest(normal, "norm").pvalue > 0.01
+
+
+def test_equal_seeds_give_equal_noise_and_others_other():
+    first = stateless_uniform([4], 5, tf.float32)
+    np.testing.assert_array_equal(first, stateless_uniform([4], tf.constant(5), tf.float32))
+    assert np.all(first != stateless_uniform([4], 6, tf.float32))
+    assert np.all(stateless_uniform([4], None, tf.float32) != first)
+
+
+def test_parts_of_a_seed_differ_and_none_stays_none():
+    parts = split_seed(3, 4)
+    assert len({tuple(part.numpy()) for part in parts}) == 4
+    assert split_seed(None, 2) == [None, None]
+
+
+def test_large_python_integers_are_seeds_of_their_own():
+    assert np.any(stateless_seed(2**40 + 1) != stateless_seed(1))
+    assert tuple(stateless_seed(7).numpy()) == (0, 7)
+
+
+@pytest.mark.parametrize("seed", [tf.constant([1, 2, 3]), tf.constant(1.0)])
+def test_other_seeds_are_refused(seed):
+    with pytest.raises(ValueError, match="`seed` must be None, an integer"):
+        stateless_seed(seed)
+
+
+def test_outside_of_replicas_a_batch_has_the_noise_of_its_shape():
+    np.testing.assert_array_equal(
+        batch_uniform([3, 2], 1, tf.float32), stateless_uniform([3, 2], 1, tf.float32)
+    )
