@@ -1,5 +1,6 @@
 """Training: schedule, trainer, checkpoints, resume."""
 
+import dataclasses
 import json
 import os
 
@@ -7,9 +8,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from event_log import read_events
 
 import tf_marscf
+from tf_marscf.data import evaluation_pipeline, load_dataset
 from tf_marscf.errors import NonFiniteLossError, RunError
+from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.evaluation_run import EvaluationRun
 from tf_marscf.run_config import DataConfig, RunConfig
 from tf_marscf.training.checkpoint_store import CheckpointStore
@@ -26,6 +30,9 @@ MODEL_OPTIONS = {
     "prior_hidden_channels": 4,
     "prior_num_layers": 1,
 }
+
+
+AVERAGED = {"average_decay": 0.9, "log_every": 8}
 
 
 def training_config(**kwargs):
@@ -114,11 +121,28 @@ def test_schedule_round_trips_through_its_config():
         ("augmentation", "mirror"),
         ("warm_up_images", -1),
         ("seed", -1),
+        ("seed", 2**31),
+        ("checkpoint_every", 0),
+        ("average_decay", 1.0),
+        ("early_stopping_epochs", -1),
+        ("num_accumulated_parts", 0),
+        ("network_dtype", "float16"),
+        ("jit_compile", "yes"),
+        ("strategy", "two"),
     ],
 )
 def test_training_config_names_the_wrong_field_and_value(field, value):
     with pytest.raises(ValueError, match=f"`{field}`.*{value!r}"):
         TrainingConfig(**{field: value})
+
+
+def test_batch_is_a_multiple_of_its_parts_and_of_the_devices():
+    with pytest.raises(ValueError, match="`batch_size`.*batch_size=64, num_accumulated_parts=3"):
+        training_config(num_accumulated_parts=3)
+    with pytest.raises(ValueError, match="`batch_size` must be a multiple of 6.*got 64"):
+        training_config(num_accumulated_parts=2).check_num_replicas(3)
+    with pytest.raises(ValueError, match="`evaluation_batch_size` must be a multiple of 2"):
+        training_config(evaluation_batch_size=5).check_num_replicas(2)
 
 
 def test_model_options_are_checked_before_the_image_shape_is_known():
@@ -219,7 +243,11 @@ def test_training_on_uniform_noise_stays_finite():
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory):
     directory = tmp_path_factory.mktemp("run")
-    return directory, training_run(directory).run()
+    return directory, training_run(directory, **AVERAGED).run()
+
+
+def newest_step(directory):
+    return int(CheckpointStore(directory, "latest").paths()[0].name.removeprefix("step_"))
 
 
 def test_run_writes_everything(finished_run):
@@ -239,6 +267,70 @@ def test_run_writes_everything(finished_run):
     assert json.loads((directory / "results.json").read_text()) == results
     assert results["num_test_images"] == 300
     assert any("tfevents" in name for name in os.listdir(directory / "logs" / "validation"))
+
+
+def test_log_holds_the_terms_of_every_step(finished_run):
+    directory, _ = finished_run
+    train = read_events(directory / "logs" / "train")
+    assert set(train) == {
+        "bits_per_dim",
+        "gradient_norm",
+        "learning_rate",
+        "images_per_second",
+        "prior_bits_per_dim/level_1",
+        "prior_bits_per_dim/level_2",
+        "log_det_bits_per_dim/level_1",
+        "log_det_bits_per_dim/level_2",
+        "samples",
+    }
+    # Entries every eight steps of 2 * 20.
+    assert sorted(train["bits_per_dim"]) == [8, 16, 24, 32, 40]
+    for step, value in train["bits_per_dim"].items():
+        terms = sum(train[tag][step] for tag in train if "/level_" in tag)
+        assert value == pytest.approx(terms + np.log2(17), rel=1e-6)
+    assert train["learning_rate"][40] == pytest.approx(2e-3)
+    assert all(value > 0 for value in train["images_per_second"].values())
+    # A step; width, height and the encoded picture.
+    assert sorted(train["samples"]) == [20, 40]
+    assert train["samples"][20][2].startswith(b"\x89PNG")
+    validation = read_events(directory / "logs" / "validation")
+    assert sorted(validation) == ["average_bits_per_dim", "bits_per_dim"]
+    assert sorted(validation["bits_per_dim"]) == [20, 40]
+
+
+def test_best_checkpoint_is_that_of_the_lowest_validation_score(finished_run):
+    """Here the weights, not yet their average."""
+    directory, _ = finished_run
+    validation = read_events(directory / "logs" / "validation")
+    lowest = {tag: min(values.values()) for tag, values in validation.items()}
+    images = evaluation_pipeline(load_dataset("digits").validation, 64)
+    best = restore_model(RunConfig.load(directory), str(directory), "best")
+    score = evaluate_bits_per_dim(best, images, seed=20200620).mean
+    assert score == pytest.approx(min(lowest.values()), abs=2e-3)
+
+
+def test_training_stops_early_without_improvement_and_stays_stopped(tmp_path):
+    """A learning rate of 1e-30 improves nothing."""
+    options = {"num_epochs": 9, "learning_rate": 1e-30, "early_stopping_epochs": 2}
+    training_run(tmp_path, **options).run()
+    assert newest_step(tmp_path) == 3 * 20
+    training_run(tmp_path, **options).run()
+    assert newest_step(tmp_path) == 3 * 20
+
+
+def test_average_can_be_turned_on_and_off_between_runs(tmp_path):
+    for epoch, decay in enumerate((0.0, 0.9, 0.0)):
+        training_run(tmp_path, num_epochs=1 + epoch, average_decay=decay).run()
+        assert newest_step(tmp_path) == 20 * (1 + epoch)
+
+
+def test_moved_data_is_no_other_data(tmp_path):
+    run = training_run(tmp_path, num_epochs=1)
+    run.run()
+    config = run.config
+    moved = dataclasses.replace(config, data=dataclasses.replace(config.data, data_dir="/old"))
+    moved.save(tmp_path)
+    training_run(tmp_path, num_epochs=1)
 
 
 def test_evaluate_reproduces_the_result_from_the_directory_alone(finished_run):
@@ -268,8 +360,8 @@ def test_restored_weights_are_exact(finished_run):
 
 def test_continued_run_equals_an_unbroken_one(finished_run, tmp_path):
     directory, results = finished_run
-    training_run(tmp_path, num_epochs=1).run()
-    continued = training_run(tmp_path).run()
+    training_run(tmp_path, num_epochs=1, **AVERAGED).run()
+    continued = training_run(tmp_path, **AVERAGED).run()
     assert continued["test_bits_per_dim"] == pytest.approx(results["test_bits_per_dim"], rel=1e-4)
     config = RunConfig.load(directory)
     for unbroken, resumed in zip(
