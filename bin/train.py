@@ -29,6 +29,7 @@ _MODEL_FLAGS = {
 _TRAINING_FLAGS = {
     "batch_size": (_INTEGER, "Images a step."),
     "num_epochs": (_INTEGER, "Passes over the training images."),
+    "evaluate_every": (_INTEGER, "Steps between evaluations; 0 for one after each pass."),
     "learning_rate": (_FLOAT, "Learning rate of Adamax, after the warm-up."),
     "warm_up_images": (_INTEGER, "Images over which the learning rate grows."),
     "decay": (_STRING, "none, or cosine: the learning rate ends at zero."),

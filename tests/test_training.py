@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -316,6 +317,41 @@ def test_training_stops_early_without_improvement_and_stays_stopped(tmp_path):
     assert newest_step(tmp_path) == 3 * 20
     training_run(tmp_path, **options).run()
     assert newest_step(tmp_path) == 3 * 20
+
+
+def test_evaluations_every_few_steps(tmp_path):
+    """Two passes of 20 steps, an evaluation every 15: after steps 15, 30 and 45."""
+    run = training_run(tmp_path, evaluate_every=15)
+    run.run()
+    assert newest_step(tmp_path) == 45
+    validation = read_events(tmp_path / "logs" / "validation")
+    assert sorted(validation["bits_per_dim"]) == [15, 30, 45]
+    # Epochs are counted anew: 45 steps are two passes of 20, and five steps.
+    training_run(tmp_path, num_epochs=3).run()
+    assert newest_step(tmp_path) == 60
+
+
+def test_latest_is_the_average_where_there_is_one(finished_run):
+    directory, _ = finished_run
+    config = RunConfig.load(directory)
+    latest = restore_model(config, str(directory), "latest")
+    path = CheckpointStore(directory, "latest").paths()[0] / "checkpoint"
+    saved = tf.train.load_checkpoint(str(path))
+    names = [
+        name
+        for name in saved.get_variable_to_shape_map()
+        if name.endswith("log_scale/.ATTRIBUTES/VARIABLE_VALUE") and name.startswith("average/")
+    ]
+    stored = {saved.get_tensor(name).tobytes() for name in names}
+    act_norm = latest.distribution.level_bijector.bijectors[1].act_norm
+    assert act_norm.log_scale.numpy().tobytes() in stored
+
+
+def test_latest_stands_in_for_best_before_the_first_evaluation(finished_run, tmp_path, capsys):
+    directory, _ = finished_run
+    shutil.copytree(directory / "checkpoints" / "latest", tmp_path / "checkpoints" / "latest")
+    restore_model(RunConfig.load(directory), str(tmp_path), "best")
+    assert "no checkpoint 'best' yet: 'latest' is used" in capsys.readouterr().err
 
 
 def test_average_can_be_turned_on_and_off_between_runs(tmp_path):

@@ -16,8 +16,9 @@ WHICH = ("best", "latest")
 def restore_model(config, directory, which="best"):
     """Builds the model of a training directory and loads its weights.
 
-    A checkpoint that cannot be read is named on the standard error stream, and the one before it is
-    used.
+    Where the run keeps a moving average of the weights, "latest" is the average. Before the first
+    evaluation there is no "best", and "latest" stands in for it. A checkpoint that cannot be read
+    is passed over for the one before it. The standard error stream tells of both.
 
     Args:
         config: the directory's `RunConfig`.
@@ -33,17 +34,22 @@ def restore_model(config, directory, which="best"):
     """
     if which not in WHICH:
         raise ValueError(f"`which` must be one of {WHICH}; got {which!r}.")
+    if which == "best" and not CheckpointStore(directory, "best").paths():
+        if CheckpointStore(directory, "latest").paths():
+            _warn(f"{os.fspath(directory)!r} has no checkpoint 'best' yet: 'latest' is used")
+            which = "latest"
     model = MarScf.from_config(config.model)
 
     def read(prefix):
-        restored = tf.train.Checkpoint(model=model).read(prefix)
+        names = {name.split("/")[0] for name, _ in tf.train.list_variables(prefix)}
+        objects = {"average" if "average" in names else "model": model}
+        restored = tf.train.Checkpoint(**objects).read(prefix)
         restored.assert_existing_objects_matched().expect_partial()
 
-    def refuse(path, reason):
-        print(f"warning: checkpoint {str(path)!r} is refused: {reason}", file=sys.stderr)
-
     try:
-        found = CheckpointStore(directory, which).restore(read, refuse)
+        found = CheckpointStore(directory, which).restore(
+            read, lambda path, reason: _warn(f"checkpoint {str(path)!r} is refused: {reason}")
+        )
     except RunError as error:
         raise ValueError(
             f"`train_dir` {os.fspath(directory)!r} holds no checkpoint of the model that its "
@@ -58,3 +64,7 @@ def restore_model(config, directory, which="best"):
         num_grey_levels=config.pixels.num_grey_levels,
         published_scaling=config.pixels.published_scaling,
     )
+
+
+def _warn(text):
+    print(f"warning: {text}", file=sys.stderr)

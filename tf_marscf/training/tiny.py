@@ -14,6 +14,7 @@ _TRAINING_LIMITS = {
     "batch_size": 16,
     "evaluation_batch_size": 16,
     "num_epochs": 2,
+    "evaluate_every": 8,
     "warm_up_images": 64,
     "num_accumulated_parts": 1,
     "num_sample_images": 16,

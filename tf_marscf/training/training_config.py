@@ -19,6 +19,8 @@ class TrainingConfig:
     Attributes:
         batch_size: images a step, over all devices.
         num_epochs: passes over the training images.
+        evaluate_every: steps between evaluations on the validation images, or 0: after each pass.
+            What is counted in epochs elsewhere is counted in these intervals.
         learning_rate: of Adamax, after the warm-up.
         warm_up_images: the learning rate grows linearly over this many images.
         decay: "none", or "cosine": from the end of the warm-up down to zero at the last image.
@@ -45,6 +47,7 @@ class TrainingConfig:
 
     batch_size: int = 128
     num_epochs: int = 1000
+    evaluate_every: int = 0
     learning_rate: float = 8e-4
     warm_up_images: int = 10_000
     decay: str = "none"
@@ -69,6 +72,7 @@ class TrainingConfig:
         for name, least in (
             ("batch_size", 1),
             ("num_epochs", 1),
+            ("evaluate_every", 0),
             ("warm_up_images", 0),
             ("num_accumulated_parts", 1),
             ("early_stopping_epochs", 0),

@@ -13,7 +13,8 @@ class TrainingLoop:
     Args:
         state: a `TrainingState`.
         training: the `TrainingConfig`.
-        steps_per_epoch: steps of an epoch.
+        steps_per_epoch: steps between evaluations.
+        num_epochs: how many such intervals the run has.
         make_batches: returns the training batches from `state.progress.images_seen` on.
         validation: endless batches to evaluate on after each epoch, or None.
         validation_steps: batches of one evaluation.
@@ -26,6 +27,7 @@ class TrainingLoop:
         state,
         training,
         steps_per_epoch,
+        num_epochs,
         make_batches,
         validation,
         validation_steps,
@@ -35,6 +37,7 @@ class TrainingLoop:
         self._state = state
         self._training = training
         self._steps_per_epoch = steps_per_epoch
+        self._num_epochs = num_epochs
         self._make_batches = make_batches
         self._validation = validation
         self._validation_steps = validation_steps if validation is not None else None
@@ -64,17 +67,17 @@ class TrainingLoop:
             ) from error
 
     def _is_finished(self):
-        progress, training = self._state.progress, self._training
+        progress = self._state.progress
         waited = int(progress.epochs_without_improvement.numpy())
         return (
-            int(progress.epoch.numpy()) >= training.num_epochs
-            or 0 < training.early_stopping_epochs <= waited
+            int(progress.epoch.numpy()) >= self._num_epochs
+            or 0 < self._training.early_stopping_epochs <= waited
         )
 
     def _fit(self, num_steps, callbacks):
         self._state.trainer.fit(
             self._make_batches(),
-            epochs=self._training.num_epochs,
+            epochs=self._num_epochs,
             initial_epoch=int(self._state.progress.epoch.numpy()),
             steps_per_epoch=num_steps,
             validation_data=self._validation,

@@ -8,16 +8,20 @@ class TrainingProgress(tf.Module):
 
     Attributes:
         images_seen: training images seen, over all epochs.
+        epoch_size: images between two evaluations; what is called an epoch here.
         epoch: whole epochs done, evaluation included.
         epoch_images: images seen in the epoch that is not done.
         best_bits_per_dim: the lowest validation bits/dim.
         epochs_without_improvement: epochs since then.
     """
 
-    def __init__(self):
+    def __init__(self, epoch_size):
         super().__init__(name="training_progress")
-        for name in ("images_seen", "epoch", "epoch_images", "epochs_without_improvement"):
-            setattr(self, name, tf.Variable(0, dtype=tf.int64, trainable=False, name=name))
+        self.epoch_size = _counter("epoch_size", epoch_size)
+        self.images_seen = _counter("images_seen")
+        self.epoch = _counter("epoch")
+        self.epoch_images = _counter("epoch_images")
+        self.epochs_without_improvement = _counter("epochs_without_improvement")
         self.best_bits_per_dim = tf.Variable(
             float("inf"), dtype=tf.float64, trainable=False, name="best_bits_per_dim"
         )
@@ -26,6 +30,14 @@ class TrainingProgress(tf.Module):
         """Counts the images of a step."""
         self.images_seen.assign_add(num_images)
         self.epoch_images.assign_add(num_images)
+
+    def resize_epochs(self, epoch_size):
+        """Counts epochs of another size from now on; of an unfinished one the images remain."""
+        if int(self.epoch_size.numpy()) != epoch_size:
+            epoch, epoch_images = divmod(int(self.images_seen.numpy()), epoch_size)
+            self.epoch_size.assign(epoch_size)
+            self.epoch.assign(epoch)
+            self.epoch_images.assign(epoch_images)
 
     def end_epoch(self):
         """Counts an epoch."""
@@ -40,3 +52,7 @@ class TrainingProgress(tf.Module):
             return True
         self.epochs_without_improvement.assign_add(1)
         return False
+
+
+def _counter(name, value=0):
+    return tf.Variable(value, dtype=tf.int64, trainable=False, name=name)

@@ -92,7 +92,9 @@ class TrainingRun:
             data=data,
             training=dataclasses.asdict(training),
         )
-        self._steps_per_epoch = num_images // training.batch_size
+        steps_per_pass = num_images // training.batch_size
+        self._num_steps = training.num_epochs * steps_per_pass
+        self._steps_per_epoch = min(training.evaluate_every or steps_per_pass, self._num_steps)
         self._earlier = self._load_earlier()
 
     @property
@@ -167,7 +169,12 @@ class TrainingRun:
         """Runs the epochs that are left."""
         training, strategy = self._training, self._strategy
         state = TrainingState(
-            self._config, training, self._dataset.num_train_images, strategy, self._train_dir
+            self._config,
+            training,
+            self._steps_per_epoch * training.batch_size,
+            self._num_steps * training.batch_size,
+            strategy,
+            self._train_dir,
         )
         if not state.restore(log):
             log.write(f"starting with {self._dataset.num_train_images} training images")
@@ -184,6 +191,7 @@ class TrainingRun:
             state,
             training,
             self._steps_per_epoch,
+            -(-self._num_steps // self._steps_per_epoch),
             lambda: distribute_batches(strategy, self._batches(state), training.batch_size),
             validation,
             -(-self._dataset.num_validation_images // training.evaluation_batch_size),

@@ -21,7 +21,8 @@ class TrainingState:
     Args:
         config: the `RunConfig`.
         training: the `TrainingConfig`.
-        num_train_images: images of an epoch.
+        epoch_size: images of an epoch, a multiple of the batch size.
+        num_images: training images that the whole run sees.
         strategy: a `tf.distribute.Strategy`.
         train_dir: the training directory.
 
@@ -33,19 +34,18 @@ class TrainingState:
         step: training steps done.
     """
 
-    def __init__(self, config, training, num_train_images, strategy, train_dir):
+    def __init__(self, config, training, epoch_size, num_images, strategy, train_dir):
         self._is_chief = is_chief(strategy)
         self._latest = CheckpointStore(train_dir, "latest")
         self._best = CheckpointStore(train_dir, "best")
-        self.progress = TrainingProgress()
+        self._epoch_size = epoch_size
+        self.progress = TrainingProgress(epoch_size)
         self.step = 0
         self._schedule = WarmUpSchedule(
             training.learning_rate,
             training.batch_size,
             warm_up_images=training.warm_up_images,
-            decay_images=(
-                training.num_epochs * num_train_images if training.decay == "cosine" else None
-            ),
+            decay_images=num_images if training.decay == "cosine" else None,
         )
         with strategy.scope():
             self.images_distribution = _build(config, training)
@@ -104,6 +104,7 @@ class TrainingState:
         self.step = int(self.trainer.optimizer.iterations.numpy())
         self._schedule.first_step = self.step
         self._schedule.first_image = int(self.progress.images_seen.numpy())
+        self.progress.resize_epochs(self._epoch_size)
         if int(self.progress.epoch_images.numpy()):
             self.trainer.keep_epoch_sums()
         log.write(f"continuing after step {self.step}, from {path}")
