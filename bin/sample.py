@@ -28,7 +28,7 @@ def main():
     images_distribution = command_line.checked(
         restore_model, config, values.train_dir, values.checkpoint
     )
-    save_sample_picture(
+    samples = save_sample_picture(
         output,
         images_distribution,
         num_samples=values.num_samples,
@@ -36,7 +36,7 @@ def main():
         temperature=values.temperature,
         batch_size=values.batch_size,
     )
-    print(f"{values.num_samples} samples are in {output}")
+    print(f"{len(samples)} samples are in {output}")
 
 
 if __name__ == "__main__":

@@ -16,10 +16,13 @@ from tf_marscf.data import evaluation_pipeline, load_dataset
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.evaluation_run import EvaluationRun
+from tf_marscf.evaluation.sample_picture import draw_samples
 from tf_marscf.run_config import DataConfig, RunConfig
+from tf_marscf.training.callbacks import SaveSamples
 from tf_marscf.training.checkpoint_store import CheckpointStore
 from tf_marscf.training.checkpoints import restore_model
 from tf_marscf.training.density_trainer import DensityTrainer
+from tf_marscf.training.run_log import RunLog
 from tf_marscf.training.training_config import TrainingConfig, check_model_options
 from tf_marscf.training.training_run import TrainingRun
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
@@ -358,6 +361,39 @@ def test_average_can_be_turned_on_and_off_between_runs(tmp_path):
     for epoch, decay in enumerate((0.0, 0.9, 0.0)):
         training_run(tmp_path, num_epochs=1 + epoch, average_decay=decay).run()
         assert newest_step(tmp_path) == 20 * (1 + epoch)
+
+
+def wild_distribution(share):
+    """Images of which a share is not finite."""
+    distribution = small_distribution(prior="gaussian")
+    draw = type(distribution.distribution).sample
+
+    def sample(num_samples, **kwargs):
+        images = draw(distribution.distribution, num_samples, **kwargs)
+        is_wrong = tf.range(num_samples) < int(share * num_samples)
+        return tf.where(is_wrong[:, None, None, None], np.inf, images)
+
+    distribution.distribution.sample = sample
+    return distribution
+
+
+def test_samples_that_are_not_finite_are_counted_and_left_out():
+    reports = []
+    samples = draw_samples(wild_distribution(0.25), 8, seed=0, batch_size=4, report=reports.append)
+    assert samples.shape == (6, 8, 8, 1)
+    assert reports == ["2 of 8 samples are not finite, and left out."]
+    with pytest.raises(RunError, match="none of 4 samples is finite"):
+        draw_samples(wild_distribution(1.0), 4, seed=0, batch_size=4)
+
+
+def test_training_goes_on_without_a_picture_and_says_so(tmp_path):
+    log = RunLog(tmp_path)
+    callback = SaveSamples(
+        tmp_path, wild_distribution(1.0), random_pixels(4), 1, 0, log, lambda picture: None
+    )
+    callback.on_epoch_end(0)
+    assert "warning: no picture after epoch 1: none of 4" in (tmp_path / "run.log").read_text()
+    assert not list(tmp_path.glob("*.png"))
 
 
 def test_moved_data_is_no_other_data(tmp_path):

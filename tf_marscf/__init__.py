@@ -11,9 +11,11 @@ _MODULES = {
     "Dequantized": "tf_marscf.distributions",
     "MarScf": "tf_marscf.flow",
     "MarScfConfig": "tf_marscf.config",
+    "load": "tf_marscf.saving",
+    "save": "tf_marscf.saving",
 }
 
-__all__ = ["Dequantized", "MarScf", "MarScfConfig", "__version__"]
+__all__ = ["Dequantized", "MarScf", "MarScfConfig", "__version__", "load", "save"]
 
 
 def __getattr__(name):

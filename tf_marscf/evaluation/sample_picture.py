@@ -1,14 +1,28 @@
 """Pictures of samples beside real images."""
 
+import sys
+
+import numpy as np
 import tensorflow as tf
 
+from tf_marscf.errors import RunError
 from tf_marscf.evaluation.image_grid import save_comparison_grid, save_image_grid
 
 _MIN_PICTURE_HEIGHT = 32  # Smaller images are enlarged to about this many pixels.
 
 
-def draw_samples(images_distribution, num_samples, seed, temperature=1.0, batch_size=64):
+def warn(text):
+    """Writes a warning to the standard error stream."""
+    print(f"warning: {text}", file=sys.stderr)
+
+
+def draw_samples(
+    images_distribution, num_samples, seed, temperature=1.0, batch_size=64, report=warn
+):
     """Draws samples batch after batch, in bounded memory.
+
+    A flow that is not trained well can send noise beyond all numbers. Such samples are left out,
+    and counted in a warning.
 
     Args:
         images_distribution: a `Dequantized` distribution.
@@ -16,18 +30,33 @@ def draw_samples(images_distribution, num_samples, seed, temperature=1.0, batch_
         seed: Python `int`; a sample depends on it and on `batch_size` only.
         temperature: scales the prior's noise.
         batch_size: samples drawn at a time.
+        report: called with the warning.
 
     Returns:
-        uint8 [num_samples, H, W, C] NumPy array.
+        uint8 [n, H, W, C] NumPy array; n is `num_samples` less those that are not finite.
 
     Raises:
-        InvalidArgumentError: if a sample is not finite.
+        RunError: if no sample is finite.
     """
-    draw = tf.function(
-        lambda seed: images_distribution.sample(batch_size, seed=seed, temperature=temperature)
-    )
+
+    @tf.function
+    def draw(seed):
+        values = images_distribution.distribution.sample(
+            batch_size, seed=seed, temperature=temperature
+        )
+        is_finite = tf.reduce_all(tf.math.is_finite(values), axis=[1, 2, 3])
+        return images_distribution.scaling.grey_levels(values), is_finite
+
     batches = [draw(tf.constant([seed, batch])) for batch in range(-(-num_samples // batch_size))]
-    return tf.concat(batches, axis=0)[:num_samples].numpy()
+    images, is_finite = (
+        np.concatenate(parts)[:num_samples] for parts in zip(*batches, strict=True)
+    )
+    num_wrong = int(np.sum(~is_finite))
+    if num_wrong == num_samples:
+        raise RunError(f"none of {num_samples} samples is finite.")
+    if num_wrong:
+        report(f"{num_wrong} of {num_samples} samples are not finite, and left out.")
+    return images[is_finite]
 
 
 def save_sample_picture(path, images_distribution, real_images=None, *, seed=0, **kwargs):
@@ -42,7 +71,10 @@ def save_sample_picture(path, images_distribution, real_images=None, *, seed=0, 
             images.
 
     Returns:
-        The samples, uint8 [N, H, W, C].
+        The samples, uint8 [n, H, W, C], as from `draw_samples`.
+
+    Raises:
+        RunError: if no sample is finite; nothing is written then.
     """
     if real_images is not None:
         kwargs.setdefault("num_samples", len(real_images))

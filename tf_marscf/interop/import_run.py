@@ -1,16 +1,16 @@
 """Turns a file of published weights into a directory that evaluate and sample read."""
 
+import dataclasses
 import os
 
-import tensorflow as tf
-
+from tf_marscf.distributions import Dequantized
 from tf_marscf.errors import RunError
 from tf_marscf.flow import MarScf
 from tf_marscf.interop.published_architecture import infer_config
 from tf_marscf.interop.published_weights import load_published_weights
 from tf_marscf.interop.weight_file import read_weight_file
 from tf_marscf.run_config import PixelConfig, RunConfig
-from tf_marscf.training.checkpoint_store import CheckpointStore
+from tf_marscf.saving import save
 
 
 def import_published_weights(path, output, image_size, published_scaling=True, **options):
@@ -42,6 +42,5 @@ def import_published_weights(path, output, image_size, published_scaling=True, *
     )
     model = MarScf.from_config(config.model)
     table = load_published_weights(model, weights)
-    CheckpointStore(output, "best").save(tf.train.Checkpoint(model=model), step=0)
-    config.save(output)
+    save(Dequantized(model, **dataclasses.asdict(config.pixels)), output)
     return config, table

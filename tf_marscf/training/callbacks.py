@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.errors import NonFiniteLossError
+from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.evaluation.sample_picture import save_sample_picture
 
 
@@ -129,23 +129,36 @@ class SaveSamples(keras.callbacks.Callback):
         real_images: uint8 [N, H, W, C]; as many samples are drawn.
         every: epochs between pictures; 0 for none.
         seed: the same noise in every picture.
-        log_picture: called with the picture, or None.
+        log: a `RunLog` for what goes wrong with a picture: training goes on without it.
+        log_picture: called with the picture.
     """
 
-    def __init__(self, directory, images_distribution, real_images, every, seed, log_picture=None):
+    def __init__(self, directory, images_distribution, real_images, every, seed, log, log_picture):
         super().__init__()
         self._directory = directory
         self._images_distribution = images_distribution
         self._real_images = np.asarray(real_images)
         self._every = every
         self._seed = seed
+        self._log = log
         self._log_picture = log_picture
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes a picture, if it is time."""
         if self._every and (epoch + 1) % self._every == 0:
             path = os.path.join(self._directory, f"epoch_{epoch + 1:04d}.png")
-            save_sample_picture(path, self._images_distribution, self._real_images, seed=self._seed)
-            if self._log_picture is not None:
-                picture = tf.io.decode_png(tf.io.read_file(path))
-                self._log_picture(picture)
+            try:
+                save_sample_picture(
+                    path,
+                    self._images_distribution,
+                    self._real_images,
+                    seed=self._seed,
+                    report=self._warn,
+                )
+            except RunError as error:
+                self._warn(f"no picture after epoch {epoch + 1}: {error}")
+                return
+            self._log_picture(tf.io.decode_png(tf.io.read_file(path)))
+
+    def _warn(self, text):
+        self._log.write(f"warning: {text}")

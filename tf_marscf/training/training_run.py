@@ -154,7 +154,7 @@ class TrainingRun:
                     log.write(f"changed: {text}")
             self._config.save(self._train_dir)
             self._fit(log, signals)
-            results = self._write_results()
+            results = self._write_results(log)
             log.write(
                 f"test bits/dim {results['test_bits_per_dim']:.4f} +- "
                 f"{results['test_bits_per_dim_standard_error']:.4f} "
@@ -195,7 +195,7 @@ class TrainingRun:
             lambda: distribute_batches(strategy, self._batches(state), training.batch_size),
             validation,
             -(-self._dataset.num_validation_images // training.evaluation_batch_size),
-            self._callbacks(state, signals),
+            self._callbacks(state, log, signals),
             self._verbosity,
         )
         with signals.deferred():
@@ -211,20 +211,23 @@ class TrainingRun:
             first_image=int(state.progress.images_seen.numpy()),
         )
 
-    def _callbacks(self, state, signals):
+    def _callbacks(self, state, log, signals):
         training = self._training
         callbacks = [CountSteps(state, training.batch_size), StopAtNonFiniteLoss()]
         if self._is_chief:
-            log = TrainingLog(self._path("logs"), state, training.batch_size, training.log_every)
+            training_log = TrainingLog(
+                self._path("logs"), state, training.batch_size, training.log_every
+            )
             callbacks += [
-                log,
+                training_log,
                 SaveSamples(
                     self._path("samples"),
                     state.trainer.evaluated_distribution,
                     self._real_images(),
                     training.sample_every,
                     training.seed,
-                    log.log_picture,
+                    log,
+                    training_log.log_picture,
                 ),
             ]
         return [
@@ -238,18 +241,12 @@ class TrainingRun:
         num_images = min(self._training.num_sample_images, self._dataset.num_test_images)
         return collect_images(self._dataset.test, num_images)
 
-    def _write_results(self):
+    def _write_results(self, log):
         """Scores the best checkpoint on the test set, draws samples and writes the results."""
         images_distribution = restore_model(self._config, self._train_dir, "best")
         test = evaluate_bits_per_dim(
             images_distribution,
             evaluation_pipeline(self._dataset.test, self._training.evaluation_batch_size),
-        )
-        save_sample_picture(
-            self._path(SAMPLES_FILE),
-            images_distribution,
-            self._real_images(),
-            seed=self._training.seed,
         )
         variables = images_distribution.distribution.trainable_variables
         results = {
@@ -260,6 +257,16 @@ class TrainingRun:
         }
         with atomic_write(self._path(RESULTS_FILE)) as file:
             file.write((json.dumps(results, indent=2) + "\n").encode())
+        try:
+            save_sample_picture(
+                self._path(SAMPLES_FILE),
+                images_distribution,
+                self._real_images(),
+                seed=self._training.seed,
+                report=lambda text: log.write(f"warning: {text}"),
+            )
+        except RunError as error:
+            log.write(f"warning: no picture: {error}")
         return results
 
 

@@ -1,0 +1,34 @@
+#!/usr/bin/env python
+"""Exports a trained model: `python bin/export.py --train_dir=runs/digits --output=exports`."""
+
+from absl import flags
+
+from tf_marscf import command_line
+
+flags.DEFINE_string("train_dir", None, "Directory of a training run or import.", required=True)
+flags.DEFINE_string(
+    "output", None, "The model's directory; holds a folder a version.", required=True
+)
+flags.DEFINE_integer("version", None, "Default: the one after the newest.", lower_bound=1)
+flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
+flags.DEFINE_integer("max_num_samples", 1024, "Most samples of a request.", lower_bound=1)
+
+
+def main():
+    """Exports, and prints where the version is."""
+    values = flags.FLAGS
+    from tf_marscf.serving.export import export_model
+
+    path = command_line.checked(
+        export_model,
+        values.train_dir,
+        values.output,
+        version=values.version,
+        which=values.checkpoint,
+        max_num_samples=values.max_num_samples,
+    )
+    print(f"exported to {path}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

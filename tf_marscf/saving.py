@@ -1,0 +1,65 @@
+"""A distribution as a directory, and back: `tf_marscf.save` and `tf_marscf.load`."""
+
+import os
+from pathlib import Path
+
+import tensorflow as tf
+
+from tf_marscf.errors import RunError
+from tf_marscf.run_config import FILE_NAME, PixelConfig, RunConfig
+from tf_marscf.training.checkpoint_store import CheckpointStore
+from tf_marscf.training.checkpoints import restore_model
+
+# Where an export keeps the weights that its graph holds as constants.
+EXPORTED_WEIGHTS = Path("assets.extra", "tf_marscf")
+
+
+def save(images_distribution, directory):
+    """Writes a distribution as a directory that `load`, and all commands, read.
+
+    Args:
+        images_distribution: a `Dequantized` around a `MarScf`.
+        directory: a new directory, or an empty one.
+
+    Raises:
+        RunError: if the directory holds a model already, or cannot be written to.
+    """
+    directory = Path(directory)
+    if (directory / FILE_NAME).exists():
+        raise RunError(f"`directory` must be a new one; {str(directory)!r} holds a model already.")
+    model, scaling = images_distribution.distribution, images_distribution.scaling
+    CheckpointStore(directory, "best").save(tf.train.Checkpoint(model=model), step=0)
+    RunConfig(
+        model=model.config,
+        pixels=PixelConfig(
+            num_grey_levels=scaling.num_grey_levels, published_scaling=scaling.published
+        ),
+    ).save(directory)
+
+
+def load(path, which="best"):
+    """Reads a distribution, weights bit for bit.
+
+    Args:
+        path: a training directory, a directory of imported weights or one that `save` wrote; an
+            export, or one version of it.
+        which: "best" or "latest" checkpoint of a training directory.
+
+    Returns:
+        A `Dequantized` distribution; its `distribution` is the `MarScf`.
+
+    Raises:
+        FileNotFoundError: if there is no such directory.
+        ValueError: if the directory is none of these, or is damaged.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise FileNotFoundError(f"`path` must be a directory; {str(path)!r} is none.")
+    versions = [part for part in path.iterdir() if part.name.isdigit() and part.is_dir()]
+    newest = max(versions, key=lambda part: int(part.name), default=path)
+    for candidate in (path, path / EXPORTED_WEIGHTS, newest / EXPORTED_WEIGHTS):
+        if (candidate / FILE_NAME).is_file():
+            return restore_model(RunConfig.load(candidate), os.fspath(candidate), which)
+    raise ValueError(
+        f"`path` must be a training directory or an export of tf_marscf; {str(path)!r} is neither."
+    )

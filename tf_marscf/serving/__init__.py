@@ -1,0 +1,1 @@
+"""Export of trained models as SavedModels for TensorFlow Serving."""

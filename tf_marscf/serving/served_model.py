@@ -1,0 +1,122 @@
+"""What a server answers: the signatures of an exported model."""
+
+import math
+
+import tensorflow as tf
+
+from tf_marscf.stateless_seed import stateless_uniform
+
+MAX_NUM_SAMPLES = 1024
+_NOISE_SEED = 20200620
+
+
+class ServedModel:
+    """The functions behind an export's signatures.
+
+    All take any number of images, none included, and are deterministic. The dequantization noise of
+    a score is one draw for all images, so that an image's score depends neither on its place in a
+    request nor on how a server puts requests together.
+
+    Args:
+        images_distribution: a `Dequantized` around a `MarScf`.
+        max_num_samples: greatest `num_samples` of a request.
+    """
+
+    def __init__(self, images_distribution, max_num_samples=MAX_NUM_SAMPLES):
+        self._images_distribution = images_distribution
+        self._max_num_samples = max_num_samples
+
+    @property
+    def _model(self):
+        return self._images_distribution.distribution
+
+    def signatures(self):
+        """The signatures: a dict from each name to `(function, dict of tensor specs)`."""
+        image_shape = self._images_distribution.event_shape
+        dtype = self._model.dtype
+        images = {"images": tf.TensorSpec([None, *image_shape], tf.uint8, "images")}
+        values = {"values": tf.TensorSpec([None, *image_shape], dtype, "values")}
+        latents = {"latents": tf.TensorSpec([None, image_shape.num_elements()], dtype, "latents")}
+        request = {
+            "num_samples": tf.TensorSpec([], tf.int32, "num_samples"),
+            "seed": tf.TensorSpec([], tf.int32, "seed"),
+            "temperature": tf.TensorSpec([], tf.float32, "temperature"),
+        }
+        return {
+            "serving_default": (self.score, images),
+            "log_prob_float": (self.log_prob_float, values),
+            "sample": (self.sample, request),
+            "encode": (self.encode, images),
+            "decode": (self.decode, latents),
+        }
+
+    def score(self, images):
+        """`log_prob` in nats and `bits_per_dim` of uint8 images [N, H, W, C]; each [N]."""
+        distribution = self._images_distribution
+        images = self._checked_pixels(images)
+        dtype, num_dimensions = self._model.dtype, distribution.num_dimensions
+        noise = stateless_uniform(distribution.event_shape, _NOISE_SEED, dtype)
+        density = self._model.log_prob(distribution.scaling.continuous(images, noise))
+        log_prob = density + tf.constant(distribution.scaling.log_volume(num_dimensions), dtype)
+        return {
+            "log_prob": log_prob,
+            "bits_per_dim": -log_prob / (num_dimensions * math.log(2.0)),
+        }
+
+    def log_prob_float(self, values):
+        """`log_prob`, the log-density in nats of continuous images [N, H, W, C]; [N]."""
+        finite = tf.debugging.assert_all_finite(values, "`values` must be finite")
+        with tf.control_dependencies([finite]):
+            return {"log_prob": self._model.log_prob(tf.identity(values))}
+
+    def sample(self, num_samples, seed, temperature):
+        """`images`, uint8 [num_samples, H, W, C]; the same request gives the same images."""
+        checks = [
+            tf.debugging.assert_positive(num_samples, "`num_samples` must be an integer >= 1"),
+            tf.debugging.assert_less_equal(
+                num_samples,
+                self._max_num_samples,
+                f"`num_samples` must be at most {self._max_num_samples}",
+            ),
+            tf.debugging.assert_non_negative(temperature, "`temperature` must be >= 0"),
+            tf.debugging.assert_all_finite(temperature, "`temperature` must be finite"),
+        ]
+        with tf.control_dependencies(checks):
+            num_samples = tf.identity(num_samples)
+        images = self._images_distribution.sample(num_samples, seed=seed, temperature=temperature)
+        return {"images": images}
+
+    def encode(self, images):
+        """`latents` [N, H * W * C] of uint8 images: those of the middle of each grey level."""
+        images = self._checked_pixels(images)
+        noise = tf.constant(0.5, self._model.dtype)
+        parts = self._model.latents(self._images_distribution.scaling.continuous(images, noise))
+        return {"latents": tf.concat([_flat(part) for part in parts], axis=-1)}
+
+    def decode(self, latents):
+        """`values` [N, H, W, C], and `images`, uint8, of latents [N, H * W * C]."""
+        finite = tf.debugging.assert_all_finite(latents, "`latents` must be finite")
+        with tf.control_dependencies([finite]):
+            latents = tf.identity(latents)
+        shapes = [level.latent_prior.event_shape for level in self._model.levels]
+        parts = tf.split(latents, [shape.num_elements() for shape in shapes], axis=-1)
+        values = self._model.decode(
+            [tf.reshape(part, [-1, *shape]) for part, shape in zip(parts, shapes, strict=True)]
+        )
+        return {"values": values, "images": self._images_distribution.scaling.grey_levels(values)}
+
+    def _checked_pixels(self, images):
+        num_grey_levels = self._images_distribution.num_grey_levels
+        if num_grey_levels == 256:
+            return images
+        check = tf.debugging.assert_less(
+            tf.cast(images, tf.int32),
+            num_grey_levels,
+            f"`images` must hold grey levels below {num_grey_levels}",
+        )
+        with tf.control_dependencies([check]):
+            return tf.identity(images)
+
+
+def _flat(maps):
+    return tf.reshape(maps, [-1, maps.shape[1:].num_elements()])
