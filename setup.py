@@ -55,6 +55,8 @@ INSTALL_REQUIRES = [
 
 EXTRAS_REQUIRE = {
     "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+    # Requests that warm up TensorFlow Serving, and its client.
+    "serving": ["tensorflow-serving-api>=2.21,<2.22"],
     # Only to read .pt files of weights.
     "torch": ["torch>=2.4"],
     "dev": [
@@ -62,6 +64,7 @@ EXTRAS_REQUIRE = {
         "pytest>=8.0",
         "pytest-xdist>=3.5",
         "ruff>=0.8",
+        "tensorflow-serving-api>=2.21,<2.22",
     ],
 }
 

@@ -9,7 +9,7 @@ flags.DEFINE_string("input", None, "File of weights: .pt (needs torch) or .npz."
 flags.DEFINE_string("output", None, "New directory for checkpoint and config.", required=True)
 flags.DEFINE_list("image_size", ["32"], "Size of the images: N, or HEIGHT,WIDTH.")
 flags.DEFINE_integer("num_heads", 4, "Attention heads of MixLogCDF networks.", lower_bound=1)
-flags.DEFINE_boolean("published_scaling", True, "Score pixels scaled as in the published code.")
+flags.DEFINE_boolean("published_preprocessing", True, "Scale pixels as in the published code.")
 flags.DEFINE_boolean("table", True, "Print what became of each weight.")
 
 
@@ -34,7 +34,7 @@ def main():
         values.input,
         values.output,
         size,
-        published_scaling=values.published_scaling,
+        published_scaling=values.published_preprocessing,
         num_heads=values.num_heads,
     )
     if values.table:

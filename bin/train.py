@@ -5,7 +5,7 @@ from absl import flags
 
 from tf_marscf import command_line
 from tf_marscf.config import MarScfConfig
-from tf_marscf.run_config import DataConfig
+from tf_marscf.run_config import DataConfig, RunConfig
 from tf_marscf.training.stop_signals import StopSignals
 from tf_marscf.training.tiny import tiny_data, tiny_model_options, tiny_train_dir, tiny_training
 from tf_marscf.training.training_config import TrainingConfig, check_model_options
@@ -61,8 +61,22 @@ _INTEGER("num_validation_images", None, "Training images held out to choose the 
 _BOOLEAN("deterministic", True, "Use operations that repeat to the last bit; slower on some GPUs.")
 _INTEGER("max_images", None, "Only so many images of each split; default: all.")
 _BOOLEAN("tiny", False, "A tiny model on 256 images in TRAIN_DIR_tiny: does all of it run?")
+_STRING("initial_weights", None, "Directory, such as an import, whose weights and model to train.")
 _BOOLEAN("published_scaling", False, "Scale pixels as the published code does.")
 flags.DEFINE_enum("progress", "auto", ["auto", "bar", "line", "none"], "What each epoch prints.")
+
+
+def initial_model_options(directory):
+    """The model of `--initial_weights`; flags may repeat it, and not contradict it."""
+    model = RunConfig.load(directory).model
+    for name in _MODEL_FLAGS:
+        flag = flags.FLAGS[name]
+        if flag.present and flag.value != getattr(model, name):
+            raise ValueError(
+                f"`{name}` must be that of `initial_weights`, {getattr(model, name)!r}; "
+                f"got {flag.value!r}."
+            )
+    return {name: getattr(model, name) for name in _MODEL_FLAGS}
 
 
 def main():
@@ -84,6 +98,8 @@ def train(signals):
         num_validation_images=values.num_validation_images,
         max_images=values.max_images,
     )
+    if values.initial_weights is not None:
+        model_options = command_line.checked(initial_model_options, values.initial_weights)
     train_dir = values.train_dir
     if values.tiny:
         model_options, training = tiny_model_options(model_options), tiny_training(training)
@@ -102,6 +118,7 @@ def train(signals):
         model_options,
         training,
         published_scaling=values.published_scaling,
+        initial_weights=values.initial_weights,
         progress=values.progress,
     )
     run.run(signals)

@@ -1,5 +1,7 @@
 """The commands in bin/, as a user runs them."""
 
+import json
+
 import numpy as np
 import pytest
 from commands import ROOT, TINY_MODEL, error_line, run_command
@@ -109,6 +111,44 @@ def test_imported_weights_are_sampled_and_ask_for_a_data_set(tmp_path):
     evaluated = run_command("evaluate.py", f"--train_dir={output}")
     assert evaluated.returncode == 2
     assert "`dataset` must be given" in error_line(evaluated)
+
+
+@pytest.mark.slow
+def test_imported_weights_train_on_and_are_exported(tmp_path):
+    weights = ROOT / "tests" / "data" / "affine_L3_K2_C16.weights.npz"
+    imported, trained = tmp_path / "imported", tmp_path / "trained"
+    assert not run_command(
+        "import_weights.py", f"--input={weights}", f"--output={imported}"
+    ).returncode
+    pixels = np.random.default_rng(0).integers(256, size=(24, 32, 32, 3)).astype(np.uint8)
+    np.savez(tmp_path / "images.npz", train=pixels[:12], test=pixels[12:])
+    data = ["--dataset=npz", f"--data_dir={tmp_path / 'images.npz'}"]
+    small = ["--batch_size=4", "--num_epochs=1", "--num_sample_images=2", "--warm_up_images=100000"]
+
+    into_the_import = run_command("train.py", f"--train_dir={imported}", *data, *small)
+    assert into_the_import.returncode in (1, 2)
+    assert "`train_dir`" in error_line(into_the_import) or "2^num" in error_line(into_the_import)
+
+    initial = f"--initial_weights={imported}"
+    process = run_command("train.py", f"--train_dir={trained}", initial, *data, *small)
+    assert process.returncode == 0, process.stderr
+    config = json.loads((trained / "config.json").read_text())
+    assert config["pixels"]["published_scaling"]
+    assert config["model"]["prior_hidden_channels"] == 8
+    # Hardly trained: the learning rate has not warmed up.
+    before = run_command("evaluate.py", f"--train_dir={imported}", *data)
+    after = run_command("evaluate.py", f"--train_dir={trained}")
+    scores = [float(run.stdout.split()[2]) for run in (before, after)]
+    assert scores[0] == pytest.approx(scores[1], abs=0.2)
+
+    contradiction = run_command(
+        "train.py", f"--train_dir={tmp_path / 'x'}", initial, *data, *small, "--num_steps=3"
+    )
+    assert contradiction.returncode == 2
+    assert "`num_steps` must be that of `initial_weights`, 2; got 3" in error_line(contradiction)
+
+    exported = run_command("export.py", f"--train_dir={imported}", f"--output={tmp_path / 'out'}")
+    assert exported.returncode == 0, exported.stderr
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import tensorflow as tf
 from commands import ROOT, error_line, run_command
 from small_models import small_model
 from tensorflow.python.saved_model.loader_impl import parse_saved_model
+from tensorflow_serving.apis import prediction_log_pb2
 
 import tf_marscf
 from tf_marscf.errors import RunError
@@ -196,6 +197,20 @@ def test_eight_threads_get_the_same_answers(served):
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_warm_up_requests_are_answered(export, served):
+    path = export[0] / "assets.extra" / "tf_serving_warmup_requests"
+    requested = set()
+    for record in tf.data.TFRecordDataset(str(path)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        name = request.model_spec.signature_name
+        requested.add(name)
+        inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
+        for output in served[name](**inputs).values():
+            assert np.all(np.isfinite(output))
+    assert requested == SIGNATURES
 
 
 def test_versions_are_counted_and_never_overwritten(tmp_path):

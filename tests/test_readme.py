@@ -1,9 +1,17 @@
 """The README's code, as written."""
 
+import json
 import pathlib
 import re
 
+import numpy as np
 import pytest
+import tensorflow as tf
+
+from tf_marscf.run_config import DataConfig
+from tf_marscf.serving.export import export_model
+from tf_marscf.training.training_config import TrainingConfig
+from tf_marscf.training.training_run import TrainingRun
 
 README = (pathlib.Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -20,6 +28,56 @@ def test_the_ten_lines_run(capsys):
     assert "uint8" in printed
     round_trip_error = float(re.search(r"tf.Tensor\((\S+), shape=\(\)", printed)[1])
     assert round_trip_error < 1e-4
+
+
+@pytest.fixture(scope="module", name="place")
+def fixture_place(tmp_path_factory):
+    """Where the README's examples run: a directory with a trained and exported model."""
+    place = tmp_path_factory.mktemp("readme")
+    train_dir = place / "runs" / "digits"
+    TrainingRun(
+        str(train_dir),
+        DataConfig(name="digits"),
+        {"num_levels": 2, "num_steps": 2, "hidden_channels": 16, "prior_hidden_channels": 8,
+         "prior_num_layers": 1},
+        TrainingConfig(batch_size=32, num_epochs=8, learning_rate=5e-3, warm_up_images=500,
+                       average_decay=0.99, num_sample_images=4, sample_every=0),
+        progress="none",
+    ).run()  # fmt: skip
+    export_model(str(train_dir), place / "exports" / "digits")
+    return place
+
+
+@pytest.mark.slow
+def test_the_worked_examples_run_as_written_and_do_what_they_say(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    namespace = {}
+    for block in python_blocks()[1:]:
+        if "tf_marscf.load" in block:
+            block = f"import tf_marscf\n{block}"
+        exec(compile(block, "README.md", "exec"), namespace)
+    printed = capsys.readouterr().out
+    assert int(re.search(r"(\d+)% of the shuffled digits are outliers", printed)[1]) > 60
+    before, after = re.search(r"mean squared error (\S+) -> (\S+)", printed).groups()
+    assert float(after) < float(before)
+
+
+@pytest.mark.slow
+def test_requests_of_the_readme_fit_the_signatures(place):
+    """The JSON of each `curl`, with images of the model's size instead of 2x2 pixels."""
+    served = tf.saved_model.load(str(place / "exports" / "digits" / "1")).signatures
+    requests = [json.loads(text) for text in re.findall(r"curl -d '(.*?)' \$URL", README)]
+    assert {request["signature_name"] for request in requests} == set(served)
+    for request in requests:
+        signature = served[request["signature_name"]]
+        inputs = {}
+        for name, spec in signature.structured_input_signature[1].items():
+            value = np.array(request["inputs"].pop(name))
+            if spec.shape.rank:
+                value = np.resize(value, [len(value), *spec.shape[1:]])
+            inputs[name] = tf.constant(value, spec.dtype)
+        assert not request["inputs"]
+        assert signature(**inputs)
 
 
 def test_every_named_flagfile_and_command_exists():

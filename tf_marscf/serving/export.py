@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_marscf.errors import RunError
 from tf_marscf.run_config import RunConfig
 from tf_marscf.saving import EXPORTED_WEIGHTS, save
+from tf_marscf.serving import warm_up_requests
 from tf_marscf.serving.frozen_function import freeze
 from tf_marscf.serving.served_model import MAX_NUM_SAMPLES, ServedModel
 from tf_marscf.training.checkpoints import restore_model
@@ -19,7 +20,8 @@ def export_model(train_dir, output, version=None, which="best", max_num_samples=
 
     The graph holds operations of TensorFlow alone and no variables; beside it lie the weights, for
     `tf_marscf.load`. The directory appears whole or not at all, and an existing version is never
-    overwritten.
+    overwritten. With the package tensorflow-serving-api (the extra `serving`), requests that warm a
+    server up are written, too.
 
     Args:
         train_dir: a training directory, or one of imported weights.
@@ -50,6 +52,11 @@ def export_model(train_dir, output, version=None, which="best", max_num_samples=
     try:
         tf.saved_model.save(module, str(partial), signatures=signatures)
         save(images_distribution, partial / EXPORTED_WEIGHTS)
+        if warm_up_requests.is_available():
+            warm_up_requests.write_warm_up_requests(
+                partial / "assets.extra" / warm_up_requests.FILE_NAME,
+                {name: specs for name, (_, specs) in served.signatures().items()},
+            )
         os.rename(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

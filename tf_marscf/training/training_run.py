@@ -24,8 +24,8 @@ from tf_marscf.training.callbacks import (
     SaveSamples,
     StopAtNonFiniteLoss,
 )
-from tf_marscf.training.checkpoint_store import CheckpointStore
 from tf_marscf.training.checkpoints import restore_model
+from tf_marscf.training.earlier_run import changes_of, load_earlier_config, with_model_of
 from tf_marscf.training.run_lock import RunLock
 from tf_marscf.training.run_log import RunLog
 from tf_marscf.training.stop_signals import StopSignals
@@ -37,8 +37,6 @@ from tf_marscf.training.training_state import TrainingState
 RESULTS_FILE = "results.json"
 SAMPLES_FILE = "samples.png"
 _VERBOSITY = {"auto": "auto", "bar": 1, "line": 2, "none": 0}
-# Where the data lie does not change what they are.
-_FREE_DATA_FIELDS = ("data_dir",)
 
 
 class TrainingRun:
@@ -55,6 +53,8 @@ class TrainingRun:
         model_options: dict, arguments of `MarScfConfig` but for `image_shape`.
         training: a `TrainingConfig`.
         published_scaling: whether to scale pixels as the published code does.
+        initial_weights: directory whose best weights the run starts from, such as an import: model
+            and pixel scaling are those of the directory. None: random weights.
         progress: "auto", "bar", "line" or "none": what is printed of each epoch.
 
     Raises:
@@ -64,7 +64,14 @@ class TrainingRun:
     """
 
     def __init__(
-        self, train_dir, data, model_options, training, published_scaling=False, progress="auto"
+        self,
+        train_dir,
+        data,
+        model_options,
+        training,
+        published_scaling=False,
+        initial_weights=None,
+        progress="auto",
     ):
         if progress not in _VERBOSITY:
             raise ValueError(f"`progress` must be one of {tuple(_VERBOSITY)}; got {progress!r}.")
@@ -92,37 +99,18 @@ class TrainingRun:
             data=data,
             training=dataclasses.asdict(training),
         )
+        self._initial_weights = initial_weights
+        if initial_weights is not None:
+            self._config = with_model_of(RunConfig.load(initial_weights), self._config)
         steps_per_pass = num_images // training.batch_size
         self._num_steps = training.num_epochs * steps_per_pass
         self._steps_per_epoch = min(training.evaluate_every or steps_per_pass, self._num_steps)
-        self._earlier = self._load_earlier()
+        self._earlier = load_earlier_config(train_dir, self._config)
 
     @property
     def config(self):
         """The `RunConfig` that is saved in the directory."""
         return self._config
-
-    def _load_earlier(self):
-        """The config of the run that the directory holds, if it is of the same model and data."""
-        has_checkpoints = any(
-            CheckpointStore(self._train_dir, kind).paths() for kind in ("latest", "best")
-        )
-        if not has_checkpoints:
-            return None
-        earlier = RunConfig.load(self._train_dir)
-        for name in ("model", "pixels", "data"):
-            before, now = (getattr(config, name) for config in (earlier, self._config))
-            changed = _changes(
-                {} if before is None else dataclasses.asdict(before), dataclasses.asdict(now)
-            )
-            changed = [text for field, text in changed.items() if field not in _FREE_DATA_FIELDS]
-            if changed:
-                raise RunError(
-                    f"`train_dir` {self._train_dir!r} holds a run with another {name}: "
-                    f"{', '.join(changed)}. Give another directory, or the arguments of that run "
-                    "to continue it."
-                )
-        return earlier
 
     def run(self, signals=None):
         """Trains, evaluates and draws samples.
@@ -149,7 +137,7 @@ class TrainingRun:
         with RunLock(self._train_dir):
             log = RunLog(self._train_dir)
             if self._earlier is not None:
-                changes = _changes(self._earlier.training or {}, self._config.training)
+                changes = changes_of(self._earlier.training or {}, self._config.training)
                 for text in changes.values():
                     log.write(f"changed: {text}")
             self._config.save(self._train_dir)
@@ -177,10 +165,7 @@ class TrainingRun:
             self._train_dir,
         )
         if not state.restore(log):
-            log.write(f"starting with {self._dataset.num_train_images} training images")
-            # ActNorm is set from the first training batch, as published.
-            with strategy.scope():
-                state.initialize(next(iter(self._batches(state))), training.seed)
+            self._start(state, log)
         validation = None
         if self._dataset.validation is not None:
             size = training.evaluation_batch_size
@@ -200,6 +185,20 @@ class TrainingRun:
         )
         with signals.deferred():
             loop.run()
+
+    def _start(self, state, log):
+        """Sets the weights of a new run."""
+        text = f"starting with {self._dataset.num_train_images} training images"
+        if self._initial_weights is None:
+            log.write(text)
+            # ActNorm is set from the first training batch, as published.
+            with self._strategy.scope():
+                state.initialize(next(iter(self._batches(state))), self._training.seed)
+            return
+        log.write(f"{text}, from the weights in {self._initial_weights}")
+        source = restore_model(RunConfig.load(self._initial_weights), self._initial_weights)
+        with self._strategy.scope():
+            state.copy_weights(source)
 
     def _batches(self, state):
         """The global batches of training images that `state` has not seen."""
@@ -268,12 +267,3 @@ class TrainingRun:
         except RunError as error:
             log.write(f"warning: no picture: {error}")
         return results
-
-
-def _changes(before, now):
-    """What differs between two dicts, in words, by field; a new field is no change."""
-    return {
-        field: f"{field} was {before[field]!r} and is {value!r}"
-        for field, value in now.items()
-        if field in before and before[field] != value
-    }

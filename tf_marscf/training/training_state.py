@@ -77,6 +77,15 @@ class TrainingState:
         if self.weight_average is not None:
             self.weight_average.start()
 
+    def copy_weights(self, images_distribution):
+        """Sets all weights to those of another distribution of the same architecture."""
+        for variable, value in zip(
+            self.images_distribution.variables, images_distribution.variables, strict=True
+        ):
+            variable.assign(tf.convert_to_tensor(value))
+        if self.weight_average is not None:
+            self.weight_average.start()
+
     def restore(self, log):
         """Reads the newest checkpoint that can be read; others are set aside.
 

@@ -1,0 +1,68 @@
+"""Whether a run may go on from what a directory holds."""
+
+import dataclasses
+
+from tf_marscf.errors import RunError
+from tf_marscf.run_config import RunConfig
+from tf_marscf.training.checkpoint_store import CheckpointStore
+
+# Where the data lie does not change what they are.
+_FREE_DATA_FIELDS = ("data_dir",)
+
+
+def load_earlier_config(train_dir, config):
+    """The config of the run that a directory holds.
+
+    Args:
+        train_dir: the training directory.
+        config: the `RunConfig` of the run that is to go on.
+
+    Returns:
+        A `RunConfig`, or None where there is no checkpoint to go on from.
+
+    Raises:
+        RunError: if the directory holds a run of another model or data set, or imported weights.
+    """
+    if not any(CheckpointStore(train_dir, kind).paths() for kind in ("latest", "best")):
+        return None
+    earlier = RunConfig.load(train_dir)
+    if earlier.training is None:
+        raise RunError(
+            f"`train_dir` {train_dir!r} holds weights and no training run. To train on from them, "
+            "give another directory, and this one as `initial_weights`."
+        )
+    for name in ("model", "pixels", "data"):
+        before, now = (dataclasses.asdict(getattr(part, name)) for part in (earlier, config))
+        changes = changes_of(before, now)
+        changed = [text for field, text in changes.items() if field not in _FREE_DATA_FIELDS]
+        if changed:
+            raise RunError(
+                f"`train_dir` {train_dir!r} holds a run with another {name}: {', '.join(changed)}. "
+                "Give another directory, or the arguments of that run to continue it."
+            )
+    return earlier
+
+
+def changes_of(before, now):
+    """What differs between two dicts, in words, by field; a new field is no change."""
+    return {
+        field: f"{field} was {before[field]!r} and is {value!r}"
+        for field, value in now.items()
+        if field in before and before[field] != value
+    }
+
+
+def with_model_of(source, config):
+    """A config with the model and the pixel scaling of another one.
+
+    Raises:
+        ValueError: if the data do not fit that model.
+    """
+    expected = (source.model.image_shape, source.pixels.num_grey_levels)
+    seen = (config.model.image_shape, config.pixels.num_grey_levels)
+    if seen != expected:
+        raise ValueError(
+            f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey levels for "
+            f"these `initial_weights`; {config.data.name} has {seen[0]} with {seen[1]}."
+        )
+    return dataclasses.replace(config, model=source.model, pixels=source.pixels)
