@@ -3,19 +3,23 @@ PYTEST_ARGS ?= -n 2
 VENV := .venv
 VENV_STAMP := $(VENV)/.installed
 DEMO_DIR := runs/digits
+DEMO_EXPORT := exports/digits
 
 # Errors only, from TensorFlow's C++ runtime.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: demo test lint format clean venv
 
-# Trains on the embedded digits, evaluates and samples: no download, no accelerator.
+# Trains on the embedded digits, evaluates, samples and exports: no download, no accelerator.
 demo: $(VENV_STAMP)
 	$(VENV)/bin/python bin/train.py --flagfile=digits.flags --train_dir=$(DEMO_DIR)
 	$(VENV)/bin/python bin/evaluate.py --train_dir=$(DEMO_DIR)
 	$(VENV)/bin/python bin/sample.py --train_dir=$(DEMO_DIR)
+	$(VENV)/bin/python bin/export.py --train_dir=$(DEMO_DIR) --output=$(DEMO_EXPORT)
 	@echo "Checkpoints, logs, results and samples are in $(DEMO_DIR):"
 	@find $(DEMO_DIR) -maxdepth 2 -type f | sort
+	@echo "The newest version for TensorFlow Serving:"
+	@ls -d $(DEMO_EXPORT)/* | sort -V | tail -n 1
 
 # All tests, the slow ones too.
 test: $(VENV_STAMP)

@@ -10,7 +10,9 @@ flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
 flags.DEFINE_string("dataset", None, "Data set; default: the one that it was trained on.")
 flags.DEFINE_string("data_dir", None, "Where the data set is; default: as in training.")
 flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Which images.")
-flags.DEFINE_integer("batch_size", 100, "Images at a time.", lower_bound=1)
+flags.DEFINE_integer(
+    "batch_size", None, "Images at a time; default: as in training.", lower_bound=1
+)
 flags.DEFINE_integer(
     "num_samples", 1, "Draws of noise an image; more give a tighter bound.", lower_bound=1
 )

@@ -5,21 +5,11 @@ import os
 import sys
 
 import tensorflow as tf
+from small_trainers import MIX_LOG_CDF_OPTIONS, MODEL_OPTIONS
 
 from tf_marscf.run_config import DataConfig
 from tf_marscf.training.training_config import TrainingConfig
 from tf_marscf.training.training_run import TrainingRun
-
-MODEL_OPTIONS = {
-    "num_levels": 2,
-    "num_steps": 1,
-    "hidden_channels": 8,
-    "prior_hidden_channels": 4,
-    "prior_num_layers": 1,
-    "num_blocks": 1,
-    "num_components": 3,
-    "num_heads": 2,
-}
 
 
 def main(directory, strategy, coupling, num_accumulated_parts):
@@ -32,7 +22,7 @@ def main(directory, strategy, coupling, num_accumulated_parts):
         directory,
         # 196 training images, twelve steps an epoch; the last evaluation batch has one image.
         DataConfig(name="digits", num_validation_images=1301),
-        MODEL_OPTIONS | {"coupling": coupling},
+        MODEL_OPTIONS | MIX_LOG_CDF_OPTIONS | {"coupling": coupling},
         TrainingConfig(
             batch_size=16,
             evaluation_batch_size=100,

@@ -5,13 +5,12 @@ import json
 import os
 import shutil
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from event_log import read_events
+from small_trainers import MODEL_OPTIONS, random_pixels, small_distribution, weights_of
 
-import tf_marscf
 from tf_marscf.data import evaluation_pipeline, load_dataset
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
@@ -21,20 +20,10 @@ from tf_marscf.run_config import DataConfig, RunConfig
 from tf_marscf.training.callbacks import SaveSamples
 from tf_marscf.training.checkpoint_store import CheckpointStore
 from tf_marscf.training.checkpoints import restore_model
-from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.run_log import RunLog
 from tf_marscf.training.training_config import TrainingConfig, check_model_options
 from tf_marscf.training.training_run import TrainingRun
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
-
-MODEL_OPTIONS = {
-    "num_levels": 2,
-    "num_steps": 1,
-    "hidden_channels": 8,
-    "prior_hidden_channels": 4,
-    "prior_num_layers": 1,
-}
-
 
 AVERAGED = {"average_decay": 0.9, "log_every": 8}
 
@@ -59,28 +48,6 @@ def training_run(directory, model_options=None, **kwargs):
         training_config(**kwargs),
         progress="none",
     )
-
-
-def small_distribution(seed=0, **kwargs):
-    model = tf_marscf.MarScf((8, 8, 1), **(MODEL_OPTIONS | kwargs), seed=seed)
-    return tf_marscf.Dequantized(model, num_grey_levels=17)
-
-
-def small_trainer(images_distribution, learning_rate=2e-3, **kwargs):
-    optimizer = keras.optimizers.Adamax(learning_rate)
-    optimizer.build(images_distribution.trainable_variables)
-    trainer = DensityTrainer(images_distribution, **kwargs)
-    trainer.compile(optimizer=optimizer)
-    return trainer
-
-
-def random_pixels(num_images, seed=0, num_grey_levels=17):
-    generator = np.random.default_rng(seed)
-    return generator.integers(num_grey_levels, size=(num_images, 8, 8, 1)).astype(np.uint8)
-
-
-def weights_of(images_distribution):
-    return [variable.numpy() for variable in images_distribution.variables]
 
 
 def test_warm_up_is_linear_then_constant():
@@ -155,93 +122,6 @@ def test_model_options_are_checked_before_the_image_shape_is_known():
         check_model_options(MODEL_OPTIONS | {"coupling": "additive"})
     with pytest.raises(ValueError, match="`num_levels`.*0"):
         check_model_options(MODEL_OPTIONS | {"num_levels": 0})
-
-
-@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
-def test_fit_lowers_bits_per_dim(coupling):
-    options = {"num_blocks": 1, "num_components": 3} if coupling == "mixlogcdf" else {}
-    distribution = small_distribution(coupling=coupling, **options)
-    pixels = np.zeros_like(random_pixels(32)) + np.arange(8, dtype=np.uint8)[:, None, None]
-    distribution.distribution.initialize(distribution.dequantize(pixels, seed=0))
-    trainer = small_trainer(distribution)
-    before = trainer.evaluate(pixels, batch_size=32, verbose=0, return_dict=True)
-    history = trainer.fit(pixels, batch_size=32, epochs=40, verbose=0).history
-    after = trainer.evaluate(pixels, batch_size=32, verbose=0, return_dict=True)
-    assert after["bits_per_dim"] < before["bits_per_dim"] - 0.5
-    assert np.all(np.isfinite(history["gradient_norm"]))
-
-
-def test_evaluation_weighs_every_image_alike_and_repeats_exactly():
-    distribution = small_distribution()
-    pixels = random_pixels(5)
-    trainer = small_trainer(distribution)
-    batches = tf.data.Dataset.from_tensor_slices(pixels).batch(3)
-    first = trainer.evaluate(batches, verbose=0, return_dict=True)["bits_per_dim"]
-    second = trainer.evaluate(batches, verbose=0, return_dict=True)["bits_per_dim"]
-    scores = tf.concat(
-        [
-            distribution.bits_per_dim(batch, seed=tf.constant([20200620, number]))
-            for number, batch in enumerate(batches)
-        ],
-        axis=0,
-    )
-    assert first == second
-    assert first == pytest.approx(float(tf.reduce_mean(scores)), rel=1e-6)
-
-
-def test_training_step_draws_the_same_noise_for_the_same_step():
-    results = []
-    for _ in range(2):
-        distribution = small_distribution(
-            coupling="mixlogcdf", num_blocks=1, num_components=3, dropout_rate=0.5
-        )
-        trainer = small_trainer(distribution, seed=3)
-        trainer.fit(random_pixels(16), batch_size=8, epochs=1, shuffle=False, verbose=0)
-        results.append(weights_of(distribution))
-    for first, second in zip(*results, strict=True):
-        np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
-
-
-def test_non_finite_loss_stops_before_any_weight_changes():
-    distribution = small_distribution()
-    bias = distribution.distribution.level_bijector.bijectors[1].act_norm.bias
-    bias.assign(tf.fill(bias.shape, np.nan))
-    trainer = small_trainer(distribution)
-    before = weights_of(distribution)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="loss is not finite"):
-        trainer.fit(random_pixels(8), batch_size=8, verbose=0)
-    for earlier, later in zip(before, weights_of(distribution), strict=True):
-        np.testing.assert_array_equal(earlier, later)
-    assert int(trainer.optimizer.iterations.numpy()) == 0
-
-
-def test_gradient_is_clipped_to_its_norm():
-    # With plain gradient descent at rate 1 the change of the weights is the clipped gradient.
-    distribution = small_distribution()
-    trainer = DensityTrainer(distribution, clip_norm=1e-3)
-    optimizer = keras.optimizers.SGD(1.0)
-    optimizer.build(distribution.trainable_variables)
-    trainer.compile(optimizer=optimizer)
-    before = [variable.numpy() for variable in distribution.trainable_variables]
-    trainer.fit(random_pixels(8), batch_size=8, verbose=0)
-    change = [
-        variable.numpy() - earlier
-        for variable, earlier in zip(distribution.trainable_variables, before, strict=True)
-    ]
-    norm = np.sqrt(sum(np.sum(np.square(part)) for part in change))
-    assert norm == pytest.approx(1e-3, rel=1e-3)
-
-
-@pytest.mark.slow
-def test_training_on_uniform_noise_stays_finite():
-    # The published code ended in NaN on this: no structure to learn, full learning rate at once.
-    distribution = small_distribution(num_steps=2, hidden_channels=32)
-    pixels = random_pixels(64)
-    distribution.distribution.initialize(distribution.dequantize(pixels, seed=0))
-    trainer = small_trainer(distribution, learning_rate=8e-3)
-    history = trainer.fit(pixels, batch_size=16, epochs=60, verbose=0).history
-    assert np.all(np.isfinite(history["bits_per_dim"]))
-    assert history["bits_per_dim"][-1] < history["bits_per_dim"][0]
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.run_config import DataConfig, RunConfig
 from tf_marscf.training.checkpoints import restore_model
 
+_DEFAULT_BATCH_SIZE = 100
+
 
 class EvaluationRun:
     """Bits/dim of the model in a training directory.
@@ -25,6 +27,8 @@ class EvaluationRun:
 
     def __init__(self, train_dir, which="best", dataset=None, data_dir=None):
         config = RunConfig.load(train_dir)
+        training = config.training or {}
+        self._default_batch_size = training.get("evaluation_batch_size", _DEFAULT_BATCH_SIZE)
         data = config.data
         if dataset is not None and (data is None or dataset != data.name):
             data = DataConfig(name=dataset, num_channels=config.model.image_shape[2])
@@ -45,12 +49,12 @@ class EvaluationRun:
             )
         self._images_distribution = restore_model(config, train_dir, which)
 
-    def run(self, split="test", batch_size=100, num_samples=1, seed=0):
+    def run(self, split="test", batch_size=None, num_samples=1, seed=0):
         """Scores every image of a split.
 
         Args:
             split: "train", "validation" or "test".
-            batch_size: images at a time.
+            batch_size: images at a time; default: as in training, and so with its noise.
             num_samples: draws of dequantization noise an image.
             seed: of the noise.
 
@@ -61,6 +65,7 @@ class EvaluationRun:
             RunError: if an image's bits/dim is not finite.
             ValueError: if the data set has no such split.
         """
+        batch_size = batch_size or self._default_batch_size
         splits = self._dataset.splits()
         if split not in splits:
             raise ValueError(f"`split` must be one of {tuple(splits)}; got {split!r}.")
