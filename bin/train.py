@@ -60,7 +60,7 @@ _INTEGER("num_channels", None, "3 copies a grey image three times; default: as i
 _INTEGER("num_validation_images", None, "Training images held out to choose the best epoch.")
 _BOOLEAN("deterministic", True, "Use operations that repeat to the last bit; slower on some GPUs.")
 _INTEGER("max_images", None, "Only so many images of each split; default: all.")
-_BOOLEAN("tiny", False, "A tiny model on 256 images in TRAIN_DIR_tiny: does all of it run?")
+_BOOLEAN("tiny", False, "A tiny model on 64 images in TRAIN_DIR_tiny: does all of it run?")
 _STRING("initial_weights", None, "Directory, such as an import, whose weights and model to train.")
 _BOOLEAN("published_scaling", False, "Scale pixels as the published code does.")
 flags.DEFINE_enum("progress", "auto", ["auto", "bar", "line", "none"], "What each epoch prints.")

@@ -14,15 +14,15 @@ _TRAINING_LIMITS = {
     "batch_size": 16,
     "evaluation_batch_size": 16,
     "num_epochs": 2,
-    "evaluate_every": 8,
+    "evaluate_every": 4,
     "warm_up_images": 64,
     "num_accumulated_parts": 1,
-    "num_sample_images": 16,
+    "num_sample_images": 9,
     "sample_every": 1,
     "log_every": 4,
-    "checkpoint_every": 8,
+    "checkpoint_every": 4,
 }
-_MAX_IMAGES = 256
+_MAX_IMAGES = 64
 
 
 def tiny_model_options(options):
