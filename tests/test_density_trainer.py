@@ -38,6 +38,15 @@ def test_epoch_means_are_over_all_steps():
     assert trainer.epoch_means()["bits_per_dim"] == pytest.approx(np.mean(seen), rel=1e-6)
 
 
+def test_an_evaluation_leaves_the_means_over_the_epoch_alone():
+    """Keras resets metrics before each; a run stopped in an evaluation saves these means."""
+    trainer = small_trainer(small_distribution())
+    trainer.fit(random_pixels(8), batch_size=8, verbose=0)
+    before = trainer.epoch_means()
+    trainer.evaluate(random_pixels(4), verbose=0)
+    assert trainer.epoch_means() == before
+
+
 @pytest.mark.parametrize("num_parts", [2, 4])
 def test_accumulated_parts_take_the_step_of_the_whole_batch(num_parts):
     """With plain gradient descent the change of the weights is the gradient."""
