@@ -1,4 +1,6 @@
-"""Errors that end a command with one line."""
+"""Errors that end a command with one line, and warnings that do not."""
+
+import sys
 
 
 class RunError(Exception):
@@ -19,3 +21,8 @@ class StoppedError(Exception):
     def __init__(self, message, exit_status=0):
         super().__init__(message)
         self.exit_status = exit_status
+
+
+def warn(text):
+    """Writes a warning to the standard error stream."""
+    print(f"warning: {text}", file=sys.stderr)

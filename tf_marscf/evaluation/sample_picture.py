@@ -1,19 +1,12 @@
 """Pictures of samples beside real images."""
 
-import sys
-
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.errors import RunError
+from tf_marscf.errors import RunError, warn
 from tf_marscf.evaluation.image_grid import save_comparison_grid, save_image_grid
 
 _MIN_PICTURE_HEIGHT = 32  # Smaller images are enlarged to about this many pixels.
-
-
-def warn(text):
-    """Writes a warning to the standard error stream."""
-    print(f"warning: {text}", file=sys.stderr)
 
 
 def draw_samples(

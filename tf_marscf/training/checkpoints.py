@@ -1,12 +1,11 @@
 """Saved weights of a training directory: the latest, and the best by validation."""
 
 import os
-import sys
 
 import tensorflow as tf
 
 from tf_marscf.distributions import Dequantized
-from tf_marscf.errors import RunError
+from tf_marscf.errors import RunError, warn
 from tf_marscf.flow import MarScf
 from tf_marscf.training.checkpoint_store import CheckpointStore
 
@@ -36,7 +35,7 @@ def restore_model(config, directory, which="best"):
         raise ValueError(f"`which` must be one of {WHICH}; got {which!r}.")
     if which == "best" and not CheckpointStore(directory, "best").paths():
         if CheckpointStore(directory, "latest").paths():
-            _warn(f"{os.fspath(directory)!r} has no checkpoint 'best' yet: 'latest' is used")
+            warn(f"{os.fspath(directory)!r} has no checkpoint 'best' yet: 'latest' is used")
             which = "latest"
     model = MarScf.from_config(config.model)
 
@@ -48,7 +47,7 @@ def restore_model(config, directory, which="best"):
 
     try:
         found = CheckpointStore(directory, which).restore(
-            read, lambda path, reason: _warn(f"checkpoint {str(path)!r} is refused: {reason}")
+            read, lambda path, reason: warn(f"checkpoint {str(path)!r} is refused: {reason}")
         )
     except RunError as error:
         raise ValueError(
@@ -64,7 +63,3 @@ def restore_model(config, directory, which="best"):
         num_grey_levels=config.pixels.num_grey_levels,
         published_scaling=config.pixels.published_scaling,
     )
-
-
-def _warn(text):
-    print(f"warning: {text}", file=sys.stderr)
