@@ -37,6 +37,8 @@ INSTALL_REQUIRES = [
     # TensorFlow 2.21 itself needs Keras >= 3.12. The bijectors hold Keras 3 layers through their
     # `Variable.value`, an interface that a new major version may change.
     "keras>=3.12,<4",
+    # Draws the figures; imported only by what draws.
+    "matplotlib>=3.9,<4",
     "numpy>=1.26",
     # Asks a data set's servers for an answer before TensorFlow Datasets starts its many retries.
     "requests>=2.28",

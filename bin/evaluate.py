@@ -31,7 +31,7 @@ def main():
         run.run, values.split, values.batch_size, values.num_samples, values.seed
     )
     print(
-        f"{values.split} bits/dim {result.mean:.4f} +- {result.standard_error:.4f} "
+        f"{values.split} bits/dim {result} "
         f"({result.num_images} images, {result.num_samples} draws of noise an image)"
     )
 

@@ -4,8 +4,8 @@ import dataclasses
 import json
 import os
 
-from tf_marscf.atomic_file import atomic_write
 from tf_marscf.config import MarScfConfig
+from tf_marscf.json_file import write_json
 
 FILE_NAME = "config.json"
 
@@ -48,8 +48,7 @@ class RunConfig:
     def save(self, directory):
         """Writes the config file of a directory, whole or not at all."""
         content = dataclasses.asdict(self) | {"model": self.model.to_dict()}
-        with atomic_write(os.path.join(directory, FILE_NAME)) as file:
-            file.write((json.dumps(content, indent=2) + "\n").encode())
+        write_json(os.path.join(directory, FILE_NAME), content)
 
     @classmethod
     def load(cls, directory):

@@ -14,15 +14,20 @@ class BitsPerDim:
 
     Attributes:
         mean: bits per dimension.
-        standard_error: of the mean, from the spread between images.
+        standard_error: of the mean, from the spread between images; None for a single image.
         num_images: images in the mean.
         num_samples: draws of dequantization noise an image.
     """
 
     mean: float
-    standard_error: float
+    standard_error: float | None
     num_images: int
     num_samples: int
+
+    def __str__(self):
+        if self.standard_error is None:
+            return f"{self.mean:.4f}"
+        return f"{self.mean:.4f} +- {self.standard_error:.4f}"
 
 
 def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
@@ -57,10 +62,12 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     num_wrong = int((~tf.math.is_finite(values).numpy()).sum())
     if num_wrong:
         raise RunError(f"bits/dim of {num_wrong} of {len(values)} images is not finite.")
-    spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    standard_error = None
+    if len(values) > 1:
+        standard_error = float(values.std(ddof=1)) / math.sqrt(len(values))
     return BitsPerDim(
         mean=float(values.mean()),
-        standard_error=spread / math.sqrt(len(values)),
+        standard_error=standard_error,
         num_images=len(values),
         num_samples=num_samples,
     )

@@ -1,10 +1,8 @@
 """A training run, from data to results."""
 
 import dataclasses
-import json
 import os
 
-from tf_marscf.atomic_file import atomic_write
 from tf_marscf.config import MarScfConfig
 from tf_marscf.data import (
     check_configured_dataset,
@@ -17,6 +15,7 @@ from tf_marscf.data import (
 from tf_marscf.errors import RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.sample_picture import save_sample_picture
+from tf_marscf.json_file import write_json
 from tf_marscf.run_config import PixelConfig, RunConfig
 from tf_marscf.training.callbacks import (
     CountSteps,
@@ -142,10 +141,9 @@ class TrainingRun:
                     log.write(f"changed: {text}")
             self._config.save(self._train_dir)
             self._fit(log, signals)
-            results = self._write_results(log)
+            results, test = self._write_results(log)
             log.write(
-                f"test bits/dim {results['test_bits_per_dim']:.4f} +- "
-                f"{results['test_bits_per_dim_standard_error']:.4f} "
+                f"test bits/dim {test} "
                 f"({results['num_test_images']} images, {results['num_parameters']} parameters)"
             )
             return results
@@ -254,8 +252,7 @@ class TrainingRun:
             "num_test_images": test.num_images,
             "num_parameters": sum(variable.shape.num_elements() for variable in variables),
         }
-        with atomic_write(self._path(RESULTS_FILE)) as file:
-            file.write((json.dumps(results, indent=2) + "\n").encode())
+        write_json(self._path(RESULTS_FILE), results)
         try:
             save_sample_picture(
                 self._path(SAMPLES_FILE),
@@ -266,4 +263,4 @@ class TrainingRun:
             )
         except RunError as error:
             log.write(f"warning: no picture: {error}")
-        return results
+        return results, test
