@@ -86,7 +86,11 @@ def _fold_constants(frozen):
 
 
 def _remove_nodes(graph_def, names):
-    """Removes nodes that an import replaces; what only waits for them need not wait."""
+    """Removes nodes that an import replaces.
+
+    What waits for one of them, or for what a constant waited for, need not: such edges order reads
+    of variables, and there are none any more. A check that fails ends a call wherever it stands.
+    """
     waits = {f"^{name}" for name in names}
     for index in reversed(range(len(graph_def.node))):
         node = graph_def.node[index]

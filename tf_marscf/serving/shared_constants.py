@@ -28,17 +28,10 @@ class SharedConstants:
             A dict from the names of the constants' nodes to eager tensors: one tensor for each
             value, whichever graphs it was found in.
         """
-        # A constant that others wait for, or that waits itself, stays where it is.
-        waited_for = {
-            name[1:] for node in graph_def.node for name in node.input if name.startswith("^")
-        }
         return {
             node.name: self._shared(node.attr["value"].tensor)
             for node in graph_def.node
-            if node.op == "Const"
-            and not node.input
-            and node.name not in waited_for
-            and _num_elements(node) >= _MIN_NUM_ELEMENTS
+            if node.op == "Const" and _num_elements(node) >= _MIN_NUM_ELEMENTS
         }
 
     def _shared(self, tensor_proto):
