@@ -323,26 +323,6 @@ def saved_model_cli(*arguments):
 
 
 @pytest.mark.slow
-def test_saved_model_cli_shows_and_runs_every_signature(exported, served, tmp_path):
-    path = exported[0]
-    shown = saved_model_cli("show", "--dir", path, "--all")
-    assert all(f"signature_def['{name}']" in shown for name in SIGNATURES)
-    for signature, inputs in good_requests(2).items():
-        pairs = []
-        for name, value in inputs.items():
-            np.save(tmp_path / f"{name}.npy", value)
-            pairs.append(f"{name}={tmp_path / name}.npy")
-        saved_model_cli(
-            "run", "--dir", path, "--tag_set", "serve", "--signature_def", signature,
-            "--inputs", ";".join(pairs), "--outdir", tmp_path, "--overwrite",
-        )  # fmt: skip
-        for name, expected in call(served, signature, inputs).items():
-            np.testing.assert_allclose(
-                np.load(tmp_path / f"{name}.npy"), expected, rtol=1e-5, atol=1e-5
-            )
-
-
-@pytest.mark.slow
 def test_command_exports_and_refuses(tiny_run, tmp_path):
     arguments = [f"--train_dir={tiny_run}", f"--output={tmp_path / 'served'}"]
     process = run_command("export.py", *arguments)
@@ -351,3 +331,25 @@ def test_command_exports_and_refuses(tiny_run, tmp_path):
     again = run_command("export.py", *arguments, "--version=1")
     assert again.returncode == 1
     assert "not overwritten" in error_line(again)
+
+
+@pytest.mark.slow
+def test_saved_model_cli_shows_and_runs(tiny_run, tmp_path):
+    path = export_model(tiny_run, tmp_path)
+    shown = saved_model_cli("show", "--dir", path, "--all")
+    assert all(f"signature_def['{name}']" in shown for name in SIGNATURES)
+    served = tf.saved_model.load(str(path)).signatures
+    for signature, inputs in {
+        "serving_default": {"images": pixels(2, (4, 4, 1))},
+        "sample": sample_request(3),
+    }.items():
+        for name, value in inputs.items():
+            np.save(tmp_path / f"{name}.npy", value)
+        pairs = ";".join(f"{name}={tmp_path / name}.npy" for name in inputs)
+        saved_model_cli(
+            "run", "--dir", path, "--tag_set", "serve", "--signature_def", signature,
+            "--inputs", pairs, "--outdir", tmp_path, "--overwrite",
+        )  # fmt: skip
+        for name, expected in call(served, signature, inputs).items():
+            actual = np.load(tmp_path / f"{name}.npy")
+            np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)

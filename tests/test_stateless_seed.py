@@ -45,6 +45,14 @@ def test_equal_seeds_give_equal_noise_and_others_other():
     assert np.all(stateless_uniform([4], None, tf.float32) != first)
 
 
+@pytest.mark.parametrize("seed", [0, 7, -3, -(2**31), 2**31 - 1, 2**32 + 5, -(2**40)])
+def test_integers_are_the_same_seed_in_python_numpy_and_tensors(seed):
+    expected = stateless_seed(seed)
+    dtype = tf.int32 if -(2**31) <= seed < 2**31 else tf.int64
+    np.testing.assert_array_equal(stateless_seed(tf.constant(seed, dtype)), expected)
+    np.testing.assert_array_equal(stateless_seed(np.int64(seed)), expected)
+
+
 def test_parts_of_a_seed_differ_and_none_stays_none():
     parts = split_seed(3, 4)
     assert len({tuple(part.numpy()) for part in parts}) == 4

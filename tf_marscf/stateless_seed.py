@@ -34,8 +34,11 @@ def stateless_seed(seed):
             "`seed` must be None, an integer, or an integer tensor of shape [2]; got "
             f"{seed.dtype.name} of shape {seed.shape}."
         )
-    seed = tf.cast(seed, tf.int32)
-    return seed if seed.shape.rank else tf.stack([tf.zeros([], tf.int32), seed])
+    if seed.shape.rank:
+        return tf.cast(seed, tf.int32)
+    # Both halves, as of a Python integer.
+    seed = tf.cast(seed, tf.int64)
+    return tf.stack([tf.cast(tf.bitwise.right_shift(seed, 32), tf.int32), tf.cast(seed, tf.int32)])
 
 
 def split_seed(seed, count):
