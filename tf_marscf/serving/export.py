@@ -17,13 +17,13 @@ from tf_marscf.serving import warm_up_requests
 from tf_marscf.serving.frozen_function import freeze
 from tf_marscf.serving.served_model import MAX_NUM_SAMPLES, ServedModel
 from tf_marscf.serving.shared_constants import SharedConstants
-from tf_marscf.training.checkpoints import restore_model
+from tf_marscf.training.checkpoints import averaged_checkpoint, restore_model
 
 _MAX_VERSION = 2**63 - 1  # TensorFlow Serving's versions are int64.
 _MAX_NUM_BYTES = 2**31 - 2**24  # Of a protocol buffer, less room for the graph itself.
 
 
-def export_model(train_dir, output, version=None, which="best", max_num_samples=MAX_NUM_SAMPLES):
+def export_model(train_dir, output, version=None, which=None, max_num_samples=MAX_NUM_SAMPLES):
     """Writes `output/<version>/`, a SavedModel with the signatures of `ServedModel`.
 
     The graph holds operations of TensorFlow alone and no variables; beside it lie the weights, for
@@ -35,7 +35,8 @@ def export_model(train_dir, output, version=None, which="best", max_num_samples=
         train_dir: a training directory, or one of imported weights.
         output: the model's directory, which holds its versions.
         version: an integer >= 1; default: the one after the newest.
-        which: "best" or "latest" checkpoint.
+        which: "best" or "latest" checkpoint; default: the best, but of a run that keeps a moving
+            average of the weights, an average (see `averaged_checkpoint`).
         max_num_samples: greatest `num_samples` of a request.
 
     Returns:
@@ -55,7 +56,9 @@ def export_model(train_dir, output, version=None, which="best", max_num_samples=
         raise ValueError(f"`output` must be a directory; {str(output)!r} is a file.")
     if version is not None and version in _existing_versions(output):
         raise _exists_error(output, version)
-    images_distribution = restore_model(RunConfig.load(train_dir), train_dir, which)
+    config = RunConfig.load(train_dir)
+    which = averaged_checkpoint(config, train_dir) if which is None else which
+    images_distribution = restore_model(config, train_dir, which)
     _check_size(images_distribution)
     output.mkdir(parents=True, exist_ok=True)
     partial = output / f".{uuid.uuid4().hex}.partial"
