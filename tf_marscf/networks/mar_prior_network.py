@@ -169,27 +169,29 @@ class MarPriorNetwork(keras.layers.Layer):
         Returns:
             The latents, [N, H, W, T].
         """
-        num_steps = noise.shape[-1]
+        height, width, num_steps = noise.shape[1:]
         noise = tf.transpose(noise, [3, 0, 1, 2])[..., tf.newaxis]
         offset = self._input_offset(conditional_input)
-        step_kernels = self.conv_lstm.step_kernels()
-
-        def next_channel(step, channel, state):
-            maps, state = self.conv_lstm.step(self._embed(channel, offset), state, step_kernels)
-            mean, log_scale = tf.split(self._output(maps), 2, axis=-1)
-            return mean + tf.exp(log_scale) * noise[step], state
+        convolution = self.conv_lstm.convolution(height, width)
+        step_kernels = self.conv_lstm.step_kernels(convolution)
 
         def body(step, channel, state, channels):
-            channel, state = next_channel(step, channel, state)
+            maps = convolution.from_images(self._embed(channel, offset))
+            maps, state = self.conv_lstm.step(maps, state, step_kernels, convolution)
+            outputs = self._output(convolution.to_images(maps))
+            mean, log_scale = tf.split(outputs, 2, axis=-1)
+            channel = mean + tf.exp(log_scale) * noise[step]
             return step + 1, channel, state, channels.write(step, channel)
 
-        # The first step is outside of the loop: it has no state to convolve.
-        channel, state = next_channel(0, tf.zeros_like(noise[0]), None)
+        channel = tf.zeros_like(noise[0])
+        state = self.conv_lstm.initial_state(
+            convolution.from_images(tf.repeat(channel, self.hidden_channels, axis=-1))
+        )
         channels = tf.TensorArray(noise.dtype, size=num_steps, element_shape=channel.shape)
-        _, _, _, channels = tf.while_loop(
+        *_, channels = tf.while_loop(
             lambda step, *_: step < num_steps,
             body,
-            (tf.constant(1), channel, state, channels.write(0, channel)),
-            maximum_iterations=num_steps - 1,
+            (tf.constant(0), channel, state, channels),
+            maximum_iterations=num_steps,
         )
         return tf.transpose(channels.stack()[..., 0], [1, 2, 3, 0])

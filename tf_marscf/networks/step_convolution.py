@@ -1,0 +1,187 @@
+"""The convolution of a recurrent layer, in the layout in which it is fastest.
+
+The classes here apply one 'same' convolution of stride 1, step after step, and have its gradients as
+methods. Maps are kept in a layout of the class's own, with the channels last, so that a recurrence
+converts its maps once, outside of its loop. Kernels are prepared once, too.
+"""
+
+import math
+
+import tensorflow as tf
+
+from tf_marscf.networks.convolution import convolve, kernel_gradient, transposed_kernel
+from tf_marscf.networks.spectral_matrices import num_products, spectral_matrices
+
+# An operation of many small matrix products takes longer than one of a large convolution.
+_SPECTRAL_COST = 1.5
+
+
+class StepConvolution:
+    """What all have in common: the geometry of the maps.
+
+    Args:
+        height: H of the maps.
+        width: W of the maps.
+        kernel_size: odd `int` k.
+        dilation: `int` d >= 1. Where d divides H and W, the d * d phases of the maps (see
+            `convolution.py`) lie in the batch.
+    """
+
+    def __init__(self, height, width, kernel_size, dilation=1):
+        self._image_size = (height, width)
+        self._num_phases = _num_phases(height, width, dilation)
+        self._phase_size = (height // self._num_phases, width // self._num_phases)
+        self._kernel_size = kernel_size
+        self._dilation = dilation // self._num_phases
+
+    def _split_phases(self, images, axes):
+        """[..., N, H, W, C] -> [..., N, H / d, d, W / d, d, C], these axes in another order."""
+        leading, (height, width) = images.shape[:-4], self._phase_size
+        phases = self._num_phases
+        sizes = [-1, height, phases, width, phases, images.shape[-1]]
+        return tf.transpose(tf.reshape(images, [*leading, *sizes]), _behind(leading, axes))
+
+    def _merge_phases(self, maps, leading, axes):
+        """Axes of any order, as of `_split_phases`, -> [..., N, H, W, C]."""
+        maps = tf.transpose(maps, _behind(leading, axes))
+        return tf.reshape(maps, [*leading, -1, *self._image_size, maps.shape[-1]])
+
+
+class DirectConvolution(StepConvolution):
+    """Sums of products, by TensorFlow's convolution; layout [N * d * d, H / d, W / d, C]."""
+
+    def from_images(self, images):
+        """[..., N, H, W, C] -> maps in this class's layout, with the same further leading axes."""
+        maps = self._split_phases(images, [0, 2, 4, 1, 3, 5])
+        return tf.reshape(maps, [*images.shape[:-4], -1, *self._phase_size, images.shape[-1]])
+
+    def to_images(self, maps):
+        """The inverse of `from_images`."""
+        leading, phases = maps.shape[:-4], self._num_phases
+        sizes = [-1, phases, phases, *self._phase_size, maps.shape[-1]]
+        return self._merge_phases(tf.reshape(maps, [*leading, *sizes]), leading, [0, 3, 1, 4, 2, 5])
+
+    def prepare(self, kernel):
+        """[k, k, C_in, C_out] -> the kernel as the other methods take it."""
+        return kernel
+
+    def apply(self, maps, kernel):
+        """Maps [..., C_in] and a prepared kernel -> [..., C_out]."""
+        return convolve(maps, kernel, self._dilation)
+
+    def input_gradient(self, output_gradient, kernel):
+        """The gradient of `apply` to its maps."""
+        return convolve(output_gradient, transposed_kernel(kernel), self._dilation)
+
+    def kernel_gradient(self, maps, output_gradients):
+        """The gradient of `apply` to its prepared kernel, summed over steps [T, ...]."""
+        size = self._kernel_size
+        return kernel_gradient(
+            tf.reshape(maps, [-1, *maps.shape[2:]]),
+            tf.reshape(output_gradients, [-1, *output_gradients.shape[2:]]),
+            [size, size, maps.shape[-1], output_gradients.shape[-1]],
+            self._dilation,
+        )
+
+
+class SpectralConvolution(StepConvolution):
+    """Products of Fourier transforms; layout [P, N * d * d, C] with P = H * W / (d * d) pixels.
+
+    All of it is matrix products: see `spectral_matrices.py`. A prepared kernel is [R, C_in, C_out].
+
+    Args:
+        height: H of the maps.
+        width: W of the maps.
+        kernel_size: odd `int`.
+        dilation: `int` >= 1.
+        dtype: of the maps.
+    """
+
+    def __init__(self, height, width, kernel_size, dilation=1, dtype=tf.float32):
+        super().__init__(height, width, kernel_size, dilation)
+        matrices = spectral_matrices(*self._phase_size, kernel_size, self._dilation)
+        self._analysis, self._kernel_analysis, self._synthesis = (
+            tf.constant(matrix, dtype) for matrix in matrices
+        )
+
+    def from_images(self, images):
+        """[..., N, H, W, C] -> maps in this class's layout, with the same further leading axes."""
+        maps = self._split_phases(images, [1, 3, 0, 2, 4, 5])
+        num_pixels = math.prod(self._phase_size)
+        return tf.reshape(maps, [*images.shape[:-4], num_pixels, -1, images.shape[-1]])
+
+    def to_images(self, maps):
+        """The inverse of `from_images`."""
+        leading, phases = maps.shape[:-3], self._num_phases
+        sizes = [*self._phase_size, -1, phases, phases, maps.shape[-1]]
+        return self._merge_phases(tf.reshape(maps, [*leading, *sizes]), leading, [2, 0, 3, 1, 4, 5])
+
+    def prepare(self, kernel):
+        """[k, k, C_in, C_out] -> [R, C_in, C_out]."""
+        flat = tf.reshape(kernel, [-1, *kernel.shape[2:]])
+        return _over_first_axis(self._kernel_analysis, flat)
+
+    def apply(self, maps, kernel):
+        """Maps [P, N, C_in] and a prepared kernel -> [P, N, C_out]."""
+        products = tf.matmul(_over_first_axis(self._analysis, maps), kernel)
+        return _over_first_axis(self._synthesis, products)
+
+    def input_gradient(self, output_gradient, kernel):
+        """The gradient of `apply` to its maps."""
+        products = _over_first_axis(self._synthesis, output_gradient, transpose=True)
+        products = tf.matmul(products, kernel, transpose_b=True)
+        return _over_first_axis(self._analysis, products, transpose=True)
+
+    def kernel_gradient(self, maps, output_gradients):
+        """The gradient of `apply` to its prepared kernel, summed over steps [T, P, N, C]."""
+        inputs = _over_first_axis(self._analysis, _fold_steps(maps))
+        outputs = _over_first_axis(self._synthesis, _fold_steps(output_gradients), transpose=True)
+        return tf.matmul(inputs, outputs, transpose_a=True)
+
+
+def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
+    """The convolution with the least work for maps of one size.
+
+    Args:
+        height: H of the maps.
+        width: W of the maps.
+        kernel_size: odd `int`.
+        dilation: `int` >= 1.
+        channels: C of a ConvLSTM: 2 C channels are mapped to 4 C.
+        dtype: of the maps. Half precision is too coarse for Fourier transforms.
+
+    Returns:
+        A `DirectConvolution` or a `SpectralConvolution`.
+    """
+    phases = _num_phases(height, width, dilation)
+    size = (height // phases, width // phases)
+    num_pixels, inputs, outputs = math.prod(size), 2 * channels, 4 * channels
+    direct = num_pixels * kernel_size**2 * inputs * outputs
+    products = num_products(*size, kernel_size, dilation // phases)
+    spectral = products * (num_pixels * (inputs + outputs) + inputs * outputs)
+    if tf.as_dtype(dtype).size >= 4 and _SPECTRAL_COST * spectral < direct:
+        return SpectralConvolution(height, width, kernel_size, dilation, dtype)
+    return DirectConvolution(height, width, kernel_size, dilation)
+
+
+def _num_phases(height, width, dilation):
+    """The dilation that can be undone once for all maps: all of it, or none."""
+    return dilation if height % dilation == 0 and width % dilation == 0 else 1
+
+
+def _behind(leading, axes):
+    """A permutation of the last axes that leaves the leading ones in place."""
+    return [*range(len(leading)), *(len(leading) + axis for axis in axes)]
+
+
+def _fold_steps(sequence):
+    """[T, P, N, C] -> [P, T * N, C]."""
+    _, num_pixels, _, channels = sequence.shape
+    return tf.reshape(tf.transpose(sequence, [1, 0, 2, 3]), [num_pixels, -1, channels])
+
+
+def _over_first_axis(matrix, maps, transpose=False):
+    """Multiplies the first axis of [P, N, C] by a matrix [R, P], or by the transpose of [P, R]."""
+    num_outputs = matrix.shape[1 if transpose else 0]
+    products = tf.matmul(matrix, tf.reshape(maps, [maps.shape[0], -1]), transpose_a=transpose)
+    return tf.reshape(products, [num_outputs, -1, maps.shape[-1]])
