@@ -171,10 +171,10 @@ def test_steps_one_after_another_are_the_call(
     layer = conv_lstm(num_layers, size, dilation, kind=kind)
     inputs = noise(num_steps, batch, *shape, CHANNELS)
     convolution = layer.convolution(*shape)
-    kernels, outputs = layer.step_kernels(convolution), []
-    state = layer.initial_state(convolution.from_images(inputs[0]))
+    like = convolution.from_images(inputs[0])
+    weights, state, outputs = layer.step_weights(convolution, like), layer.initial_state(like), []
     for maps in tf.unstack(inputs):
-        output, state = layer.step(convolution.from_images(maps), state, kernels, convolution)
+        output, state = layer.step(convolution.from_images(maps), state, weights, convolution)
         outputs.append(convolution.to_images(output))
     np.testing.assert_allclose(tf.stack(outputs), layer(inputs), rtol=0.0, atol=1e-12)
     assert len(state) == num_layers

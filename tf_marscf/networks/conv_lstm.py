@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.networks.conv_lstm_cell import activated_gates, conv_lstm_cell
+from tf_marscf.networks.conv_lstm_cell import GATE_FACTORS, conv_lstm_cell
 from tf_marscf.networks.conv_lstm_recurrence import conv_lstm_recurrence
 from tf_marscf.networks.initializers import spawn_seeds, symmetric_uniform
 from tf_marscf.networks.step_convolution import fastest_convolution
@@ -82,46 +82,57 @@ class ConvLSTM(keras.layers.Layer):
         convolution = self.convolution(*inputs.shape[2:4])
         hiddens = conv_lstm_recurrence(
             convolution.from_images(inputs),
-            self.step_kernels(convolution),
-            [tf.convert_to_tensor(bias) for bias in self.biases],
+            self._prepared_kernels(convolution),
+            [bias * self._gate_factors() for bias in self.biases],
             convolution,
             recompute=self.recompute,
         )
         return convolution.to_images(hiddens)
 
-    def step_kernels(self, convolution):
-        """One prepared kernel a layer, for input and hidden state side by side.
+    def _gate_factors(self):
+        """What pre-activations are multiplied by, [4 C]; see `conv_lstm_cell`."""
+        return tf.repeat(tf.constant(GATE_FACTORS, self.compute_dtype), self.num_channels)
 
-        They are the same at every step: make them once, outside of a sampling loop.
-        """
+    def _prepared_kernels(self, convolution):
+        """One kernel a layer, for input and hidden state side by side."""
+        factors = self._gate_factors()
         return [
-            convolution.prepare(tf.concat([input_kernel, recurrent_kernel], axis=2))
+            convolution.prepare(tf.concat([input_kernel, recurrent_kernel], axis=2) * factors)
             for input_kernel, recurrent_kernel in zip(
                 self.input_kernels, self.recurrent_kernels, strict=True
             )
         ]
+
+    def step_weights(self, convolution, like):
+        """The weights as `step` takes them, for maps like these.
+
+        They are the same at every step: make them once, outside of a sampling loop.
+        """
+        biases = [
+            convolution.prepare_bias(bias * self._gate_factors(), like) for bias in self.biases
+        ]
+        return tuple(zip(self._prepared_kernels(convolution), biases, strict=True))
 
     def initial_state(self, like):
         """Zeros, the state before the first step, of the shape and dtype of `like`."""
         zeros = tf.zeros_like(like)
         return ((zeros, zeros),) * self.num_layers
 
-    def step(self, inputs, state, step_kernels, convolution):
+    def step(self, inputs, state, step_weights, convolution):
         """Runs one step, for sampling.
 
         Args:
             inputs: maps in the layout of `convolution`.
             state: the state after the step before, a tuple of `(hidden, cell)` a layer.
-            step_kernels: as from `step_kernels`.
+            step_weights: as from `step_weights`.
             convolution: as from `convolution`.
 
         Returns:
             `(outputs, state)`: maps of the same shape, and the state after the step.
         """
-        maps, next_state = inputs, []
-        layers = zip(step_kernels, self.biases, state, strict=True)
-        for kernel, bias, (hidden, cell) in layers:
-            gates = convolution.apply(tf.concat([maps, hidden], axis=-1), kernel)
-            maps, cell = conv_lstm_cell(activated_gates(tf.nn.bias_add(gates, bias)), cell)
+        maps, next_state, axis = inputs, [], convolution.channel_axis
+        for (kernel, bias), (hidden, cell) in zip(step_weights, state, strict=True):
+            gates = convolution.sigmoid(tf.concat([maps, hidden], axis=axis), kernel, bias)
+            maps, cell = conv_lstm_cell(gates, cell, axis)
             next_state.append((maps, cell))
         return maps, tuple(next_state)

@@ -14,32 +14,28 @@ import collections
 
 import tensorflow as tf
 
-from tf_marscf.networks.conv_lstm_cell import (
-    activated_gates,
-    conv_lstm_cell,
-    conv_lstm_cell_gradient,
-)
+from tf_marscf.networks.conv_lstm_cell import conv_lstm_cell, conv_lstm_cell_gradient
 from tf_marscf.networks.wavefront import Wavefront
 
-# What the gradient needs of one layer: the four gates, hidden states and cells, [T, ..., C] each.
+# What the gradient needs of one layer: tensors with one entry a step.
 _Kept = collections.namedtuple("_Kept", ["gates", "hiddens", "cells"])
-_NUM_GATES = 4
 
 
 def conv_lstm_recurrence(inputs, kernels, biases, convolution, recompute=False):
     """Runs all layers over all steps.
 
     Args:
-        inputs: [T, ..., C], one map a step in the layout of `convolution`; T and C are static.
+        inputs: [T, ...], one map of C channels a step in the layout of `convolution`; T and C are
+            static.
         kernels: one prepared kernel for each layer, from 2 C channels (what the layer reads, then
-            its own hidden state) to 4 C.
-        biases: [4 C] for each layer.
+            its own hidden state) to 4 C, the pre-activations as `conv_lstm_cell` takes them.
+        biases: [4 C] for each layer, likewise.
         convolution: a `DirectConvolution` or `SpectralConvolution`.
         recompute: Python `bool`. If True, nothing is kept for the gradient, which runs the
             recurrence once more: less memory, more time.
 
     Returns:
-        [T, ..., C], the last layer's hidden states. Differentiable to all tensors.
+        The last layer's hidden states, shaped as `inputs`. Differentiable to all tensors.
     """
     num_layers = len(kernels)
 
@@ -66,9 +62,11 @@ def conv_lstm_recurrence(inputs, kernels, biases, convolution, recompute=False):
 
 
 def _run_forward(inputs, weights, convolution, keep):
-    """Returns a `_Kept` for each layer; without `keep`, with the last one's hidden states only."""
+    """Returns a `_Kept` for each layer; without `keep`, only the last has anything: its hiddens."""
     num_layers, num_steps = len(weights) // 2, inputs.shape[0]
-    kernels, biases = weights[:num_layers], weights[num_layers:]
+    kernels, axis = weights[:num_layers], convolution.channel_axis
+    zeros = tf.zeros_like(inputs[0])
+    biases = [convolution.prepare_bias(bias, zeros) for bias in weights[num_layers:]]
 
     def body(iteration, layers, is_first, state):
         before, arrays = state
@@ -76,41 +74,37 @@ def _run_forward(inputs, weights, convolution, keep):
         for layer in layers:
             step = iteration - layer
             read = before[0][layer - 1] if layer else inputs[step]
-            operand = tf.concat([read, before[0][layer]], axis=-1)
-            gates = activated_gates(
-                tf.nn.bias_add(convolution.apply(operand, kernels[layer]), biases[layer])
-            )
-            hidden, cell = conv_lstm_cell(gates, before[1][layer])
+            operand = tf.concat([read, before[0][layer]], axis=axis)
+            gates = convolution.sigmoid(operand, kernels[layer], biases[layer])
+            hidden, cell = conv_lstm_cell(gates, before[1][layer], axis)
             hiddens, cells = _replace(hiddens, layer, hidden), _replace(cells, layer, cell)
-            written = tuple(
-                array.write(step, value)
-                # Arrays come in the order hidden, cell, gates; not all need be there.
-                for array, value in zip(arrays[layer], (hidden, cell, *gates), strict=False)
-            )
-            arrays = _replace(arrays, layer, written)
+            kept = _Kept(gates, hidden, cell)
+            written = [
+                None if array is None else array.write(step, value)
+                for array, value in zip(arrays[layer], kept, strict=True)
+            ]
+            arrays = _replace(arrays, layer, _Kept(*written))
         return (hiddens, cells), arrays
 
-    zeros = tf.zeros_like(inputs[0])
     states = ((zeros,) * num_layers, (zeros,) * num_layers)
-    num_arrays = [2 + _NUM_GATES if keep else 0] * (num_layers - 1) + [
-        2 + _NUM_GATES if keep else 1
-    ]
     arrays = tuple(
-        tuple(_step_array(num_steps, zeros) for _ in range(number)) for number in num_arrays
+        _Kept(
+            gates=_step_array(num_steps, _gates_like(zeros, axis)) if keep else None,
+            hiddens=_step_array(num_steps, zeros) if keep or layer == num_layers - 1 else None,
+            cells=_step_array(num_steps, zeros) if keep else None,
+        )
+        for layer in range(num_layers)
     )
     _, arrays = Wavefront(num_layers, num_steps).run(body, (states, arrays))
-    stacked = [[array.stack() for array in layer] for layer in arrays]
     return [
-        _Kept(
-            gates=layer[2:], hiddens=layer[0] if layer else None, cells=layer[1] if keep else None
-        )
-        for layer in stacked
+        _Kept(*(None if array is None else array.stack() for array in layer)) for layer in arrays
     ]
 
 
 def _run_backward(output_gradients, kept, kernels, convolution):
-    """Returns the gradients to the inputs, [T, ..., C], and to each layer's gates, [T, ..., 4 C]."""
+    """Returns the gradients to the inputs, and to each layer's pre-activations."""
     num_layers, num_steps = len(kernels), output_gradients.shape[0]
+    axis = convolution.channel_axis
 
     def body(iteration, layers, is_first, state):
         before, arrays, input_array = state
@@ -122,12 +116,13 @@ def _run_backward(output_gradients, kept, kernels, convolution):
             gates_gradient, cell_gradient = conv_lstm_cell_gradient(
                 before[0][layer] + above,
                 before[1][layer],
-                [gate[step] for gate in kept[layer].gates],
+                kept[layer].gates[step],
                 tf.zeros_like(cell) if is_first(layer) else kept[layer].cells[step - 1],
                 cell,
+                axis,
             )
             operand_gradient = convolution.input_gradient(gates_gradient, kernels[layer])
-            read_gradient, hidden_gradient = tf.split(operand_gradient, 2, axis=-1)
+            read_gradient, hidden_gradient = tf.split(operand_gradient, 2, axis=axis)
             if layer == 0:
                 input_array = input_array.write(step, read_gradient)
             arrays = _replace(arrays, layer, arrays[layer].write(step, gates_gradient))
@@ -137,8 +132,7 @@ def _run_backward(output_gradients, kept, kernels, convolution):
         return (hidden_gradients, cell_gradients, read_gradients), arrays, input_array
 
     zeros = tf.zeros_like(output_gradients[0])
-    gates_like = tf.concat([zeros] * _NUM_GATES, axis=-1)
-    arrays = tuple(_step_array(num_steps, gates_like) for _ in range(num_layers))
+    arrays = tuple(_step_array(num_steps, _gates_like(zeros, axis)) for _ in range(num_layers))
     state = (((zeros,) * num_layers,) * 3, arrays, _step_array(num_steps, zeros))
     _, arrays, input_array = Wavefront(num_layers, num_steps).run(body, state, backwards=True)
     return input_array.stack(), [array.stack() for array in arrays]
@@ -146,14 +140,16 @@ def _run_backward(output_gradients, kept, kernels, convolution):
 
 def _weight_gradients(inputs, kept, gates_gradients, convolution):
     """The gradients to the prepared kernels, then to the biases, in one list."""
+    axis = convolution.channel_axis
+    other_axes = [other for other in range(inputs.shape.rank) if other != inputs.shape.rank + axis]
     kernel_gradients, bias_gradients = [], []
     read = inputs
     for layer, gradients in zip(kept, gates_gradients, strict=True):
         before = tf.concat([tf.zeros_like(layer.hiddens[:1]), layer.hiddens[:-1]], axis=0)
         kernel_gradients.append(
-            convolution.kernel_gradient(tf.concat([read, before], axis=-1), gradients)
+            convolution.kernel_gradient(tf.concat([read, before], axis=axis), gradients)
         )
-        bias_gradients.append(tf.reduce_sum(gradients, axis=list(range(gradients.shape.rank - 1))))
+        bias_gradients.append(tf.reduce_sum(gradients, axis=other_axes))
         read = layer.hiddens
     return [*kernel_gradients, *bias_gradients]
 
@@ -161,6 +157,11 @@ def _weight_gradients(inputs, kept, gates_gradients, convolution):
 def _replace(values, index, value):
     """A copy of a tuple with one entry changed."""
     return (*values[:index], value, *values[index + 1 :])
+
+
+def _gates_like(maps, axis):
+    """Maps of C channels -> maps of 4 C."""
+    return tf.concat([maps] * 4, axis=axis)
 
 
 def _step_array(num_steps, like):

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_marscf.networks.channel_convolutions import channel_convolutions
 from tf_marscf.networks.conv_lstm import ConvLSTM
 from tf_marscf.networks.convolution import convolve
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
@@ -169,29 +170,34 @@ class MarPriorNetwork(keras.layers.Layer):
         Returns:
             The latents, [N, H, W, T].
         """
-        height, width, num_steps = noise.shape[1:]
-        noise = tf.transpose(noise, [3, 0, 1, 2])[..., tf.newaxis]
-        offset = self._input_offset(conditional_input)
-        convolution = self.conv_lstm.convolution(height, width)
-        step_kernels = self.conv_lstm.step_kernels(convolution)
+        *image_size, num_steps = noise.shape[1:]
+        convolution = self.conv_lstm.convolution(*image_size)
+        around = channel_convolutions(
+            image_size,
+            convolution,
+            tf.convert_to_tensor(self.input_kernel)[:, :, :1],
+            self._input_offset(conditional_input),
+            tf.convert_to_tensor(self.output_kernel),
+            tf.convert_to_tensor(self.output_bias),
+        )
+        noise = around.from_images(noise)
+        channel = tf.zeros_like(noise[0])
+        like = tf.zeros_like(around.embed(channel))
+        step_weights = self.conv_lstm.step_weights(convolution, like)
 
         def body(step, channel, state, channels):
-            maps = convolution.from_images(self._embed(channel, offset))
-            maps, state = self.conv_lstm.step(maps, state, step_kernels, convolution)
-            outputs = self._output(convolution.to_images(maps))
-            mean, log_scale = tf.split(outputs, 2, axis=-1)
+            maps, state = self.conv_lstm.step(
+                around.embed(channel), state, step_weights, convolution
+            )
+            mean, log_scale = around.output(maps)
             channel = mean + tf.exp(log_scale) * noise[step]
             return step + 1, channel, state, channels.write(step, channel)
 
-        channel = tf.zeros_like(noise[0])
-        state = self.conv_lstm.initial_state(
-            convolution.from_images(tf.repeat(channel, self.hidden_channels, axis=-1))
-        )
         channels = tf.TensorArray(noise.dtype, size=num_steps, element_shape=channel.shape)
         *_, channels = tf.while_loop(
             lambda step, *_: step < num_steps,
             body,
-            (tf.constant(0), channel, state, channels),
+            (tf.constant(0), channel, self.conv_lstm.initial_state(like), channels),
             maximum_iterations=num_steps,
         )
-        return tf.transpose(channels.stack()[..., 0], [1, 2, 3, 0])
+        return around.to_images(channels.stack())

@@ -12,8 +12,9 @@ the products, so that with matrices A (analysis), G and S (synthesis)
 
     y = S ((A x) * (G k)),      R products a pair of channels
 
-An 8 x 8 map and a 5 x 5 kernel take R = 148 products instead of 1,600. The transforms are orthogonal
-up to a scale, so that no digits are lost. (Toom, Cook and Winograd wrote convolutions in this form.)
+An 8 x 8 map and a 5 x 5 kernel take R = 148 products instead of 1,600. The transforms are
+orthogonal up to a scale, so that no digits are lost. (Toom, Cook and Winograd wrote convolutions in
+this form.)
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """The convolution of a recurrent layer, in the layout in which it is fastest.
 
-The classes here apply one 'same' convolution of stride 1, step after step, and have its gradients as
-methods. Maps are kept in a layout of the class's own, with the channels last, so that a recurrence
-converts its maps once, outside of its loop. Kernels are prepared once, too.
+The classes here apply one 'same' convolution of stride 1, step after step, and have its gradients
+as methods. Maps are kept in a layout of the class's own, so that a recurrence converts its maps
+once, outside of its loop. Kernels are prepared once, too.
 """
 
 import math
@@ -50,6 +50,8 @@ class StepConvolution:
 class DirectConvolution(StepConvolution):
     """Sums of products, by TensorFlow's convolution; layout [N * d * d, H / d, W / d, C]."""
 
+    channel_axis = -1
+
     def from_images(self, images):
         """[..., N, H, W, C] -> maps in this class's layout, with the same further leading axes."""
         maps = self._split_phases(images, [0, 2, 4, 1, 3, 5])
@@ -65,16 +67,21 @@ class DirectConvolution(StepConvolution):
         """[k, k, C_in, C_out] -> the kernel as the other methods take it."""
         return kernel
 
-    def apply(self, maps, kernel):
-        """Maps [..., C_in] and a prepared kernel -> [..., C_out]."""
-        return convolve(maps, kernel, self._dilation)
+    def prepare_bias(self, bias, maps):
+        """[C_out] -> the bias as `sigmoid` takes it, for maps like these."""
+        del maps
+        return bias
+
+    def sigmoid(self, maps, kernel, bias):
+        """The sigmoid of convolution and bias, [..., C_in] -> [..., C_out]; weights prepared."""
+        return tf.sigmoid(tf.nn.bias_add(convolve(maps, kernel, self._dilation), bias))
 
     def input_gradient(self, output_gradient, kernel):
-        """The gradient of `apply` to its maps."""
+        """The gradient of the convolution to its maps."""
         return convolve(output_gradient, transposed_kernel(kernel), self._dilation)
 
     def kernel_gradient(self, maps, output_gradients):
-        """The gradient of `apply` to its prepared kernel, summed over steps [T, ...]."""
+        """The gradient of the convolution to its prepared kernel, from all steps [T, ...]."""
         size = self._kernel_size
         return kernel_gradient(
             tf.reshape(maps, [-1, *maps.shape[2:]]),
@@ -85,9 +92,10 @@ class DirectConvolution(StepConvolution):
 
 
 class SpectralConvolution(StepConvolution):
-    """Products of Fourier transforms; layout [P, N * d * d, C] with P = H * W / (d * d) pixels.
+    """Products of Fourier transforms; layout [P, C, N * d * d] with P = H * W / (d * d) pixels.
 
-    All of it is matrix products: see `spectral_matrices.py`. A prepared kernel is [R, C_in, C_out].
+    All of it is matrix products: see `spectral_matrices.py`. A prepared kernel is [R, C_out, C_in].
+    With the images last, channels are split and concatenated in long runs.
 
     Args:
         height: H of the maps.
@@ -97,6 +105,8 @@ class SpectralConvolution(StepConvolution):
         dtype: of the maps.
     """
 
+    channel_axis = -2
+
     def __init__(self, height, width, kernel_size, dilation=1, dtype=tf.float32):
         super().__init__(height, width, kernel_size, dilation)
         matrices = spectral_matrices(*self._phase_size, kernel_size, self._dilation)
@@ -104,39 +114,56 @@ class SpectralConvolution(StepConvolution):
             tf.constant(matrix, dtype) for matrix in matrices
         )
 
+    @property
+    def num_pixels(self):
+        """P."""
+        return math.prod(self._phase_size)
+
+    @property
+    def has_phases(self):
+        """Whether d > 1 phases of the images lie in the batch."""
+        return self._num_phases > 1
+
     def from_images(self, images):
         """[..., N, H, W, C] -> maps in this class's layout, with the same further leading axes."""
-        maps = self._split_phases(images, [1, 3, 0, 2, 4, 5])
-        num_pixels = math.prod(self._phase_size)
-        return tf.reshape(maps, [*images.shape[:-4], num_pixels, -1, images.shape[-1]])
+        maps = self._split_phases(images, [1, 3, 5, 0, 2, 4])
+        return tf.reshape(maps, [*images.shape[:-4], self.num_pixels, images.shape[-1], -1])
 
     def to_images(self, maps):
         """The inverse of `from_images`."""
         leading, phases = maps.shape[:-3], self._num_phases
-        sizes = [*self._phase_size, -1, phases, phases, maps.shape[-1]]
-        return self._merge_phases(tf.reshape(maps, [*leading, *sizes]), leading, [2, 0, 3, 1, 4, 5])
+        sizes = [*self._phase_size, maps.shape[-2], -1, phases, phases]
+        return self._merge_phases(tf.reshape(maps, [*leading, *sizes]), leading, [3, 0, 4, 1, 5, 2])
 
     def prepare(self, kernel):
-        """[k, k, C_in, C_out] -> [R, C_in, C_out]."""
-        flat = tf.reshape(kernel, [-1, *kernel.shape[2:]])
-        return _over_first_axis(self._kernel_analysis, flat)
+        """[k, k, C_in, C_out] -> [R, C_out, C_in]."""
+        kernel = tf.transpose(kernel, [0, 1, 3, 2])
+        return _over_first_axis(self._kernel_analysis, tf.reshape(kernel, [-1, *kernel.shape[2:]]))
 
-    def apply(self, maps, kernel):
-        """Maps [P, N, C_in] and a prepared kernel -> [P, N, C_out]."""
-        products = tf.matmul(_over_first_axis(self._analysis, maps), kernel)
-        return _over_first_axis(self._synthesis, products)
+    def prepare_bias(self, bias, maps):
+        """[C_out] -> the bias as `sigmoid` takes it, for maps like these."""
+        # One bias a column of the last matrix product: so TensorFlow computes bias and sigmoid in
+        # that product's epilogue.
+        return tf.repeat(bias, tf.shape(maps)[-1])
+
+    def sigmoid(self, maps, kernel, bias):
+        """The sigmoid of convolution and bias, [P, C_in, N] -> [P, C_out, N]; weights prepared."""
+        products = tf.matmul(kernel, _over_first_axis(self._analysis, maps))
+        flat = tf.matmul(self._synthesis, tf.reshape(products, [products.shape[0], -1]))
+        outputs = tf.sigmoid(tf.nn.bias_add(flat, bias))
+        return tf.reshape(outputs, [flat.shape[0], kernel.shape[1], -1])
 
     def input_gradient(self, output_gradient, kernel):
-        """The gradient of `apply` to its maps."""
+        """The gradient of the convolution to its maps."""
         products = _over_first_axis(self._synthesis, output_gradient, transpose=True)
-        products = tf.matmul(products, kernel, transpose_b=True)
+        products = tf.matmul(kernel, products, transpose_a=True)
         return _over_first_axis(self._analysis, products, transpose=True)
 
     def kernel_gradient(self, maps, output_gradients):
-        """The gradient of `apply` to its prepared kernel, summed over steps [T, P, N, C]."""
+        """The gradient of the convolution to its prepared kernel, from all steps [T, P, C, N]."""
         inputs = _over_first_axis(self._analysis, _fold_steps(maps))
         outputs = _over_first_axis(self._synthesis, _fold_steps(output_gradients), transpose=True)
-        return tf.matmul(inputs, outputs, transpose_a=True)
+        return tf.matmul(outputs, inputs, transpose_b=True)
 
 
 def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
@@ -175,13 +202,13 @@ def _behind(leading, axes):
 
 
 def _fold_steps(sequence):
-    """[T, P, N, C] -> [P, T * N, C]."""
-    _, num_pixels, _, channels = sequence.shape
-    return tf.reshape(tf.transpose(sequence, [1, 0, 2, 3]), [num_pixels, -1, channels])
+    """[T, P, C, N] -> [P, C, T * N]."""
+    _, num_pixels, channels, _ = sequence.shape
+    return tf.reshape(tf.transpose(sequence, [1, 2, 0, 3]), [num_pixels, channels, -1])
 
 
 def _over_first_axis(matrix, maps, transpose=False):
-    """Multiplies the first axis of [P, N, C] by a matrix [R, P], or by the transpose of [P, R]."""
+    """Multiplies the first axis of [P, C, N] by a matrix [R, P], or by the transpose of [P, R]."""
     num_outputs = matrix.shape[1 if transpose else 0]
     products = tf.matmul(matrix, tf.reshape(maps, [maps.shape[0], -1]), transpose_a=transpose)
-    return tf.reshape(products, [num_outputs, -1, maps.shape[-1]])
+    return tf.reshape(products, [num_outputs, maps.shape[1], -1])
