@@ -53,6 +53,8 @@ INSTALL_REQUIRES = [
     "tensorflow-probability>=0.25,<0.26",
     # Only because TensorFlow Probability imports it; nothing here does.
     "tf-keras>=2.21,<2.22",
+    # Progress bars.
+    "tqdm>=4.60",
 ]
 
 EXTRAS_REQUIRE = {

@@ -1,10 +1,9 @@
 """Scores a training directory's model on a data set."""
 
-import dataclasses
-
-from tf_marscf.data import evaluation_pipeline, load_configured_dataset
+from tf_marscf.data import evaluation_pipeline
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
-from tf_marscf.run_config import DataConfig, RunConfig
+from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
+from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoints import restore_model
 
 _DEFAULT_BATCH_SIZE = 100
@@ -29,24 +28,7 @@ class EvaluationRun:
         config = RunConfig.load(train_dir)
         training = config.training or {}
         self._default_batch_size = training.get("evaluation_batch_size", _DEFAULT_BATCH_SIZE)
-        data = config.data
-        if dataset is not None and (data is None or dataset != data.name):
-            data = DataConfig(name=dataset, num_channels=config.model.image_shape[2])
-        if data is None:
-            raise ValueError(
-                "`dataset` must be given: the weights in this directory were imported, and its "
-                "config names no data set; got None."
-            )
-        if data_dir is not None:
-            data = dataclasses.replace(data, data_dir=data_dir)
-        self._dataset = load_configured_dataset(data)
-        expected = (config.model.image_shape, config.pixels.num_grey_levels)
-        if (self._dataset.image_shape, self._dataset.num_grey_levels) != expected:
-            raise ValueError(
-                f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
-                f"levels; {data.name} has {self._dataset.image_shape} with "
-                f"{self._dataset.num_grey_levels}."
-            )
+        self._dataset = load_evaluated_dataset(config, dataset, data_dir)
         self._images_distribution = restore_model(config, train_dir, which)
 
     def run(self, split="test", batch_size=None, num_samples=1, seed=0):
