@@ -58,6 +58,9 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
+    # The original Inception network, for FID that compares with published figures; it brings
+    # PyTorch.
+    "fidelity": ["torch-fidelity>=0.4,<0.5"],
     "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     # Requests that warm up TensorFlow Serving, and its client.
     "serving": ["tensorflow-serving-api>=2.21,<2.22"],

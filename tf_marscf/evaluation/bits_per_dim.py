@@ -36,6 +36,7 @@ class BitsPerDim:
     def to_dict(self):
         """A dict that JSON can hold."""
         content = dataclasses.asdict(self)
+        content["log_det_by_level"] = list(self.log_det_by_level)
         return {"bits_per_dim": content.pop("mean")} | content
 
     def __str__(self):

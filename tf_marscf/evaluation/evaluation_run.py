@@ -75,6 +75,7 @@ class Evaluation:
         bits_per_dim: a `BitsPerDim`.
         quality: a `SampleQuality`, or None.
         quality_config: its `QualityConfig`, or None.
+        feature_input: what became of images before their features were extracted, or None.
         json_path: the file that holds all of this.
     """
 
@@ -85,16 +86,17 @@ class Evaluation:
     bits_per_dim: BitsPerDim
     quality: SampleQuality | None
     quality_config: QualityConfig | None
+    feature_input: str | None
     json_path: str
 
     def to_dict(self):
         """A dict that JSON can hold."""
         quality = None
         if self.quality is not None:
-            config = dataclasses.asdict(self.quality_config)
             quality = self.quality.to_dict() | {
-                "reference_split": config["reference_split"],
-                "temperature": config["temperature"],
+                "feature_input": self.feature_input,
+                "reference_split": self.quality_config.reference_split,
+                "temperature": self.quality_config.temperature,
             }
         return {
             "dataset": self.dataset,
@@ -295,11 +297,11 @@ def write_evaluation(
     check_sampling_arguments(num_samples=num_samples, seed=seed)
     run = EvaluationRun(train_dir, which, dataset, data_dir)
     run.images_of(split)
-    extractor = None
+    extractor, feature_input = None, None
     if quality is not None:
         run.images_of(quality.reference_split, "reference_split")
         extractor = make_extractor()
-        described = extractor.describe_input(run.dataset.image_shape)
+        feature_input = extractor.describe_input(run.dataset.image_shape)
     bits_per_dim = run.run(split, batch_size, num_samples, seed)
     report(
         f"{split} bits/dim {bits_per_dim} "
@@ -308,7 +310,7 @@ def write_evaluation(
     report(f"terms: {bits_per_dim.terms_line()}")
     measured = None
     if quality is not None:
-        report(f"features: {extractor.name}; images {described}")
+        report(f"features: {extractor.name}; images {feature_input}")
         measured = run.quality(extractor, quality, seed, progress)
         for line in measured.lines():
             report(line)
@@ -323,6 +325,7 @@ def write_evaluation(
         bits_per_dim=bits_per_dim,
         quality=measured,
         quality_config=quality,
+        feature_input=feature_input,
         json_path=os.fspath(json_path),
     )
     write_json(json_path, evaluation.to_dict())

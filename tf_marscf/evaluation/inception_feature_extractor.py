@@ -14,12 +14,13 @@ _WEIGHTS_HASH = "6726825d"  # The name holds the start of the file's SHA-256.
 _FEATURES, _LOGITS = "2048", "logits_unbiased"
 _PROBE_TIMEOUT_SECONDS = 5.0
 
+_WEIGHTS_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{WEIGHTS_FILE}"
+
 HINT = (
     "FID, KID and Inception score that compare with published figures need torch-fidelity "
-    "(pip install 'tf_marscf[fidelity]') and the original Inception weights, "
-    f"--inception_weights=FILE: the file {WEIGHTS_FILE} of torch-fidelity's release v0.2.0 on "
-    "GitHub, which its documentation names under `feature_extractor_weights_path`. "
-    "--feature_extractor=PATH takes any Keras model or SavedModel instead."
+    "(pip install 'tf_marscf[fidelity]') and the original Inception weights: pass "
+    f"--inception_weights=FILE, with the file that torch-fidelity names, {_WEIGHTS_URL} . Or pass "
+    "--feature_extractor=PATH, any Keras model or SavedModel."
 )
 
 

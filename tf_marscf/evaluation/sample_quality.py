@@ -55,7 +55,8 @@ class SampleQuality:
         if self.fid is not None:
             lines.append(f"FID {self.fid:.3f} ({against})")
         if self.kid is not None:
-            blocks = f"{self.kid.num_blocks} blocks of {self.kid.block_size}"
+            plural = "" if self.kid.num_blocks == 1 else "s"
+            blocks = f"{self.kid.num_blocks} block{plural} of {self.kid.block_size}"
             lines.append(f"KID {self.kid} ({against}; {blocks})")
         if self.inception_score is not None:
             splits = f"{self.inception_score.num_splits} splits"
