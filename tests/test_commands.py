@@ -52,9 +52,6 @@ def test_evaluate_prints_a_line_a_result_and_writes_them(train_dir, tmp_path):
     ("script", "arguments", "expected"),
     [
         ("sample.py", ["--temperature=nan"], "`temperature` must be finite and >= 0; got nan"),
-        ("sample.py", ["--num_samples=0"], "num_samples"),
-        ("sample.py", ["--format=npz", "--output=x.png"], "`output` must end with '.npz'"),
-        ("evaluate.py", ["--metrics=psnr"], "`metrics` must be some of"),
         ("evaluate.py", ["--metrics=fid", "--inception_weights=missing"], "--inception_weights"),
     ],
 )
@@ -67,24 +64,21 @@ def test_wrong_flags_of_sample_and_evaluate_end_with_status_2(
 
 
 @pytest.mark.slow
-def test_sample_formats(train_dir, tmp_path):
-    directory, archive = tmp_path / "samples", tmp_path / "samples.npz"
-    for output_format, output in (("png", directory), ("npz", archive)):
-        process = run_command(
-            "sample.py", f"--train_dir={train_dir}", f"--format={output_format}",
-            f"--output={output}", "--num_samples=5", "--batch_size=2",
-        )  # fmt: skip
-        assert process.returncode == 0, process.stderr
-        assert "100%" in process.stderr
-        assert f"are in {output}" in process.stdout
-        numbers = json.loads((tmp_path / "samples.json").read_text())
-        assert numbers["num_finite"] + numbers["num_non_finite"] == numbers["num_samples"] == 5
-    assert len(list(directory.iterdir())) == len(np.load(archive)["images"])
-    again = run_command(
-        "sample.py", f"--train_dir={train_dir}", "--format=png", f"--output={directory}"
-    )
+def test_samples_as_files_are_not_mixed_with_others(train_dir, tmp_path):
+    directory = tmp_path / "samples"
+    arguments = [f"--train_dir={train_dir}", "--format=png", f"--output={directory}"]
+    process = run_command("sample.py", *arguments, "--num_samples=5", "--batch_size=2")
+    assert process.returncode == 0, process.stderr
+    assert "100%" in process.stderr
+    assert f"are in {directory}" in process.stdout
+    numbers = json.loads((tmp_path / "samples.json").read_text())
+    files = sorted(directory.iterdir())
+    assert numbers["num_finite"] == len(files)
+    assert numbers["num_finite"] + numbers["num_non_finite"] == numbers["num_samples"] == 5
+    again = run_command("sample.py", *arguments)
     assert again.returncode == 2
     assert "`output` must be a new or empty directory" in error_line(again)
+    assert sorted(directory.iterdir()) == files
 
 
 @pytest.mark.slow
