@@ -1,8 +1,6 @@
 #!/usr/bin/env python
 """Scores a trained model: `python bin/evaluate.py --train_dir=runs/digits`."""
 
-import functools
-
 from absl import flags
 
 from tf_marscf import command_line
@@ -54,11 +52,8 @@ flags.DEFINE_enum("progress", "bar", ["bar", "none"], "What is shown while sampl
 def main():
     """Prints one line a result."""
     values = flags.FLAGS
-    from tf_marscf.evaluation.evaluation_run import (
-        QualityConfig,
-        make_feature_extractor,
-        write_evaluation,
-    )
+    from tf_marscf.evaluation.evaluation_report import write_evaluation
+    from tf_marscf.evaluation.quality_config import QualityConfig
 
     quality = None
     if values.metrics:
@@ -69,6 +64,10 @@ def main():
             reference_split=values.reference_split,
             temperature=values.temperature,
             kid_block_size=values.kid_block_size,
+            inception_weights=values.inception_weights,
+            feature_extractor=values.feature_extractor,
+            feature_layer=values.feature_layer,
+            pixel_range=values.pixel_range,
         )
     evaluation = command_line.checked(
         write_evaluation,
@@ -81,13 +80,6 @@ def main():
         num_samples=values.num_samples,
         seed=values.seed,
         quality=quality,
-        make_extractor=functools.partial(
-            make_feature_extractor,
-            values.inception_weights,
-            values.feature_extractor,
-            values.feature_layer,
-            values.pixel_range,
-        ),
         json_path=values.json,
         progress=values.progress == "bar",
     )

@@ -14,9 +14,10 @@ import tf_marscf
 from tf_marscf.errors import RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.bits_per_dim_figure import draw_bits_per_dim_terms
-from tf_marscf.evaluation.evaluation_run import QualityConfig, write_evaluation
+from tf_marscf.evaluation.evaluation_report import write_evaluation
 from tf_marscf.evaluation.figures import render_png
 from tf_marscf.evaluation.image_figure import draw_image_blocks, image_figure_size
+from tf_marscf.evaluation.quality_config import QualityConfig
 
 
 @pytest.fixture(scope="module", name="distribution")

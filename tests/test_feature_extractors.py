@@ -11,9 +11,9 @@ from scipy.special import softmax
 from small_extractors import small_classifier
 
 from tf_marscf.errors import RunError
-from tf_marscf.evaluation.evaluation_run import make_feature_extractor
 from tf_marscf.evaluation.inception_feature_extractor import InceptionFeatureExtractor
 from tf_marscf.evaluation.keras_feature_extractor import KerasFeatureExtractor
+from tf_marscf.evaluation.quality_config import QualityConfig
 
 
 def random_images(count=5, size=8, channels=1):
@@ -129,11 +129,18 @@ def test_what_is_no_model_of_images_is_refused(tmp_path):
             KerasFeatureExtractor(tmp_path / "vectors.keras", pixel_range=pixel_range)
 
 
-def test_flags_that_contradict_each_other_are_refused(tmp_path):
+def test_config_makes_the_extractor_that_it_describes(saved):
+    path, _ = saved(small_classifier())
+    config = QualityConfig(
+        feature_extractor=path, feature_layer="embedding", pixel_range=["-1", "1"]
+    )
+    extractor = config.make_extractor()
+    assert extractor.describe_input((8, 8, 1)) == "grey levels mapped to [-1, 1]"
+    assert extractor(random_images()).features.shape == (5, 4)
     with pytest.raises(ValueError, match="only one of"):
-        make_feature_extractor("weights.pth", "model.keras")
-    with pytest.raises(ValueError, match="`layer` must be None without `feature_extractor`"):
-        make_feature_extractor(layer="embedding")
+        QualityConfig(inception_weights="weights.pth", feature_extractor="model.keras")
+    with pytest.raises(ValueError, match="`feature_layer` must be None without"):
+        QualityConfig(feature_layer="embedding")
 
 
 def test_missing_weights_are_named_before_anything_is_imported(tmp_path):
@@ -244,6 +251,7 @@ def test_no_weights_and_no_network_say_what_to_provide(fake_torch, tmp_path):
     assert fake_torch == [None]
 
 
+@pytest.mark.slow
 def test_figures_agree_with_those_of_torch_fidelity(tmp_path):
     """With random weights: the statistics are the same whatever the network."""
     torch = pytest.importorskip("torch")
@@ -252,7 +260,7 @@ def test_figures_agree_with_those_of_torch_fidelity(tmp_path):
     from tf_marscf.evaluation.sample_stream import SampleBatch
 
     weights = random_inception_weights(torch, tmp_path / "weights.pth")
-    pixels = [random_images(16, channels=3), random_images(32, channels=3)[16:] // 2]
+    pixels = [random_images(8, channels=3), random_images(16, channels=3)[8:] // 2]
 
     class Images(torch.utils.data.Dataset):
         def __init__(self, images):
@@ -266,14 +274,14 @@ def test_figures_agree_with_those_of_torch_fidelity(tmp_path):
 
     expected = torch_fidelity.calculate_metrics(
         input1=Images(pixels[0]), input2=Images(pixels[1]), cuda=False, fid=True, kid=True,
-        isc=True, kid_subset_size=16, kid_subsets=1, isc_splits=2, samples_shuffle=False,
+        isc=True, kid_subset_size=8, kid_subsets=1, isc_splits=2, samples_shuffle=False,
         feature_extractor_weights_path=str(weights), save_cpu_ram=True, verbose=False,
     )  # fmt: skip
     batches = [
-        SampleBatch(pixels[0][start : start + 5], np.arange(5), 0) for start in range(0, 16, 5)
+        SampleBatch(pixels[0][start : start + 5], np.arange(5), 0) for start in range(0, 8, 5)
     ]
     found = evaluate_sample_quality(
-        InceptionFeatureExtractor(weights), batches, 16, [pixels[1]], 16, num_splits=2
+        InceptionFeatureExtractor(weights), batches, 8, [pixels[1]], 8, num_splits=2
     )
     assert found.fid == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
     assert found.kid.mean == pytest.approx(expected["kernel_inception_distance_mean"], rel=1e-4)

@@ -91,13 +91,13 @@ def test_grid_stands_beside_real_images(train_dir, tmp_path, capsys):
     assert (summary.num_finite, summary.num_real_images) == (5, 5)
     assert "5 samples (left), beside 5 test images of digits (right)" in str(summary)
     grid = read_png(path)
-    # Images are enlarged four times, with 2 white pixels around each; blocks are 16 apart.
-    right = grid[2:34, 3 * 34 + 2 + 16 + 2 :][:, :32, 0]
+    # Images are enlarged eight times, with 2 white pixels around each; blocks are 16 apart.
+    right = grid[2:66, 3 * 66 + 2 + 16 + 2 :][:, :64, 0]
     real = collect_images(load_dataset("digits").test, 1)[0, :, :, 0]
-    np.testing.assert_array_equal(right[::4, ::4], np.rint(real * (255 / 16)))
+    np.testing.assert_array_equal(right[::8, ::8], np.rint(real * (255 / 16)))
     samples = draw_samples(tf_marscf.load(train_dir), 5, seed=2)
     np.testing.assert_array_equal(
-        grid[2:34:4, 2:34:4, 0], np.rint(samples[0, :, :, 0] * (255 / 16))
+        grid[2:66:8, 2:66:8, 0], np.rint(samples[0, :, :, 0] * (255 / 16))
     )
     numbers = json.loads((tmp_path / "grid.json").read_text())
     assert numbers == summary.to_dict()
@@ -112,7 +112,7 @@ def test_without_data_the_grid_stands_alone_and_a_line_says_why(train_dir, tmp_p
     error = capsys.readouterr().err
     assert error.startswith("warning: no real images beside the samples: `dataset` must be given")
     assert len(error.splitlines()) == 1
-    assert read_png(path).shape == (2 * 34 + 2, 2 * 34 + 2, 1)
+    assert read_png(path).shape == (2 * 66 + 2, 2 * 66 + 2, 1)
     with pytest.raises(ValueError, match="`dataset` must be given"):
         write_samples(train_dir, path, num_samples=4, beside_real=True)
 

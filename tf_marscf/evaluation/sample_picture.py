@@ -3,7 +3,7 @@
 from tf_marscf.evaluation.image_grid import save_comparison_grid, save_image_grid
 from tf_marscf.evaluation.sample_stream import draw_samples
 
-_MIN_PICTURE_HEIGHT = 32  # Smaller images are enlarged to about this many pixels.
+_MIN_PICTURE_HEIGHT = 64  # Smaller images are enlarged, by a whole factor, to at most this height.
 
 
 def save_sample_picture(path, images_distribution, real_images=None, *, seed=0, **kwargs):
