@@ -53,6 +53,20 @@ def split_seed(seed, count):
     return tf.unstack(tf.random.split(stateless_seed(seed), count, alg=_ALGORITHM), num=count)
 
 
+def fold_in(seed, number):
+    """The seed of one of many numbered draws, a function of the seed and the number alone.
+
+    Args:
+        seed: as of `stateless_seed`.
+        number: integer or scalar int32 tensor.
+
+    Returns:
+        A [2] int32 tensor.
+    """
+    number = tf.cast(number, tf.int32)
+    return tf.random.fold_in(stateless_seed(seed), number, alg=_ALGORITHM)
+
+
 def stateless_uniform(shape, seed, dtype):
     """Uniform noise in [0, 1): the same with and without XLA, on CPUs and GPUs.
 
