@@ -1,4 +1,4 @@
-"""Which models a benchmark compares, and the architecture of the first: checked, without TensorFlow."""
+"""Which models a benchmark compares, and the architecture of the first of them."""
 
 import dataclasses
 import math

@@ -6,10 +6,13 @@
 - TFP's bijector cache is keyed by the tensor. In eager mode, a value that was computed before a
   weight changed, or outside of a gradient tape, comes back as it was. `log_prob` must be called
   inside of a `tf.function`, or each time with a tensor of its own.
+- `tfb.Glow` takes batches of statically known size only: with an unknown one its `Reshape` joins
+  int32 and int64 sizes, and TensorFlow refuses ("Tensors in list passed to 'values' of 'ConcatV2'
+  Op have types [int32, int64] that don't all match").
 - ActNorm of `tfb.Glow` is set from the first batch that passes through it, in either direction:
   `initialize` must come first.
-- `tfd.PixelCNN` masks its kernels by constraints, which only an optimizer of tf_keras applies, after
-  a step. A new one looks at all pixels; the masks are applied here at once.
+- `tfd.PixelCNN` masks its kernels by constraints, which only an optimizer of tf_keras applies, and
+  only after a step. A new one looks at all pixels; the masks are applied here at once.
 - `use_weight_norm` of `tfd.PixelCNN` "works only in Eager mode", and is off.
 - Neither takes a seed for its initial weights; `tf_keras.utils.set_random_seed` sets them.
 """
