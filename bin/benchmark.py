@@ -6,6 +6,7 @@ sampling  seconds of a batch of samples against the size of the images, beside o
 density   held-out bits/dim against seconds and steps of training, beside other models
 """
 
+import functools
 import json
 import sys
 
@@ -18,6 +19,10 @@ from tf_marscf.evaluation.density_benchmark_config import DensityBenchmarkConfig
 from tf_marscf.evaluation.sampling_benchmark_config import SamplingBenchmarkConfig
 
 _STRING, _INTEGER, _FLOAT = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_float
+
+
+# Lines are seen as they come, also through a pipe: the benchmarks take minutes.
+print_line = functools.partial(print, flush=True)
 
 
 def _list(name, default, text):
@@ -141,7 +146,7 @@ def sampling():
     )
     from tf_marscf.evaluation.sampling_benchmark import SamplingBenchmark
 
-    command_line.checked(SamplingBenchmark, config, flags.FLAGS.output_dir).run()
+    command_line.checked(SamplingBenchmark, config, flags.FLAGS.output_dir).run(print_line)
 
 
 def density():
@@ -155,7 +160,7 @@ def density():
 
     # The networks of tfb.Glow take no seed of their own.
     tf_keras.utils.set_random_seed(config.seed)
-    command_line.checked(DensityBenchmark, config, flags.FLAGS.output_dir).run()
+    command_line.checked(DensityBenchmark, config, flags.FLAGS.output_dir).run(print_line)
 
 
 # Flags are defined for the chosen one only: a flag of another is an error, not ignored.

@@ -1,5 +1,6 @@
 """Trains any density of images in one way, with a clock that runs while it trains and no longer."""
 
+import itertools
 import math
 import time
 
@@ -42,9 +43,10 @@ class ComparisonTrainer:
         self.stopped = None
         self._config = config
         self._pixels = Dequantized(model.distribution, dataset.num_grey_levels)
-        self._batches = iter(training_pipeline(dataset.train, config.batch_size, config.seed))
+        batches = iter(training_pipeline(dataset.train, config.batch_size, config.seed))
+        first = next(batches)
+        self._batches = itertools.chain([first], batches)
         self._evaluation_batches = evaluation_pipeline(evaluation_images, _EVALUATION_BATCH_SIZE)
-        first = next(iter(training_pipeline(dataset.train, config.batch_size, config.seed)))
         model.initialize(self._pixels.dequantize(first, seed=config.seed))
         self._optimizer = keras.optimizers.Adamax(
             WarmUpSchedule(config.learning_rate, config.batch_size, config.warm_up_images)
@@ -55,6 +57,7 @@ class ComparisonTrainer:
         )
         # Traced for two batch sizes: `tfb.Glow` fails where the size is unknown.
         self._score = tf.function(lambda pixels, seed: self._pixels.bits_per_dim(pixels, seed=seed))
+        self._run_and_undo(first)
 
     def _train_step(self, pixels, step):
         """One step; raises `InvalidArgumentError` before a weight becomes NaN or infinite."""
