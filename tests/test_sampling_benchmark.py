@@ -88,8 +88,10 @@ def test_files_hold_the_numbers_of_all_models(tmp_path):
     lines = []
     result = SamplingBenchmark(config, tmp_path).run(lines.append)
 
-    assert json.loads((tmp_path / "sampling.json").read_text()) == json.loads(json.dumps(result))
-    assert result["config"]["sizes"] == (8, 16)
+    assert json.loads((tmp_path / "sampling.json").read_text()) == result
+    assert result["config"]["sizes"] == [8, 16]
+    assert result["command"].startswith("python bin/benchmark.py sampling --num_steps=1 ")
+    assert "--sizes=8,16 " in result["command"]
     assert result["machine"]["tensorflow"].startswith("2.21")
     with open(tmp_path / "sampling.csv", encoding="utf-8") as file:
         table = list(csv.DictReader(file))

@@ -1,10 +1,14 @@
 """Held-out bits/dim against seconds and against steps of training, of several models."""
 
-import dataclasses
 import math
 
 from tf_marscf.data import load_configured_dataset
-from tf_marscf.evaluation.benchmark_output import check_output_dir, write_benchmark
+from tf_marscf.evaluation.benchmark_output import (
+    benchmark_command,
+    check_output_dir,
+    config_dict,
+    write_benchmark,
+)
 from tf_marscf.evaluation.comparison_config import MODEL_LABELS
 from tf_marscf.evaluation.comparison_models import matched_models
 from tf_marscf.evaluation.comparison_trainer import ComparisonTrainer
@@ -60,11 +64,11 @@ class DensityBenchmark:
             report: called with each line of a table.
 
         Returns:
-            What the JSON file holds, a dict: "benchmark", "config", "machine", "data" (a dict of
-            "image_shape", "num_grey_levels", "num_train_images", "num_evaluation_images") and
-            "rows", one an evaluation, with the entries of `COLUMNS`. "bits_per_dim" is the mean
-            over images, "standard_error" from the spread between them; "stopped" is None, or why
-            the training of the model ended before its budget.
+            What the JSON file holds, a dict: "benchmark", "command", "config", "machine", "data" (a
+            dict of "image_shape", "num_grey_levels", "num_train_images" and
+            "num_evaluation_images") and "rows", one an evaluation, with the entries of `COLUMNS`.
+            "bits_per_dim" is the mean over images, "standard_error" from the spread between them;
+            "stopped" is None, or why the training of the model ended before its budget.
 
         Raises:
             RunError: if a held-out image's bits/dim is not finite.
@@ -82,7 +86,8 @@ class DensityBenchmark:
             report(_table_line(rows[-1]))
         result = {
             "benchmark": "density",
-            "config": dataclasses.asdict(config),
+            "command": benchmark_command("density", config),
+            "config": config_dict(config),
             "machine": machine_facts(),
             "data": {
                 "image_shape": list(dataset.image_shape),

@@ -1,6 +1,5 @@
 """Seconds of a batch of samples against the size of the images: Fig. 7 of mAR-SCF."""
 
-import dataclasses
 import math
 import statistics
 import time
@@ -8,7 +7,12 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.evaluation.benchmark_output import check_output_dir, write_benchmark
+from tf_marscf.evaluation.benchmark_output import (
+    benchmark_command,
+    check_output_dir,
+    config_dict,
+    write_benchmark,
+)
 from tf_marscf.evaluation.comparison_config import MODEL_LABELS
 from tf_marscf.evaluation.comparison_models import matched_models
 from tf_marscf.evaluation.machine_facts import machine_facts
@@ -80,10 +84,10 @@ class SamplingBenchmark:
             report: called with each line of a table.
 
         Returns:
-            What the JSON file holds, a dict: "benchmark", "config", "machine", "growth_exponents"
-            (see `growth_exponents`) and "rows", one a model and size. A row has the entries of
-            `COLUMNS` and "seconds", all timed batches. "skipped" is None, or why there are none;
-            then the statistics are None.
+            What the JSON file holds, a dict: "benchmark", "command", "config", "machine",
+            "growth_exponents" (see `growth_exponents`) and "rows", one a model and size. A row has
+            the entries of `COLUMNS` and "seconds", all timed batches. "skipped" is None, or why
+            there are none; then the statistics are None.
         """
         report(_table_line(None))
         rows = []
@@ -98,7 +102,8 @@ class SamplingBenchmark:
             report("growth of the time, as a power of N: " + ", ".join(texts))
         result = {
             "benchmark": "sampling",
-            "config": dataclasses.asdict(self._config),
+            "command": benchmark_command("sampling", self._config),
+            "config": config_dict(self._config),
             "machine": machine_facts(),
             "growth_exponents": exponents,
             "rows": rows,
