@@ -44,14 +44,11 @@ def test_density_prints_a_table_and_names_its_files(tmp_path):
         "--prior_num_layers=1 --max_images=40 --batch_size=16 --num_training_steps=2 "
         "--evaluate_every=2 --models=mar,gaussian"
     ).split()
-    outputs = []
-    for name in ("first", "second"):
-        process = run_command("benchmark.py", *arguments, f"--output_dir={tmp_path / name}")
-        assert process.returncode == 0, process.stderr
-        outputs.append(process.stdout.splitlines())
-    assert outputs[0][0].endswith("held-out bits/dim")
+    process = run_command("benchmark.py", *arguments, f"--output_dir={tmp_path}")
+    assert process.returncode == 0, process.stderr
+    lines = process.stdout.splitlines()
+    assert lines[0].endswith("held-out bits/dim")
+    assert len(lines) == 1 + 2 * 2 + 1
     for ending in ("json", "csv", "png"):
-        path = tmp_path / "first" / f"density.{ending}"
-        assert path.exists() and str(path) in outputs[0][-1]
-    scores = [[line.split()[-3:] for line in lines[1:-1]] for lines in outputs]
-    assert scores[0] == scores[1]
+        path = tmp_path / f"density.{ending}"
+        assert path.exists() and str(path) in lines[-1]

@@ -202,7 +202,7 @@ def _expectation(row, earlier_rows, limit):
     expected = growth * (earlier[-1]["mean_seconds"] or earlier[-1]["expected_seconds"])
     skipped = None
     if _LEAST_REPEATS * expected > limit or earlier[-1]["skipped"]:
-        skipped = f"a batch is expected to take {expected:.3g} s; max_seconds is {limit:g}"
+        skipped = f"a batch is expected to take {expected:,.1f} s; max_seconds is {limit:g}"
     return {"expected_seconds": expected, "skipped": skipped}
 
 

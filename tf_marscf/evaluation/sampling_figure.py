@@ -5,7 +5,13 @@ import math
 from tf_marscf.evaluation.comparison_config import MODEL_LABELS
 
 SIZE = (10.0, 4.6)
-_MARKERS = {"mar": "o", "gaussian": "s", "tfb_glow": "^", "pixel_cnn": "D"}
+# The squares are larger: what they mark often lies below the triangles.
+_MARKERS = {
+    "mar": {"marker": "o", "markersize": 5},
+    "gaussian": {"marker": "s", "markersize": 8},
+    "tfb_glow": {"marker": "^", "markersize": 5},
+    "pixel_cnn": {"marker": "D", "markersize": 5},
+}
 
 
 def draw_sampling_times(figure, result):
@@ -28,16 +34,14 @@ def draw_sampling_times(figure, result):
             [row["size"] for row in timed],
             [row["mean_seconds"] for row in timed],
             _deviations(timed),
-            marker=_MARKERS[kind],
-            markersize=5,
+            **_MARKERS[kind],
             capsize=3,
             label=MODEL_LABELS[kind],
         )
         steps.plot(
             [row["size"] for row in of_kind],
             [row["sequential_steps"] for row in of_kind],
-            marker=_MARKERS[kind],
-            markersize=5,
+            **_MARKERS[kind],
             linestyle="" if kind == "mar" else "-",
             color=line.lines[0].get_color(),
             zorder=3,
@@ -56,7 +60,7 @@ def draw_sampling_times(figure, result):
         ":",
     )
     seconds.set_ylabel(f"seconds for {config['batch_size']} samples")
-    seconds.set_title("Time of a batch")
+    seconds.set_title("Time of a batch (mean and standard deviation)")
     steps.set_ylabel("network passes, one after another")
     steps.set_title("Sequential steps of a sample")
     for axes in (seconds, steps):
@@ -88,5 +92,7 @@ def _dashed(axes, x, y, label, style="--"):
 def _skipped_texts(rows):
     for kind in dict.fromkeys(row["model"] for row in rows):
         of_kind = [row for row in rows if row["model"] == kind]
-        sizes = ", ".join(f"N = {row['size']} ({row['expected_seconds']:.3g} s)" for row in of_kind)
-        yield f"{MODEL_LABELS[kind]} not run at {sizes}: a batch was expected to take too long."
+        sizes = ", ".join(
+            f"N = {row['size']} ({row['expected_seconds']:,.0f} s)" for row in of_kind
+        )
+        yield f"{MODEL_LABELS[kind]} not run, because of the time expected for a batch: {sizes}"
