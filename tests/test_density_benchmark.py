@@ -10,6 +10,8 @@ from tf_marscf.evaluation.comparison_models import matched_models
 from tf_marscf.evaluation.comparison_trainer import ComparisonTrainer
 from tf_marscf.evaluation.density_benchmark import COLUMNS, DensityBenchmark
 from tf_marscf.evaluation.density_benchmark_config import DensityBenchmarkConfig
+from tf_marscf.evaluation.density_figure import draw_density_curves
+from tf_marscf.evaluation.figures import render_png
 
 SMALL = {
     "num_steps": 1,
@@ -59,6 +61,8 @@ def test_a_loss_that_is_not_finite_stops_training_before_a_weight_changes():
     others = [variable.numpy() for variable in trainer.model.trainable_variables[1:]]
     trainer.train(5)
     assert trainer.stopped == "loss or gradient not finite at step 2"
+    assert trainer.evaluate() == (None, None)
+    assert trainer.stopped == "bits/dim of 10 of 10 held-out images not finite"
     assert trainer.steps == 1
     for variable, value in zip(trainer.model.trainable_variables[1:], others, strict=True):
         np.testing.assert_array_equal(variable, value)
@@ -126,5 +130,9 @@ def test_files_hold_the_curves_of_all_models(tmp_path):
         assert [float(row["bits_per_dim"]) for row in written] == [
             row["bits_per_dim"] for row in rows
         ]
+    # A model that broke has a note in place of the rest of its curve.
+    whole = render_png(lambda figure: draw_density_curves(figure, result))
+    result["rows"][-1] |= {"bits_per_dim": None, "standard_error": None, "stopped": "not finite"}
+    assert render_png(lambda figure: draw_density_curves(figure, result)) != whole
     assert (tmp_path / "density.png").read_bytes().startswith(b"\x89PNG")
     assert lines[-1].startswith("wrote ")

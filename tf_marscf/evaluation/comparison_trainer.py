@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from tf_marscf.data import evaluation_pipeline, training_pipeline
 from tf_marscf.distributions import Dequantized
-from tf_marscf.errors import RunError
 from tf_marscf.stateless_seed import split_seed
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 
@@ -116,11 +115,11 @@ class ComparisonTrainer:
     def evaluate(self):
         """Bits/dim of the held-out images, with the same noise at each call.
 
-        Returns:
-            `(mean, standard error)`; the latter is None for a single image.
+        A value that is not finite ends the training for good; `stopped` says so.
 
-        Raises:
-            RunError: if an image's bits/dim is not finite.
+        Returns:
+            `(mean, standard error)`; the latter is None for a single image. Two times None where a
+            value is not finite.
         """
         values = tf.concat(
             [
@@ -132,10 +131,8 @@ class ComparisonTrainer:
         values = tf.cast(values, tf.float64).numpy()
         num_wrong = int((~tf.math.is_finite(values).numpy()).sum())
         if num_wrong:
-            raise RunError(
-                f"bits/dim of {num_wrong} of {len(values)} images is not finite with "
-                f"{self.model.name} after {self.steps} steps."
-            )
+            self.stopped = f"bits/dim of {num_wrong} of {len(values)} held-out images not finite"
+            return None, None
         if len(values) == 1:
             return float(values[0]), None
         return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))

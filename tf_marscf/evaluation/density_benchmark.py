@@ -68,10 +68,8 @@ class DensityBenchmark:
             dict of "image_shape", "num_grey_levels", "num_train_images" and
             "num_evaluation_images") and "rows", one an evaluation, with the entries of `COLUMNS`.
             "bits_per_dim" is the mean over images, "standard_error" from the spread between them;
-            "stopped" is None, or why the training of the model ended before its budget.
-
-        Raises:
-            RunError: if a held-out image's bits/dim is not finite.
+            "stopped" is None, or why the training of the model ended before its budget: a loss,
+            gradient or score that is not finite ("bits_per_dim" is None then for a score).
         """
         config, dataset = self._config, self._dataset
         evaluation_images = dataset.test.take(self._num_evaluation_images)
@@ -108,7 +106,7 @@ def _train_in_turns(trainers, config):
     yield from trainers
     max_steps = config.num_training_steps or math.inf
     max_seconds = config.training_seconds or math.inf
-    active = trainers
+    active = [trainer for trainer in trainers if not trainer.stopped]
     while active:
         for trainer in active:
             trainer.train(min(config.evaluate_every, max_steps - trainer.steps), max_seconds)
@@ -139,10 +137,12 @@ def _table_line(row):
     if row is None:
         names = f"{'model':<37}{'width':>6}{'parameters':>12}{'step':>7}{'seconds':>10}"
         return names + "  held-out bits/dim"
-    error = "" if row["standard_error"] is None else f" +- {row['standard_error']:.4f}"
-    stopped = f"  stopped: {row['stopped']}" if row["stopped"] else ""
+    score = "-" if row["bits_per_dim"] is None else f"{row['bits_per_dim']:.4f}"
+    if row["standard_error"] is not None:
+        score += f" +- {row['standard_error']:.4f}"
+    if row["stopped"]:
+        score += f"  stopped: {row['stopped']}"
     return (
         f"{MODEL_LABELS[row['model']]:<37}{row['width']:>6}{row['num_parameters']:>12,}"
-        f"{row['step']:>7}{row['training_seconds']:>10.1f}"
-        f"  {row['bits_per_dim']:.4f}{error}{stopped}"
+        f"{row['step']:>7}{row['training_seconds']:>10.1f}  {score}"
     )

@@ -21,7 +21,7 @@ def draw_density_curves(figure, result):
     notes = []
     for kind in result["config"]["models"]:
         of_kind = [row for row in result["rows"] if row["model"] == kind]
-        trained = [row for row in of_kind if row["step"] > 0]
+        trained = [row for row in of_kind if row["step"] > 0 and row["bits_per_dim"] is not None]
         label = f"{MODEL_LABELS[kind]}, {of_kind[-1]['num_parameters']:,} parameters"
         bits = [row["bits_per_dim"] for row in trained]
         errors = [row["standard_error"] or 0.0 for row in trained]
