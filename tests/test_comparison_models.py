@@ -106,10 +106,22 @@ def test_samples_are_images_and_differ_from_call_to_call(kind, request):
 def test_models_have_about_as_many_parameters(coupling):
     small = SMALL | {"num_blocks": 1, "num_components": 2, "coupling": coupling}
     config = ComparisonConfig(**(small | {"hidden_channels": 32}))
-    models = matched_models(config, (8, 8, 1), num_levels=1)
+    warnings = []
+    models = matched_models(config, (8, 8, 1), num_levels=1, report=warnings.append)
+    assert not warnings
     assert [model.kind for model in models] == list(config.models)
     for model in models:
         assert model.num_parameters == pytest.approx(models[0].num_parameters, rel=0.1)
+
+
+def test_a_count_that_cannot_be_matched_is_reported():
+    # Three hidden channels, with 681 parameters, come nearest to 765.
+    options = SMALL | {"hidden_channels": 1, "prior_hidden_channels": 1}
+    config = ComparisonConfig(**options, models=("mar", "tfb_glow"))
+    warnings = []
+    mar, glow = matched_models(config, (8, 8, 3), num_levels=1, report=warnings.append)
+    assert (mar.num_parameters, glow.num_parameters, glow.width) == (765, 681, 3)
+    assert warnings == ["tfb.Glow has 0.89 times the parameters of mAR-SCF."]
 
 
 def test_steps_of_a_sample():

@@ -25,6 +25,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_marscf.distributions import PixelScaling
+from tf_marscf.errors import warn
 from tf_marscf.evaluation.comparison_config import MODEL_LABELS
 from tf_marscf.evaluation.parameter_matching import matching_width
 from tf_marscf.flow import MarScf
@@ -33,6 +34,7 @@ tfb, tfd = tfp.bijectors, tfp.distributions
 
 # The small architecture in TFP's own documentation of `PixelCNN`.
 _PIXEL_CNN_OPTIONS = {"num_resnet": 1, "num_hierarchies": 2, "num_logistic_mix": 5}
+_TOLERANCE = 0.1
 
 
 class ComparisonModel(abc.ABC):
@@ -185,13 +187,15 @@ class TfpPixelCnnModel(ComparisonModel):
         """Nothing: without weight norm it has no data-dependent initialisation."""
 
 
-def matched_models(config, image_shape, num_levels):
-    """The models of a comparison, with about as many parameters as the first of them, "mar".
+def matched_models(config, image_shape, num_levels, report=warn):
+    """The models of a comparison, with about as many parameters as "mar" among them.
 
     Args:
         config: a `ComparisonConfig`.
         image_shape: (H, W, C).
         num_levels: L of all flows.
+        report: called with a warning for a model whose nearest count is more than 10 % away, which
+            happens where a narrow network can only grow by a large part of itself.
 
     Returns:
         A list of `ComparisonModel`, in the order of `config.models`.
@@ -221,6 +225,10 @@ def matched_models(config, image_shape, num_levels):
             mar.num_parameters,
             heads if kind == "gaussian" else 1,
         )
-        return builders[kind](width)
+        model = builders[kind](width)
+        ratio = model.num_parameters / mar.num_parameters
+        if abs(ratio - 1.0) > _TOLERANCE:
+            report(f"{model.name} has {ratio:.2f} times the parameters of {mar.name}.")
+        return model
 
     return [mar if kind == "mar" else matched(kind) for kind in config.models]
