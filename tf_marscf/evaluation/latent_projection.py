@@ -1,0 +1,246 @@
+"""The projection of latents to high density (mAR-SCF, Eq. 11)."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_marscf.errors import RunError
+from tf_marscf.evaluation.interpolated_points import InterpolatedPoints
+
+# Parts of the learning rate with which a point is tried again.
+_SMALLER_RATES = (0.1, 0.01)
+
+
+class LatentProjection:
+    """Moves points of linear paths to where the prior is denser (mAR-SCF, Eq. 11).
+
+        z* = argmin_z  d(z, z_lin) - lambda_1 log p(z) + lambda_2 min(d(g(z), x_A), d(g(z), x_B))
+
+    z is all latent maps of a point, g the decoder, and log p the prior's log-density of all levels
+    in nats: `sum_{i < L} log p(l_i | r_i) + log p(h_L)`, each r_i decoded from the levels below, in
+    the same pass as g(z). Log-dets have no part in it.
+
+    d is the squared Euclidean norm of the difference, a sum over all elements. Distance and
+    log-density then grow alike with the number of dimensions D, z* is the proximal point of
+    -lambda_1 log p (about `z_lin + lambda_1 / 2 * grad log p` for lambda_2 = 0), and lambdas in
+    [0.2, 0.5] mean the same for images of all sizes. `distance="euclidean"` is the plain norm, to
+    the letter of Eq. 11: it ends where |grad log p| is about 1 / lambda_1 whatever D is, although
+    |grad log p| grows with sqrt(D) at typical points, and so close to the mode for large images.
+
+    Adamax starts at z_lin. All points are one batch; the loss is the sum of their objectives and
+    Adamax keeps its state for each element, so that no point knows of another.
+
+    Of its iterates, a point becomes the one of the least objective among those whose log p(z) is
+    above log p(z_lin). Where there is none, the steps were too long for the prior's narrowest
+    directions: the point is projected again with a tenth and then a hundredth of the learning
+    rate. If that fails too it stays z_lin, and its log-density shows it.
+
+    Args:
+        model: a `MarScf`.
+        linear_latents: z_lin, a map a level, [B, T, H / 2^i, W / 2^i, C_i].
+        first_images: x_A, continuous [B, H, W, C].
+        second_images: x_B, likewise.
+    """
+
+    def __init__(self, model, linear_latents, first_images, second_images):
+        self._model = model
+        self._linear_latents = tuple(tf.convert_to_tensor(maps) for maps in linear_latents)
+        self._targets = (first_images, second_images)
+        self._latents = [tf.Variable(maps) for maps in self._linear_latents]
+        self._optimizer = keras.optimizers.Adamax()
+        self._optimizer.build(self._latents)
+        self._initial_state = [variable.numpy() for variable in self._optimizer.variables]
+        self._compiled_terms = tf.function(self._terms)
+        self._compiled_step = tf.function(self._step)
+
+    def objective(self, latents, config):
+        """The function that is minimised.
+
+        Args:
+            latents: z, shaped as `linear_latents`.
+            config: a `ProjectionConfig`.
+
+        Returns:
+            A tensor [B, T].
+        """
+        return _objective(self._terms(latents), config.lambda_1, config.lambda_2, config.distance)
+
+    def evaluate_linear(self):
+        """What the model says of the linear points.
+
+        Returns:
+            `InterpolatedPoints`.
+
+        Raises:
+            RunError: if a number is not finite, naming pair and point.
+        """
+        return self._evaluate(self._linear_latents)
+
+    def project(self, config, on_iteration=None):
+        """Projects all points.
+
+        Args:
+            config: a `ProjectionConfig`.
+            on_iteration: called without arguments after each of its iterations.
+
+        Returns:
+            `InterpolatedPoints`, of a greater `log_prior` than the linear ones except where a point
+            stayed.
+
+        Raises:
+            RunError: if an iterate is not finite, naming iteration, pair and point.
+        """
+        linear = projected = self.evaluate_linear()
+        for rate in (1.0, *_SMALLER_RATES):
+            waiting = projected.log_prior <= linear.log_prior
+            if not np.any(waiting):
+                break
+            found = self._evaluate(
+                self._best_latents(
+                    linear.log_prior,
+                    config,
+                    rate * config.learning_rate,
+                    on_iteration if rate == 1.0 else None,
+                )
+            )
+            projected = projected.where(waiting & (found.log_prior > linear.log_prior), found)
+        return projected
+
+    def _evaluate(self, latents):
+        return _points(latents, self._compiled_terms(latents), "point")
+
+    def _best_latents(self, linear_log_prior, config, learning_rate, on_iteration):
+        """Runs Adamax from z_lin; returns the best iterate of each point."""
+        self._restart(learning_rate)
+        dtype = self._model.dtype
+        lambdas = [tf.constant(value, dtype) for value in (config.lambda_1, config.lambda_2)]
+        linear_log_prior = tf.constant(linear_log_prior, dtype)
+        best = tf.fill(linear_log_prior.shape, tf.constant(np.inf, dtype)), self._linear_latents
+        for iteration in range(config.num_iterations):
+            objective, best = self._compiled_step(best, linear_log_prior, lambdas, config.distance)
+            _check_objective(objective, iteration)
+            if on_iteration is not None:
+                on_iteration()
+        # A step scores the iterate that it starts from: the last one is left.
+        terms = self._compiled_terms(tuple(part.value() for part in self._latents))
+        objective = _objective(terms, *lambdas, config.distance)
+        _check_objective(objective, config.num_iterations)
+        _, latents = self._better(best, objective, terms["log_prior"], linear_log_prior)
+        return latents
+
+    def _restart(self, learning_rate):
+        for variable, maps in zip(self._latents, self._linear_latents, strict=True):
+            variable.assign(maps)
+        for variable, value in zip(self._optimizer.variables, self._initial_state, strict=True):
+            variable.assign(value)
+        self._optimizer.learning_rate = learning_rate
+
+    def _step(self, best, linear_log_prior, lambdas, distance):
+        """Scores the current iterate and moves on; returns its objective and the best so far."""
+        with tf.GradientTape() as tape:
+            terms = self._terms(self._latents)
+            objective = _objective(terms, *lambdas, distance)
+        gradients = tape.gradient(objective, self._latents)
+        best = self._better(best, objective, terms["log_prior"], linear_log_prior)
+        self._optimizer.apply_gradients(zip(gradients, self._latents, strict=True))
+        return objective, best
+
+    def _better(self, best, objective, log_prior, linear_log_prior):
+        """The better of the current iterate and the best before, point by point."""
+        best_objective, best_latents = best
+        is_better = (log_prior > linear_log_prior) & (objective < best_objective)
+        latents = tuple(
+            tf.where(is_better[..., tf.newaxis, tf.newaxis, tf.newaxis], current, maps)
+            for current, maps in zip(self._latents, best_latents, strict=True)
+        )
+        return tf.where(is_better, objective, best_objective), latents
+
+    def _terms(self, latents):
+        return _terms(self._model, latents, self._linear_latents, *self._targets)
+
+
+def evaluate_end_points(model, first_images, second_images):
+    """What a model says of the images that paths lead from and to.
+
+    Args:
+        model: a `MarScf`.
+        first_images: x_A, continuous [B, H, W, C].
+        second_images: x_B, likewise.
+
+    Returns:
+        `InterpolatedPoints` of the two images of each pair, [B, 2].
+
+    Raises:
+        RunError: if a number is not finite, naming the image.
+    """
+    images = tf.stack([first_images, second_images], axis=1)
+    latents = tf.function(model.latents)(images)
+    terms = tf.function(_terms)(model, latents, latents, first_images, second_images)
+    return _points(latents, terms, "image")
+
+
+def _terms(model, latents, linear_latents, *targets):
+    images, log_priors, log_dets = model.decode_with_log_prob_parts(latents)
+    log_prior = tf.add_n(log_priors)
+    latent_distances = [
+        _squared_norm(maps - linear_maps)
+        for maps, linear_maps in zip(latents, linear_latents, strict=True)
+    ]
+    image_distances = [_squared_norm(images - target[:, tf.newaxis]) for target in targets]
+    return {
+        "images": images,
+        "log_prior": log_prior,
+        "log_prob": log_prior + tf.add_n(log_dets),
+        "squared_latent_distance": tf.add_n(latent_distances),
+        "squared_image_distances": tf.stack(image_distances, axis=-1),
+    }
+
+
+def _objective(terms, lambda_1, lambda_2, distance):
+    measure = _root if distance == "euclidean" else tf.identity
+    return (
+        measure(terms["squared_latent_distance"])
+        - lambda_1 * terms["log_prior"]
+        + lambda_2 * measure(tf.reduce_min(terms["squared_image_distances"], axis=-1))
+    )
+
+
+def _squared_norm(maps):
+    return tf.reduce_sum(tf.square(maps), axis=[-3, -2, -1])
+
+
+def _root(squared_norm):
+    """The square root, with gradient 0 at 0: the norm has a kink at z_lin, where Adamax starts."""
+    is_zero = tf.equal(squared_norm, 0.0)
+    return tf.where(is_zero, 0.0, tf.sqrt(tf.where(is_zero, 1.0, squared_norm)))
+
+
+def _points(latents, terms, kind):
+    terms = {name: value.numpy() for name, value in terms.items()}
+    for name in ("log_prior", "log_prob"):
+        _check_finite(terms[name], f"`{name}`", kind)
+    return InterpolatedPoints(
+        latents=tuple(np.asarray(maps) for maps in latents),
+        images=terms["images"],
+        log_prior=terms["log_prior"],
+        log_prob=terms["log_prob"],
+        latent_distance=np.sqrt(terms["squared_latent_distance"]),
+        image_distances=np.sqrt(terms["squared_image_distances"]),
+    )
+
+
+def _check_objective(objective, iteration):
+    name = (
+        f"the objective of Eq. 11 after {iteration} iterations, a smaller `learning_rate` may do,"
+    )
+    _check_finite(objective.numpy(), name, "point")
+
+
+def _check_finite(values, name, kind):
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        pair, point = wrong[0]
+        raise RunError(
+            f"{name} must be finite; got {values[pair, point]} for {kind} {point + 1} of pair "
+            f"{pair + 1} ({len(wrong)} of {values.size} are not finite)."
+        )
