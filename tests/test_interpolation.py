@@ -152,14 +152,14 @@ def test_the_same_twice_also_after_another_projection():
 
 
 def test_too_long_steps_are_tried_again_with_a_smaller_rate():
-    """Adamax's first step is the learning rate in each element: 30 and 3 overshoot, 0.3 does not."""
+    """The first step is the learning rate in each element: 10 and 1 overshoot, 0.1 does not."""
     interpolator = make_interpolator(standard_normal_model())
     calls = []
-    config = ProjectionConfig(num_iterations=1, learning_rate=30.0)
+    config = ProjectionConfig(num_iterations=1, learning_rate=10.0)
     result = interpolator.interpolate(config, on_iteration=lambda: calls.append(1))
     assert len(calls) == 1
     assert result.num_unmoved == 0
-    np.testing.assert_allclose(result.projected.inner().latent_distance, 0.3 * 4, rtol=1e-4)
+    np.testing.assert_allclose(result.projected.inner().latent_distance, 0.1 * 4, rtol=1e-4)
 
 
 def test_a_point_without_a_denser_one_stays_linear_and_is_counted():
