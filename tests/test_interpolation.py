@@ -67,7 +67,7 @@ def test_linear_points_are_the_formula_and_end_in_the_images():
     np.testing.assert_allclose(linear.image_distances[:, 0, 0], 0.0, atol=1e-7)
 
 
-@pytest.mark.parametrize("distance", ["squared_euclidean", "euclidean"])
+@pytest.mark.parametrize("distance", ["root_mean_square", "mean_square"])
 def test_objective_is_the_formula(distance):
     """Against NumPy, with g and log p from `decode` and `log_prob_parts`, point by point."""
     model = make_model()
@@ -78,14 +78,14 @@ def test_objective_is_the_formula(distance):
     objective = LatentProjection(model, linear, first, second).objective(latents, config)
 
     def measure(*differences):
-        squared = sum(np.sum(np.square(part)) for part in differences)
-        return np.sqrt(squared) if distance == "euclidean" else squared
+        mean_square = sum(np.sum(np.square(part)) for part in differences) / 64
+        return np.sqrt(mean_square) if distance == "root_mean_square" else mean_square
 
     image = model.decode([maps[0] for maps in latents])
     log_priors, _ = model.log_prob_parts(image)
     expected = (
         measure(*(a - b for a, b in zip(latents, linear, strict=True)))
-        - 0.25 * float(sum(log_priors)[0])
+        - 0.25 * float(sum(log_priors)[0]) / 64
         + 0.4 * min(measure(image - first), measure(image - second))
     )
     np.testing.assert_allclose(objective, [[expected]], rtol=1e-9)
@@ -95,7 +95,9 @@ def test_projection_to_a_standard_normal_is_the_closed_form():
     """|z - z_lin|^2 + lambda |z|^2 / 2 is least at z_lin / (1 + lambda / 2)."""
     model = standard_normal_model()
     interpolator = Interpolator(model, images_of(model, 1, 0), images_of(model, 1, 1), 2)
-    config = ProjectionConfig(lambda_1=0.5, lambda_2=0.0, learning_rate=5e-3, num_iterations=300)
+    config = ProjectionConfig(
+        lambda_1=0.5, lambda_2=0.0, learning_rate=5e-3, num_iterations=300, distance="mean_square"
+    )
     result = interpolator.interpolate(config)
     for projected, linear in zip(
         result.projected.inner().latents, result.linear.inner().latents, strict=True
@@ -155,7 +157,7 @@ def test_too_long_steps_are_tried_again_with_a_smaller_rate():
     """The first step is the learning rate in each element: 10 and 1 overshoot, 0.1 does not."""
     interpolator = make_interpolator(standard_normal_model())
     calls = []
-    config = ProjectionConfig(num_iterations=1, learning_rate=10.0)
+    config = ProjectionConfig(num_iterations=1, learning_rate=10.0, lambda_2=0.0)
     result = interpolator.interpolate(config, on_iteration=lambda: calls.append(1))
     assert len(calls) == 1
     assert result.num_unmoved == 0

@@ -128,9 +128,7 @@ class Interpolator:
             RunError: if an iterate is not finite.
             ValueError: if a lambda is negative or not finite.
         """
-        for value in lambdas:
-            if not (value >= 0.0 and math.isfinite(value)):
-                raise ValueError(f"`lambdas` must hold finite numbers >= 0; got {value!r}.")
+        check_lambdas(lambdas)
         config = config or ProjectionConfig()
         configs = [
             dataclasses.replace(config, lambda_1=value, lambda_2=value) if value else None
@@ -163,6 +161,17 @@ def linear_latents(end_latents, positions):
         return (1.0 - position) * ends[:, :1] + position * ends[:, 1:]
 
     return tuple(path(np.asarray(ends)) for ends in end_latents)
+
+
+def check_lambdas(lambdas):
+    """Checks the values of lambda of a curve.
+
+    Raises:
+        ValueError: if one is negative or not finite.
+    """
+    for value in lambdas:
+        if not (value >= 0.0 and math.isfinite(value)):
+            raise ValueError(f"`lambdas` must hold finite numbers >= 0; got {value!r}.")
 
 
 def summary(points):

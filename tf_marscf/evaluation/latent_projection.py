@@ -14,26 +14,30 @@ _SMALLER_RATES = (0.1, 0.01)
 class LatentProjection:
     """Moves points of linear paths to where the prior is denser (mAR-SCF, Eq. 11).
 
-        z* = argmin_z  d(z, z_lin) - lambda_1 log p(z) + lambda_2 min(d(g(z), x_A), d(g(z), x_B))
+        z* = argmin_z  d(z, z_lin) - lambda_1 log p(z) / D
+                       + lambda_2 min(d(g(z), x_A), d(g(z), x_B))
 
     z is all latent maps of a point, g the decoder, and log p the prior's log-density of all levels
     in nats: `sum_{i < L} log p(l_i | r_i) + log p(h_L)`, each r_i decoded from the levels below, in
     the same pass as g(z). Log-dets have no part in it.
 
-    d is the squared Euclidean norm of the difference, a sum over all elements. Distance and
-    log-density then grow alike with the number of dimensions D, z* is the proximal point of
-    -lambda_1 log p (about `z_lin + lambda_1 / 2 * grad log p` for lambda_2 = 0), and lambdas in
-    [0.2, 0.5] mean the same for images of all sizes. `distance="euclidean"` is the plain norm, to
-    the letter of Eq. 11: it ends where |grad log p| is about 1 / lambda_1 whatever D is, although
-    |grad log p| grows with sqrt(D) at typical points, and so close to the mode for large images.
+    d is the Euclidean norm of the difference as a root mean square, |.| / sqrt(D), and the density
+    is in nats per dimension: all three terms stay of one size as D grows, and lambdas in [0.2, 0.5]
+    mean the same for images of all sizes. A point moves on until the root mean square of
+    grad log p is about 1 / lambda_1. (In sums over elements this is Eq. 11 with
+    lambda_1 / sqrt(D) for lambda_1. With sums and lambda_1 itself, points run to the mode of a
+    large prior, since |grad log p| grows with sqrt(D) and the norm's gradient does not.)
+    `distance="mean_square"` squares both norms: the kink at z_lin is gone, and z* is about
+    `z_lin + lambda_1 / 2 * grad log p` for lambda_2 = 0.
 
     Adamax starts at z_lin. All points are one batch; the loss is the sum of their objectives and
     Adamax keeps its state for each element, so that no point knows of another.
 
     Of its iterates, a point becomes the one of the least objective among those whose log p(z) is
-    above log p(z_lin). Where there is none, the steps were too long for the prior's narrowest
-    directions: the point is projected again with a tenth and then a hundredth of the learning
-    rate. If that fails too it stays z_lin, and its log-density shows it.
+    above log p(z_lin). Where the gradient of log p is small, z_lin itself is the minimum, at the
+    kink of the norm: the point then moves little. Where no iterate is denser, the steps were too
+    long for the prior's narrowest directions: the point is projected again with a tenth and then a
+    hundredth of the learning rate. If that fails too it stays z_lin, and its log-density shows it.
 
     Args:
         model: a `MarScf`.
@@ -46,6 +50,7 @@ class LatentProjection:
         self._model = model
         self._linear_latents = tuple(tf.convert_to_tensor(maps) for maps in linear_latents)
         self._targets = (first_images, second_images)
+        self._num_dimensions = model.event_shape.num_elements()
         self._latents = [tf.Variable(maps) for maps in self._linear_latents]
         self._optimizer = keras.optimizers.Adamax()
         self._optimizer.build(self._latents)
@@ -140,7 +145,9 @@ class LatentProjection:
         with tf.GradientTape() as tape:
             terms = self._terms(self._latents)
             objective = _objective(terms, *lambdas, distance)
-        gradients = tape.gradient(objective, self._latents)
+            # Of the size of sums over elements: means could come near Adamax's epsilon.
+            loss = tf.reduce_sum(objective) * self._num_dimensions
+        gradients = tape.gradient(loss, self._latents)
         best = self._better(best, objective, terms["log_prior"], linear_log_prior)
         self._optimizer.apply_gradients(zip(gradients, self._latents, strict=True))
         return objective, best
@@ -197,11 +204,13 @@ def _terms(model, latents, linear_latents, *targets):
 
 
 def _objective(terms, lambda_1, lambda_2, distance):
-    measure = _root if distance == "euclidean" else tf.identity
+    num_dimensions = terms["images"].shape[2:].num_elements()
+    measure = _root if distance == "root_mean_square" else tf.identity
+    nearest = tf.reduce_min(terms["squared_image_distances"], axis=-1)
     return (
-        measure(terms["squared_latent_distance"])
-        - lambda_1 * terms["log_prior"]
-        + lambda_2 * measure(tf.reduce_min(terms["squared_image_distances"], axis=-1))
+        measure(terms["squared_latent_distance"] / num_dimensions)
+        - lambda_1 * terms["log_prior"] / num_dimensions
+        + lambda_2 * measure(nearest / num_dimensions)
     )
 
 
@@ -209,10 +218,10 @@ def _squared_norm(maps):
     return tf.reduce_sum(tf.square(maps), axis=[-3, -2, -1])
 
 
-def _root(squared_norm):
+def _root(values):
     """The square root, with gradient 0 at 0: the norm has a kink at z_lin, where Adamax starts."""
-    is_zero = tf.equal(squared_norm, 0.0)
-    return tf.where(is_zero, 0.0, tf.sqrt(tf.where(is_zero, 1.0, squared_norm)))
+    is_zero = tf.equal(values, 0.0)
+    return tf.where(is_zero, tf.zeros_like(values), tf.sqrt(tf.where(is_zero, 1.0, values)))
 
 
 def _points(latents, terms, kind):

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-DISTANCES = ("squared_euclidean", "euclidean")
+DISTANCES = ("root_mean_square", "mean_square")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,17 +17,17 @@ class ProjectionConfig:
         lambda_2: weight of the distance to the nearer image, at least 0.
         learning_rate: of Adamax.
         num_iterations: of Adamax.
-        distance: "squared_euclidean" or "euclidean".
+        distance: "root_mean_square" or "mean_square".
 
     Raises:
         ValueError: if a value is out of range.
     """
 
-    lambda_1: float = 0.3
-    lambda_2: float = 0.3
+    lambda_1: float = 0.5
+    lambda_2: float = 0.5
     learning_rate: float = 5e-2
     num_iterations: int = 100
-    distance: str = "squared_euclidean"
+    distance: str = "root_mean_square"
 
     def __post_init__(self):
         """Checks the values."""
