@@ -4,6 +4,7 @@
 from absl import flags
 
 from tf_marscf import command_line
+from tf_marscf.evaluation.image_pairs import parse_pairs
 from tf_marscf.evaluation.projection_config import DISTANCES, ProjectionConfig
 
 _PROJECTION_FLAGS = {
@@ -41,10 +42,9 @@ def main():
     values = flags.FLAGS
     config = command_line.checked(ProjectionConfig, **command_line.flag_values(_PROJECTION_FLAGS))
     lambdas = command_line.checked(lambda: [float(value) for value in values.lambda_curve])
-    from tf_marscf.evaluation.image_pairs import parse_pairs
+    pairs = None if values.pairs is None else command_line.checked(parse_pairs, values.pairs)
     from tf_marscf.evaluation.interpolation_run import InterpolationRun
 
-    pairs = None if values.pairs is None else command_line.checked(parse_pairs, values.pairs)
     run = command_line.checked(
         InterpolationRun,
         values.train_dir,
