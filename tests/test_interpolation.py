@@ -109,9 +109,11 @@ def test_projection_to_a_standard_normal_is_the_closed_form():
 def test_projection_descends_and_raises_the_prior_of_every_point(options):
     model = make_model(**options)
     interpolator = make_interpolator(model)
-    config = ProjectionConfig(num_iterations=5)
+    # Without the kink of the norm, at which small models with random weights would stay.
+    config = ProjectionConfig(num_iterations=5, distance="mean_square")
     result = interpolator.interpolate(config)
     assert result.num_unmoved == 0
+    assert not result.is_retried.any()
     assert (result.projected.log_prior[:, 1:-1] > result.linear.log_prior[:, 1:-1]).all()
     linear, projected = result.linear.inner(), result.projected.inner()
     projection = interpolator.projection
@@ -132,6 +134,7 @@ def test_points_do_not_know_of_each_other():
     first, second = images_of(model, 2, 0), images_of(model, 2, 1)
     config = ProjectionConfig(num_iterations=10)
     together = Interpolator(model, first, second, num_points=3).interpolate(config)
+    assert (together.log_prior_gain > 0.0).all()
     for pair in range(2):
         rows = slice(pair, pair + 1)
         alone = Interpolator(model, first[rows], second[rows], num_points=3).interpolate(config)
@@ -161,12 +164,21 @@ def test_too_long_steps_are_tried_again_with_a_smaller_rate():
     result = interpolator.interpolate(config, on_iteration=lambda: calls.append(1))
     assert len(calls) == 1
     assert result.num_unmoved == 0
+    assert result.is_retried.all()
     np.testing.assert_allclose(result.projected.inner().latent_distance, 0.1 * 4, rtol=1e-4)
+
+
+def test_an_image_that_pulls_away_from_density_does_not_win():
+    """The images are further from the mode of N(0, 1) than what lies between them."""
+    interpolator = make_interpolator(standard_normal_model())
+    result = interpolator.interpolate(ProjectionConfig(num_iterations=2, lambda_2=100.0))
+    assert result.is_retried.any()
+    assert (result.log_prior_gain > 0.0).all()
 
 
 def test_a_point_without_a_denser_one_stays_linear_and_is_counted():
     interpolator = make_interpolator(standard_normal_model())
-    result = interpolator.interpolate(ProjectionConfig(num_iterations=1, learning_rate=3e3))
+    result = interpolator.interpolate(ProjectionConfig(num_iterations=1, learning_rate=3e4))
     assert result.num_unmoved == 4
     np.testing.assert_array_equal(result.projected.images, result.linear.images)
 

@@ -19,11 +19,14 @@ class Interpolation:
         positions: t of each point [T], from 0 (first image) to 1 (second image).
         linear: `InterpolatedPoints` z_lin = (1 - t) z_A + t z_B.
         projected: `InterpolatedPoints` of Eq. 11; its end points are those of `linear`.
+        is_retried: Boolean [B, T - 2], inner points that needed shorter steps without the image
+            term; see `LatentProjection`.
     """
 
     positions: np.ndarray
     linear: InterpolatedPoints
     projected: InterpolatedPoints
+    is_retried: np.ndarray
 
     @property
     def log_prior_gain(self):
@@ -102,8 +105,10 @@ class Interpolator:
         Raises:
             RunError: if an iterate is not finite.
         """
-        projected = self.projection.project(config or ProjectionConfig(), on_iteration)
-        return Interpolation(self.positions, self.linear, self.linear.with_inner(projected))
+        projected, is_retried = self.projection.project(config or ProjectionConfig(), on_iteration)
+        return Interpolation(
+            self.positions, self.linear, self.linear.with_inner(projected), is_retried
+        )
 
     def lambda_curve(self, lambdas, config=None, score=None, on_iteration=None):
         """How the interpolations depend on lambda_1 = lambda_2 = lambda (Fig. 12).
@@ -138,7 +143,7 @@ class Interpolator:
         for value, config in zip(lambdas, configs, strict=True):
             points = self.linear.inner()
             if config is not None:
-                points = self.projection.project(config, on_iteration)
+                points, _ = self.projection.project(config, on_iteration)
             rows.append({"lambda": value, **summary(points)})
             if score is not None:
                 rows[-1] |= score(np.reshape(points.images, [-1, *points.images.shape[2:]]))

@@ -152,4 +152,9 @@ def result_lines(result):
         f"{projected:.4f} projected; higher at {count - result['num_unmoved']} of {count}, by "
         f"{result['least_log_prior_gain']:.3g} nats at least"
     )
+    if result["num_retried"]:
+        lines.append(
+            f"{result['num_retried']} of them had no denser iterate, and were followed in shorter "
+            "steps without the image term"
+        )
     return lines

@@ -194,6 +194,7 @@ class InterpolationRun:
             "num_points": len(interpolation.positions) - 2,
             **dataclasses.asdict(config),
             "num_inner_points": interpolation.log_prior_gain.size,
+            "num_retried": int(interpolation.is_retried.sum()),
             "num_unmoved": interpolation.num_unmoved,
             "least_log_prior_gain": float(interpolation.log_prior_gain.min()),
             "inner_points": {

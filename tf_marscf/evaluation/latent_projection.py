@@ -8,7 +8,7 @@ from tf_marscf.errors import RunError
 from tf_marscf.evaluation.interpolated_points import InterpolatedPoints
 
 # Parts of the learning rate with which a point is tried again.
-_SMALLER_RATES = (0.1, 0.01)
+_SMALLER_RATES = (0.1, 0.01, 0.001)
 
 
 class LatentProjection:
@@ -35,9 +35,12 @@ class LatentProjection:
 
     Of its iterates, a point becomes the one of the least objective among those whose log p(z) is
     above log p(z_lin). Where the gradient of log p is small, z_lin itself is the minimum, at the
-    kink of the norm: the point then moves little. Where no iterate is denser, the steps were too
-    long for the prior's narrowest directions: the point is projected again with a tenth and then a
-    hundredth of the learning rate. If that fails too it stays z_lin, and its log-density shows it.
+    kink of the norm: the point then moves little. Where no iterate is denser, the image pulled too
+    hard or the steps were too long for the prior's narrowest directions: from z_lin, Adamax then
+    follows the objective without its image term, with a tenth, a hundredth and a thousandth of the
+    learning rate until there is a denser iterate. The first of those steps goes along the sign of
+    grad log p, and so uphill if it is short enough. If all fails the point stays z_lin. Results
+    tell of both.
 
     Args:
         model: a `MarScf`.
@@ -89,46 +92,51 @@ class LatentProjection:
             on_iteration: called without arguments after each of its iterations.
 
         Returns:
-            `InterpolatedPoints`, of a greater `log_prior` than the linear ones except where a point
-            stayed.
+            `(points, is_retried)`: `InterpolatedPoints`, of a greater `log_prior` than the linear
+            ones except where a point stayed; and Boolean [B, T], where shorter steps without the
+            image term were needed or tried.
 
         Raises:
             RunError: if an iterate is not finite, naming iteration, pair and point.
         """
-        linear = projected = self.evaluate_linear()
-        for rate in (1.0, *_SMALLER_RATES):
+        linear = self.evaluate_linear()
+        best = self._best_latents(linear, config, config.learning_rate, 1.0, on_iteration)
+        projected = self._evaluate(best)
+        projected = linear.where(projected.log_prior > linear.log_prior, projected)
+        is_retried = projected.log_prior <= linear.log_prior
+        for rate in _SMALLER_RATES:
             waiting = projected.log_prior <= linear.log_prior
             if not np.any(waiting):
                 break
-            found = self._evaluate(
-                self._best_latents(
-                    linear.log_prior,
-                    config,
-                    rate * config.learning_rate,
-                    on_iteration if rate == 1.0 else None,
-                )
-            )
+            best = self._best_latents(linear, config, rate * config.learning_rate, 0.0)
+            found = self._evaluate(best)
             projected = projected.where(waiting & (found.log_prior > linear.log_prior), found)
-        return projected
+        return projected, is_retried
 
     def _evaluate(self, latents):
         return _points(latents, self._compiled_terms(latents), "point")
 
-    def _best_latents(self, linear_log_prior, config, learning_rate, on_iteration):
-        """Runs Adamax from z_lin; returns the best iterate of each point."""
+    def _best_latents(self, linear, config, learning_rate, image_weight, on_iteration=None):
+        """Runs Adamax from z_lin; returns the best iterate of each point.
+
+        `image_weight` scales the image term in what Adamax follows, not in what is best.
+        """
         self._restart(learning_rate)
         dtype = self._model.dtype
-        lambdas = [tf.constant(value, dtype) for value in (config.lambda_1, config.lambda_2)]
-        linear_log_prior = tf.constant(linear_log_prior, dtype)
+        weights = [
+            tf.constant(value, dtype)
+            for value in (config.lambda_1, config.lambda_2, config.lambda_2 * image_weight)
+        ]
+        linear_log_prior = tf.constant(linear.log_prior, dtype)
         best = tf.fill(linear_log_prior.shape, tf.constant(np.inf, dtype)), self._linear_latents
         for iteration in range(config.num_iterations):
-            objective, best = self._compiled_step(best, linear_log_prior, lambdas, config.distance)
+            objective, best = self._compiled_step(best, linear_log_prior, weights, config.distance)
             _check_objective(objective, iteration)
             if on_iteration is not None:
                 on_iteration()
         # A step scores the iterate that it starts from: the last one is left.
         terms = self._compiled_terms(tuple(part.value() for part in self._latents))
-        objective = _objective(terms, *lambdas, config.distance)
+        objective = _objective(terms, *weights[:2], config.distance)
         _check_objective(objective, config.num_iterations)
         _, latents = self._better(best, objective, terms["log_prior"], linear_log_prior)
         return latents
@@ -140,13 +148,16 @@ class LatentProjection:
             variable.assign(value)
         self._optimizer.learning_rate = learning_rate
 
-    def _step(self, best, linear_log_prior, lambdas, distance):
+    def _step(self, best, linear_log_prior, weights, distance):
         """Scores the current iterate and moves on; returns its objective and the best so far."""
+        lambda_1, lambda_2, followed_lambda_2 = weights
         with tf.GradientTape() as tape:
             terms = self._terms(self._latents)
-            objective = _objective(terms, *lambdas, distance)
             # Of the size of sums over elements: means could come near Adamax's epsilon.
-            loss = tf.reduce_sum(objective) * self._num_dimensions
+            loss = self._num_dimensions * tf.reduce_sum(
+                _objective(terms, lambda_1, followed_lambda_2, distance)
+            )
+        objective = _objective(terms, lambda_1, lambda_2, distance)
         gradients = tape.gradient(loss, self._latents)
         best = self._better(best, objective, terms["log_prior"], linear_log_prior)
         self._optimizer.apply_gradients(zip(gradients, self._latents, strict=True))
@@ -180,10 +191,13 @@ def evaluate_end_points(model, first_images, second_images):
     Raises:
         RunError: if a number is not finite, naming the image.
     """
-    images = tf.stack([first_images, second_images], axis=1)
-    latents = tf.function(model.latents)(images)
-    terms = tf.function(_terms)(model, latents, latents, first_images, second_images)
-    return _points(latents, terms, "image")
+
+    @tf.function
+    def evaluate(images):
+        latents = model.latents(images)
+        return latents, _terms(model, latents, latents, images[:, 0], images[:, 1])
+
+    return _points(*evaluate(tf.stack([first_images, second_images], axis=1)), "image")
 
 
 def _terms(model, latents, linear_latents, *targets):
@@ -221,7 +235,8 @@ def _squared_norm(maps):
 def _root(values):
     """The square root, with gradient 0 at 0: the norm has a kink at z_lin, where Adamax starts."""
     is_zero = tf.equal(values, 0.0)
-    return tf.where(is_zero, tf.zeros_like(values), tf.sqrt(tf.where(is_zero, 1.0, values)))
+    positive = tf.where(is_zero, tf.ones_like(values), values)
+    return tf.where(is_zero, tf.zeros_like(values), tf.sqrt(positive))
 
 
 def _points(latents, terms, kind):
