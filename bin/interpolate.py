@@ -5,7 +5,7 @@ from absl import flags
 
 from tf_marscf import command_line
 from tf_marscf.evaluation.image_pairs import parse_pairs
-from tf_marscf.evaluation.projection_config import DISTANCES, ProjectionConfig
+from tf_marscf.evaluation.projection_config import DISTANCES, ProjectionConfig, parse_lambdas
 
 _PROJECTION_FLAGS = {
     "lambda_1": (flags.DEFINE_float, "Weight of the prior's log-density in Eq. 11."),
@@ -41,7 +41,7 @@ def main():
     """Writes pictures and tables, and prints the numbers."""
     values = flags.FLAGS
     config = command_line.checked(ProjectionConfig, **command_line.flag_values(_PROJECTION_FLAGS))
-    lambdas = command_line.checked(lambda: [float(value) for value in values.lambda_curve])
+    lambdas = command_line.checked(parse_lambdas, values.lambda_curve)
     pairs = None if values.pairs is None else command_line.checked(parse_pairs, values.pairs)
     from tf_marscf.evaluation.interpolation_run import InterpolationRun
 

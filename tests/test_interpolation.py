@@ -240,6 +240,10 @@ def test_wrong_arguments_are_named():
         Interpolator(model, images, images, num_points=0)
     with pytest.raises(ValueError, match="must be of one shape.*got .2, 8, 8, 1. and .1, 8, 8, 1."):
         Interpolator(model, images, images[:1])
+    with pytest.raises(ValueError, match="`second_images` of .* must have shape.*8, 4, 1"):
+        Interpolator(model, images, images[:, :, :4])
+    with pytest.raises(TypeError, match="`first_images` of .* must have dtype float64"):
+        Interpolator(model, tf.cast(images, tf.float32), images)
     with pytest.raises(ValueError, match="must be of one shape"):
         Interpolator(model, images[:0], images[:0])
     with pytest.raises(ValueError, match="`lambdas` must hold finite numbers >= 0; got -0.5"):

@@ -257,7 +257,8 @@ def test_command_writes_into_the_training_directory_and_prints(place):
         (["--pairs=3:99"], "from 0 to 9 each; got 3:99"),
         (["--lambda_1=0"], "`lambda_1` must be a finite number > 0; got 0.0"),
         (["--distance=sum"], "`distance` must be one of"),
-        (["--lambda_curve=0,x"], "'x'"),
+        (["--lambda_curve=0,x"], "`lambda_curve` must hold numbers; got 'x'"),
+        (["--lambda_curve=-1"], "`lambda_curve` must hold finite numbers >= 0; got -1.0"),
     ],
 )
 def test_wrong_flags_end_with_status_2_and_one_line(place, arguments, expected):

@@ -1,14 +1,13 @@
 """Interpolation between images: linear in the latent space, and projected to high density."""
 
 import dataclasses
-import math
 
 import numpy as np
-import tensorflow as tf
 
+from tf_marscf.distributions.image_distribution import check_value
 from tf_marscf.evaluation.interpolated_points import InterpolatedPoints
 from tf_marscf.evaluation.latent_projection import LatentProjection, evaluate_end_points
-from tf_marscf.evaluation.projection_config import ProjectionConfig
+from tf_marscf.evaluation.projection_config import ProjectionConfig, check_lambdas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +71,8 @@ class Interpolator:
     def __init__(self, model, first_images, second_images, num_points=7):
         if isinstance(num_points, bool) or not isinstance(num_points, int) or num_points < 1:
             raise ValueError(f"`num_points` must be an integer >= 1; got {num_points!r}.")
-        first_images, second_images = (
-            tf.convert_to_tensor(images, dtype_hint=model.dtype)
-            for images in (first_images, second_images)
-        )
+        first_images = check_value(model, first_images, "first_images")
+        second_images = check_value(model, second_images, "second_images")
         shape = first_images.shape
         if shape.rank != 4 or shape[0] == 0 or second_images.shape != shape:
             raise ValueError(
@@ -166,17 +163,6 @@ def linear_latents(end_latents, positions):
         return (1.0 - position) * ends[:, :1] + position * ends[:, 1:]
 
     return tuple(path(np.asarray(ends)) for ends in end_latents)
-
-
-def check_lambdas(lambdas):
-    """Checks the values of lambda of a curve.
-
-    Raises:
-        ValueError: if one is negative or not finite.
-    """
-    for value in lambdas:
-        if not (value >= 0.0 and math.isfinite(value)):
-            raise ValueError(f"`lambdas` must hold finite numbers >= 0; got {value!r}.")
 
 
 def summary(points):

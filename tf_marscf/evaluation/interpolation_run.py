@@ -13,14 +13,14 @@ from tf_marscf.evaluation.benchmark_output import check_output_dir
 from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.evaluation.image_grid import spread_grey_levels
 from tf_marscf.evaluation.image_pairs import images_of_pairs, random_pairs
-from tf_marscf.evaluation.interpolation import Interpolator, check_lambdas, summary
+from tf_marscf.evaluation.interpolation import Interpolator, summary
 from tf_marscf.evaluation.interpolation_output import (
     path_rows,
     result_lines,
     write_interpolation,
 )
 from tf_marscf.evaluation.kernel_distance import squared_mean_discrepancy
-from tf_marscf.evaluation.projection_config import ProjectionConfig
+from tf_marscf.evaluation.projection_config import ProjectionConfig, check_lambdas
 from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoints import restore_model
 

@@ -43,3 +43,40 @@ class ProjectionConfig:
         value = getattr(self, name)
         if not holds or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError(f"`{name}` must be {rule}; got {value!r}.")
+
+
+def parse_lambdas(texts):
+    """Reads the values of a curve against lambda.
+
+    Args:
+        texts: such as ["0", "0.3"].
+
+    Returns:
+        A list of Python floats.
+
+    Raises:
+        ValueError: if a text is no finite number >= 0.
+    """
+    lambdas = []
+    for text in texts:
+        try:
+            lambdas.append(float(text))
+        except ValueError as error:
+            raise ValueError(f"`lambda_curve` must hold numbers; got {text!r}.") from error
+    check_lambdas(lambdas, "lambda_curve")
+    return lambdas
+
+
+def check_lambdas(lambdas, argument="lambdas"):
+    """Checks the values of a curve against lambda.
+
+    Args:
+        lambdas: numbers.
+        argument: the name that errors give to them.
+
+    Raises:
+        ValueError: if one is negative or not finite.
+    """
+    for value in lambdas:
+        if not (value >= 0.0 and math.isfinite(value)):
+            raise ValueError(f"`{argument}` must hold finite numbers >= 0; got {value!r}.")
