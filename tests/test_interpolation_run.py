@@ -238,6 +238,10 @@ def test_command_writes_into_the_training_directory_and_prints(place):
     assert "images 2 to 3" in process.stdout
     assert "higher at 4 of 4" in process.stdout
     result = json.loads((place / "model" / "interpolation" / "interpolation.json").read_text())
+    assert result["command"].endswith(
+        "--pairs=0:1,2:3 --num_points=2 --lambda_1=0.2 --lambda_2=0.5 --learning_rate=0.05 "
+        "--num_iterations=2 --distance=root_mean_square --lambda_curve=0,0.5"
+    )
     assert (result["lambda_1"], result["lambda_2"], result["split"]) == (0.2, 0.5, "test")
 
     without_curve = run_command(

@@ -1,6 +1,8 @@
 """What all benchmarks write: a figure, a table and the numbers behind them."""
 
+import dataclasses
 import os
+import shlex
 
 from tf_marscf.csv_file import write_csv
 from tf_marscf.evaluation.figures import save_figure
@@ -21,6 +23,35 @@ def check_output_dir(output_dir):
             f"`output_dir` must be a directory; got {str(output_dir)!r}, with the file "
             f"{os.path.basename(path)!r}."
         )
+
+
+def benchmark_command(name, config):
+    """The command line that repeats a benchmark: the flags that differ from the defaults.
+
+    Args:
+        name: the benchmark, such as "sampling".
+        config: its config, a dataclass whose fields are the flags; a path is left out, because it
+            says where somebody's files are.
+
+    Returns:
+        A string.
+    """
+    words = ["python", "bin/benchmark.py", name]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value != field.default and field.name != "data_dir":
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words.append(f"--{field.name}={text}")
+    return shlex.join(words)
+
+
+def config_dict(config):
+    """The fields of a config but for `data_dir`, as a dict that JSON can hold."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(config).items()
+        if name != "data_dir"
+    }
 
 
 def write_benchmark(output_dir, name, result, columns, draw, size, report=print):

@@ -186,6 +186,7 @@ class InterpolationRun:
         linear, projected = interpolation.linear, interpolation.projected
         inner = {"linear": linear.inner(), "projected": projected.inner()}
         return {
+            "command": _command(self._facts, pairs, interpolation, config, curve),
             **self._facts,
             "pairs": [list(pair) for pair in pairs],
             "seed": seed,
@@ -204,3 +205,16 @@ class InterpolationRun:
             "lambda_curve": [self._with_bits(row) for row in curve],
             "curve_features": "pixels" if extractor is None else extractor.name,
         }
+
+
+def _command(facts, pairs, interpolation, config, curve):
+    """The command line that repeats a run, but for where files are."""
+    values = {
+        **facts,
+        "pairs": ",".join(f"{first}:{second}" for first, second in pairs),
+        "num_points": len(interpolation.positions) - 2,
+        **dataclasses.asdict(config),
+        "lambda_curve": ",".join(f"{row['lambda']:g}" for row in curve),
+    }
+    flags = " ".join(f"--{name}={value}" for name, value in values.items())
+    return f"python bin/interpolate.py --train_dir=TRAIN_DIR {flags}"
