@@ -23,7 +23,8 @@ def dropout(inputs, rate, seed, noise_shape=None):
         return inputs
     shape = tf.shape(inputs) if noise_shape is None else noise_shape
     kept = batch_uniform(shape, seed, tf.float32) >= rate
-    return inputs * tf.cast(kept, inputs.dtype) / (1.0 - rate)
+    # A gradient needs the mask alone, one byte an entry.
+    return tf.where(kept, inputs / (1.0 - rate), tf.zeros([], inputs.dtype))
 
 
 def spatial_dropout(maps, rate, seed):
