@@ -146,8 +146,9 @@ class MixLogCdfNetwork(keras.layers.Layer):
             outputs, [-1, *outputs.shape[1:3], 2 + 3 * num_components, self.output_channels]
         )
         # The parameter is the outer axis in the published layout; mixtures reduce over the last.
-        log_scale, shift = outputs[..., 0, :], outputs[..., 1, :]
-        mixture = tf.transpose(outputs[..., 2:, :], [0, 1, 2, 4, 3])
+        log_scale, shift, mixture = tf.split(outputs, [1, 1, 3 * num_components], axis=-2)
+        log_scale, shift = log_scale[..., 0, :], shift[..., 0, :]
+        mixture = tf.transpose(mixture, [0, 1, 2, 4, 3])
         logits, means, component_log_scales = tf.split(mixture, 3, axis=-1)
         return (
             self.rescale * tf.tanh(log_scale),
