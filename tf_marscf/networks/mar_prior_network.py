@@ -8,8 +8,8 @@ from tf_marscf.networks.conv_lstm import ConvLSTM
 from tf_marscf.networks.convolution import convolve
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
 
-_CODE_KERNEL_SIZE = 5
-_OUTPUT_KERNEL_SIZE = 3
+CODE_KERNEL_SIZE = 5
+OUTPUT_KERNEL_SIZE = 3
 
 
 class MarPriorNetwork(keras.layers.Layer):
@@ -70,12 +70,12 @@ class MarPriorNetwork(keras.layers.Layer):
             self.code_convolutions = [
                 keras.layers.Conv2D(
                     filters,
-                    _CODE_KERNEL_SIZE,
+                    CODE_KERNEL_SIZE,
                     padding="same",
                     activation=activation,
                     kernel_initializer=fan_in_uniform(self._seeds[1 + 2 * index]),
                     bias_initializer=symmetric_uniform(
-                        (_CODE_KERNEL_SIZE**2 * input_channels) ** -0.5, self._seeds[2 + 2 * index]
+                        (CODE_KERNEL_SIZE**2 * input_channels) ** -0.5, self._seeds[2 + 2 * index]
                     ),
                     dtype=policy,
                     name=f"code_convolution_{index}",
@@ -103,7 +103,7 @@ class MarPriorNetwork(keras.layers.Layer):
             self._seeds[5:7],
         )
         self.output_kernel, self.output_bias = self._add_convolution(
-            "output", _OUTPUT_KERNEL_SIZE, self.hidden_channels, 2, self._seeds[7:9]
+            "output", OUTPUT_KERNEL_SIZE, self.hidden_channels, 2, self._seeds[7:9]
         )
         self.built = True
 
