@@ -1,42 +1,59 @@
 #!/usr/bin/env python
 """Draws samples of a trained model: `python bin/sample.py --train_dir=runs/digits`."""
 
-import os
-
 from absl import flags
 
 from tf_marscf import command_line
 
 flags.DEFINE_string("train_dir", None, "Directory of a training run or import.", required=True)
 flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
+flags.DEFINE_enum(
+    "format",
+    "grid",
+    ["grid", "png", "npz"],
+    "One picture of all samples, a new directory with one PNG a sample, or an .npz archive with "
+    "the array `images`.",
+)
 flags.DEFINE_integer("num_samples", 64, "How many.", lower_bound=1)
 flags.DEFINE_integer("batch_size", 64, "Samples drawn at a time.", lower_bound=1)
 flags.DEFINE_float("temperature", 1.0, "Scale of the prior's noise.", lower_bound=0.0)
-flags.DEFINE_integer("seed", 0, "The same seed gives the same samples.", lower_bound=0)
-flags.DEFINE_string("output", None, "PNG to write; default: TRAIN_DIR/samples_seed_SEED.png.")
+flags.DEFINE_integer("seed", 0, "Sample number i is a function of the seed and i.", lower_bound=0)
+flags.DEFINE_integer("first_index", 0, "Number of the first sample.", lower_bound=0)
+flags.DEFINE_string(
+    "output", None, "What to write; default: TRAIN_DIR/samples_seed_SEED and the like."
+)
+flags.DEFINE_bool(
+    "beside_real",
+    None,
+    "Test images beside the grid; default: where they are at hand without a download.",
+)
+flags.DEFINE_string("dataset", None, "Data set of the real images; default: as in training.")
+flags.DEFINE_string("data_dir", None, "Where the data set is; default: as in training.")
+flags.DEFINE_enum("progress", "bar", ["bar", "none"], "What is shown while samples are drawn.")
 
 
 def main():
-    """Writes a picture and prints where it is."""
+    """Writes the samples, and prints where they are."""
     values = flags.FLAGS
-    output = values.output or os.path.join(values.train_dir, f"samples_seed_{values.seed}.png")
-    from tf_marscf.evaluation.sample_picture import save_sample_picture
-    from tf_marscf.run_config import RunConfig
-    from tf_marscf.training.checkpoints import restore_model
+    from tf_marscf.evaluation.sample_run import write_samples
 
-    config = command_line.checked(RunConfig.load, values.train_dir)
-    images_distribution = command_line.checked(
-        restore_model, config, values.train_dir, values.checkpoint
-    )
-    samples = save_sample_picture(
-        output,
-        images_distribution,
+    summary = command_line.checked(
+        write_samples,
+        values.train_dir,
+        values.output,
+        values.format,
         num_samples=values.num_samples,
         seed=values.seed,
+        first_index=values.first_index,
         temperature=values.temperature,
         batch_size=values.batch_size,
+        which=values.checkpoint,
+        beside_real=values.beside_real,
+        dataset=values.dataset,
+        data_dir=values.data_dir,
+        progress=values.progress == "bar",
     )
-    print(f"{len(samples)} samples are in {output}")
+    print(f"{summary}; numbers: {summary.json_path}")
 
 
 if __name__ == "__main__":

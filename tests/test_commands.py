@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from commands import ROOT, TINY_MODEL, error_line, run_command
+from small_extractors import small_classifier
 
 
 @pytest.fixture(scope="module")
@@ -21,12 +22,63 @@ def train_dir(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_evaluate_prints_one_line(train_dir):
+def test_evaluate_prints_a_line_a_result_and_writes_them(train_dir, tmp_path):
     process = run_command("evaluate.py", f"--train_dir={train_dir}", "--split=validation")
     assert process.returncode == 0, process.stderr
-    (line,) = process.stdout.splitlines()
+    line, terms, numbers = process.stdout.splitlines()
     assert line.startswith("validation bits/dim ")
     assert "200 images" in line
+    assert terms.startswith("terms: ")
+    content = json.loads((train_dir / "evaluation_validation.json").read_text())
+    assert content["bits_per_dim"] == sum(content["terms"].values())
+    assert f"{content['bits_per_dim']:.4f}" in line
+    assert numbers.endswith("evaluation_validation.json")
+
+    small_classifier().save(tmp_path / "classifier.keras")
+    process = run_command(
+        "evaluate.py", f"--train_dir={train_dir}", "--metrics=fid,inception_score",
+        f"--feature_extractor={tmp_path / 'classifier.keras'}", "--num_generated=20",
+        f"--json={tmp_path / 'new' / 'quality.json'}",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert "FID " in process.stdout
+    content = json.loads((tmp_path / "new" / "quality.json").read_text())
+    assert content["quality"]["num_samples"] + content["quality"]["num_non_finite"] == 20
+    assert content["quality"]["fid"] >= 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "arguments", "expected"),
+    [
+        ("sample.py", ["--temperature=nan"], "`temperature` must be finite and >= 0; got nan"),
+        ("evaluate.py", ["--metrics=fid", "--inception_weights=missing"], "--inception_weights"),
+    ],
+)
+def test_wrong_flags_of_sample_and_evaluate_end_with_status_2(
+    train_dir, script, arguments, expected
+):
+    process = run_command(script, f"--train_dir={train_dir}", *arguments)
+    assert process.returncode == 2
+    assert expected in error_line(process)
+
+
+@pytest.mark.slow
+def test_samples_as_files_are_not_mixed_with_others(train_dir, tmp_path):
+    directory = tmp_path / "samples"
+    arguments = [f"--train_dir={train_dir}", "--format=png", f"--output={directory}"]
+    process = run_command("sample.py", *arguments, "--num_samples=5", "--batch_size=2")
+    assert process.returncode == 0, process.stderr
+    assert "100%" in process.stderr
+    assert f"are in {directory}" in process.stdout
+    numbers = json.loads((tmp_path / "samples.json").read_text())
+    files = sorted(directory.iterdir())
+    assert numbers["num_finite"] == len(files)
+    assert numbers["num_finite"] + numbers["num_non_finite"] == numbers["num_samples"] == 5
+    again = run_command("sample.py", *arguments)
+    assert again.returncode == 2
+    assert "`output` must be a new or empty directory" in error_line(again)
+    assert sorted(directory.iterdir()) == files
 
 
 @pytest.mark.slow

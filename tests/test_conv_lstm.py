@@ -12,6 +12,7 @@ from tf_marscf.networks.convolution import (
     split_phases,
     transposed_kernel,
 )
+from tf_marscf.networks.step_convolution import DirectConvolution, SpectralConvolution
 
 CHANNELS = 3
 # Kernel size, dilation, (height, width), batch size.
@@ -26,6 +27,7 @@ every_depth_and_length = pytest.mark.parametrize(
     ("num_layers", "num_steps"),
     [(layers, steps) for layers in (1, 2, 3) for steps in (1, 2, 3, 5)],
 )
+every_convolution = pytest.mark.parametrize("kind", [DirectConvolution, SpectralConvolution])
 every_geometry = pytest.mark.parametrize(("size", "dilation", "shape", "batch"), GEOMETRIES)
 
 
@@ -33,8 +35,25 @@ def noise(*shape, seed=0, dtype="float64"):
     return tf.random.stateless_normal(shape, [seed, 5], dtype=dtype)
 
 
-def conv_lstm(num_layers=2, size=3, dilation=1, seed=1, dtype="float64"):
-    layer = ConvLSTM(CHANNELS, num_layers, size, dilation, seed=seed, dtype=dtype)
+class ConvLSTMOfOneKind(ConvLSTM):
+    """Runs one kind of convolution, whichever is faster."""
+
+    kind = DirectConvolution
+
+    def convolution(self, height, width):
+        size = (height, width, self.kernel_size, self.dilation)
+        if self.kind is SpectralConvolution:
+            return self.kind(*size, self.compute_dtype)
+        return self.kind(*size)
+
+
+def conv_lstm(
+    num_layers=2, size=3, dilation=1, seed=1, dtype="float64", kind=DirectConvolution, **kwargs
+):
+    layer = ConvLSTMOfOneKind(
+        CHANNELS, num_layers, size, dilation, seed=seed, dtype=dtype, **kwargs
+    )
+    layer.kind = kind
     layer.build()
     return layer
 
@@ -96,19 +115,23 @@ def assert_relatively_close(actual, expected, tolerance):
     np.testing.assert_allclose(actual, expected, rtol=0.0, atol=tolerance * scale)
 
 
+@every_convolution
 @every_depth_and_length
 @every_geometry
-def test_call_is_a_loop_over_layers_and_steps(num_layers, num_steps, size, dilation, shape, batch):
-    layer = conv_lstm(num_layers, size, dilation)
+def test_call_is_a_loop_over_layers_and_steps(
+    num_layers, num_steps, size, dilation, shape, batch, kind
+):
+    layer = conv_lstm(num_layers, size, dilation, kind=kind)
     inputs = noise(num_steps, batch, *shape, CHANNELS)
     expected = naive_conv_lstm(layer, inputs, library_dilated)
     np.testing.assert_allclose(layer(inputs), expected, rtol=0.0, atol=1e-12)
 
 
+@every_convolution
 @every_depth_and_length
 @every_geometry
-def test_gradient_is_that_of_the_loop(num_layers, num_steps, size, dilation, shape, batch):
-    layer = conv_lstm(num_layers, size, dilation)
+def test_gradient_is_that_of_the_loop(num_layers, num_steps, size, dilation, shape, batch, kind):
+    layer = conv_lstm(num_layers, size, dilation, kind=kind)
     inputs = noise(num_steps, batch, *shape, CHANNELS)
     cotangent = noise(*inputs.shape, seed=1)
     actual = gradients(layer, layer, inputs, cotangent)
@@ -121,10 +144,13 @@ def test_gradient_is_that_of_the_loop(num_layers, num_steps, size, dilation, sha
             assert_relatively_close(one, other, 1e-10)
 
 
+@every_convolution
 @pytest.mark.parametrize(("num_layers", "num_steps"), [(1, 3), (2, 5), (3, 2)])
 @every_geometry
-def test_float32_agrees_with_the_loop_too(num_layers, num_steps, size, dilation, shape, batch):
-    layer = conv_lstm(num_layers, size, dilation, dtype="float32")
+def test_float32_agrees_with_the_loop_too(
+    num_layers, num_steps, size, dilation, shape, batch, kind
+):
+    layer = conv_lstm(num_layers, size, dilation, dtype="float32", kind=kind)
     inputs = noise(num_steps, batch, *shape, CHANNELS, dtype="float32")
     cotangent = noise(*inputs.shape, seed=1, dtype="float32")
     outputs = layer(inputs)
@@ -136,23 +162,29 @@ def test_float32_agrees_with_the_loop_too(num_layers, num_steps, size, dilation,
         assert_relatively_close(one, other, 1e-5)
 
 
+@every_convolution
 @pytest.mark.parametrize(("num_layers", "num_steps"), [(1, 4), (3, 2), (3, 5)])
 @every_geometry
-def test_steps_one_after_another_are_the_call(num_layers, num_steps, size, dilation, shape, batch):
-    layer = conv_lstm(num_layers, size, dilation)
+def test_steps_one_after_another_are_the_call(
+    num_layers, num_steps, size, dilation, shape, batch, kind
+):
+    layer = conv_lstm(num_layers, size, dilation, kind=kind)
     inputs = noise(num_steps, batch, *shape, CHANNELS)
-    kernels, state, outputs = layer.step_kernels(), None, []
+    convolution = layer.convolution(*shape)
+    like = convolution.from_images(inputs[0])
+    weights, state, outputs = layer.step_weights(convolution, like), layer.initial_state(like), []
     for maps in tf.unstack(inputs):
-        output, state = layer.step(maps, state, kernels)
-        outputs.append(output)
+        output, state = layer.step(convolution.from_images(maps), state, weights, convolution)
+        outputs.append(convolution.to_images(output))
     np.testing.assert_allclose(tf.stack(outputs), layer(inputs), rtol=0.0, atol=1e-12)
     assert len(state) == num_layers
 
 
+@every_convolution
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize("dilation", [1, 2])
-def test_gradient_of_a_step_reaches_it_and_the_steps_before_only(num_layers, dilation):
-    layer = conv_lstm(num_layers, dilation=dilation)
+def test_gradient_of_a_step_reaches_it_and_the_steps_before_only(num_layers, dilation, kind):
+    layer = conv_lstm(num_layers, dilation=dilation, kind=kind)
     inputs = noise(5, 2, 4, 3, CHANNELS)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(inputs)
@@ -164,9 +196,10 @@ def test_gradient_of_a_step_reaches_it_and_the_steps_before_only(num_layers, dil
     assert np.all(dependence[np.tril_indices(5)] > 0.0)
 
 
+@every_convolution
 @pytest.mark.parametrize("num_layers", [1, 3])
-def test_output_does_not_change_with_later_inputs(num_layers):
-    layer = conv_lstm(num_layers)
+def test_output_does_not_change_with_later_inputs(num_layers, kind):
+    layer = conv_lstm(num_layers, kind=kind)
     inputs = noise(5, 1, 4, 3, CHANNELS)
     changed = tf.concat([inputs[:3], inputs[3:] + 1.0], axis=0)
     difference = np.max(np.abs(layer(inputs) - layer(changed)), axis=(1, 2, 3, 4))
@@ -174,8 +207,9 @@ def test_output_does_not_change_with_later_inputs(num_layers):
     assert np.all(difference[3:] > 0.0)
 
 
-def test_images_of_a_batch_do_not_meet():
-    layer = conv_lstm(2, dilation=2)
+@every_convolution
+def test_images_of_a_batch_do_not_meet(kind):
+    layer = conv_lstm(2, dilation=2, kind=kind)
     inputs = noise(3, 3, 5, 7, CHANNELS)
     outputs = layer(inputs)
     for image in range(3):
@@ -183,10 +217,13 @@ def test_images_of_a_batch_do_not_meet():
         np.testing.assert_allclose(outputs[:, image : image + 1], alone, rtol=0.0, atol=1e-12)
 
 
+@every_convolution
 @pytest.mark.parametrize(("num_layers", "num_steps"), [(2, 5), (3, 2), (1, 1)])
 @pytest.mark.parametrize(("dilation", "shape"), [(1, (4, 6)), (2, (4, 6)), (2, (5, 7))])
-def test_a_graph_of_unknown_batch_size_computes_the_same(num_layers, num_steps, dilation, shape):
-    layer = conv_lstm(num_layers, dilation=dilation)
+def test_a_graph_of_unknown_batch_size_computes_the_same(
+    num_layers, num_steps, dilation, shape, kind
+):
+    layer = conv_lstm(num_layers, dilation=dilation, kind=kind)
     signature = tf.TensorSpec([num_steps, None, *shape, CHANNELS], tf.float64)
 
     @tf.function(input_signature=[signature, signature])

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_marscf.stateless_seed import (
+    batch_mask,
     batch_uniform,
     split_seed,
     stateless_normal,
@@ -81,3 +82,9 @@ def test_outside_of_replicas_a_batch_has_the_noise_of_its_shape():
     np.testing.assert_array_equal(
         batch_uniform([3, 2], 1, tf.float32), stateless_uniform([3, 2], 1, tf.float32)
     )
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.2, 0.5, 1.0])
+def test_a_mask_is_a_comparison_of_the_uniform_noise(probability):
+    mask = batch_mask([50, 40], 3, probability)
+    np.testing.assert_array_equal(mask, batch_uniform([50, 40], 3, tf.float32) >= probability)

@@ -15,7 +15,7 @@ from tf_marscf.data import evaluation_pipeline, load_dataset
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.evaluation_run import EvaluationRun
-from tf_marscf.evaluation.sample_picture import draw_samples
+from tf_marscf.evaluation.sample_stream import draw_samples
 from tf_marscf.run_config import DataConfig, RunConfig
 from tf_marscf.training.callbacks import SaveSamples
 from tf_marscf.training.checkpoint_store import CheckpointStore
@@ -256,14 +256,15 @@ def test_average_can_be_turned_on_and_off_between_runs(tmp_path):
 def wild_distribution(share):
     """Images of which a share is not finite."""
     distribution = small_distribution(prior="gaussian")
-    draw = type(distribution.distribution).sample
+    decode = type(distribution.distribution).decode_noise
 
-    def sample(num_samples, **kwargs):
-        images = draw(distribution.distribution, num_samples, **kwargs)
+    def decode_noise(noise):
+        images = decode(distribution.distribution, noise)
+        num_samples = images.shape[0]
         is_wrong = tf.range(num_samples) < int(share * num_samples)
         return tf.where(is_wrong[:, None, None, None], np.inf, images)
 
-    distribution.distribution.sample = sample
+    distribution.distribution.decode_noise = decode_noise
     return distribution
 
 

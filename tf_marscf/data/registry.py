@@ -81,11 +81,12 @@ def load_dataset(
     return take_images(_LOADERS[name](options), options.max_images)
 
 
-def load_configured_dataset(data) -> ImageDataset:
+def load_configured_dataset(data, download: bool = True) -> ImageDataset:
     """Loads the data set that the config of a run names.
 
     Args:
         data: a `DataConfig`.
+        download: whether a missing data set may be downloaded.
 
     Returns:
         The data set.
@@ -95,6 +96,7 @@ def load_configured_dataset(data) -> ImageDataset:
         ValueError: if an option is wrong; the message names it as `DataConfig` and the flags do.
     """
     name, options = check_configured_dataset(data)
+    options = dataclasses.replace(options, download=download)
     return take_images(_LOADERS[name](options), options.max_images)
 
 

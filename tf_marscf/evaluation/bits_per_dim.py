@@ -1,11 +1,13 @@
-"""Bits/dim of a whole data set."""
+"""Bits/dim of a whole data set, and what it is made of."""
 
 import dataclasses
 import math
 
+import numpy as np
 import tensorflow as tf
 
 from tf_marscf.errors import RunError
+from tf_marscf.stateless_seed import split_seed, stateless_seed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,30 +15,57 @@ class BitsPerDim:
     """A mean over images, with its standard error.
 
     Attributes:
-        mean: bits per dimension.
+        mean: bits per dimension: the sum of `terms`, exactly.
         standard_error: of the mean, from the spread between images; None for a single image.
         num_images: images in the mean.
         num_samples: draws of dequantization noise an image.
+        terms: bits per dimension by name, means over images and draws: `grey_levels`, the width of
+            a grey level, log2(num_grey_levels); `log_det`, that of the flow; `prior_level_1` ...,
+            the prior of each level; `importance_weighting`, what the bound over many draws gains
+            over the mean over draws: 0 for one draw, else <= 0.
+        log_det_by_level: `log_det` of each level, a tuple; its sum is the term, up to rounding.
     """
 
     mean: float
     standard_error: float | None
     num_images: int
     num_samples: int
+    terms: dict = dataclasses.field(default_factory=dict)
+    log_det_by_level: tuple = ()
+
+    def to_dict(self):
+        """A dict that JSON can hold."""
+        content = dataclasses.asdict(self)
+        content["log_det_by_level"] = list(self.log_det_by_level)
+        return {"bits_per_dim": content.pop("mean")} | content
 
     def __str__(self):
         if self.standard_error is None:
             return f"{self.mean:.4f}"
         return f"{self.mean:.4f} +- {self.standard_error:.4f}"
 
+    def terms_line(self):
+        """The terms in one line."""
+        parts = [f"{name.replace('_', ' ')} {value:+.4f}" for name, value in self.terms.items()]
+        return f"{self.mean:.4f} = {', '.join(parts)}"
+
 
 def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     """Scores every image of a data set.
 
+    With x_s the image k and the s-th of S draws of noise, D dimensions and n grey levels,
+
+        bits/dim = (log n - log 1/S sum_s p(x_s)) / (D log 2)
+        log p(x) = sum_i log p(l_i | r_i) + sum_i log-det_i
+
+    (mAR-SCF, Eq. 4, and Burda et al. 2016 for S > 1.) Each term is its mean over the draws. The
+    logarithm of a mean is no sum over terms: by how much it exceeds the mean of the logarithms is
+    a term of its own.
+
     Args:
-        images_distribution: a `Dequantized` distribution.
+        images_distribution: a `Dequantized` around a `MarScf`.
         batches: a data set of uint8 batches [N, H, W, C], as from `evaluation_pipeline`.
-        num_samples: draws of dequantization noise an image; more give the tighter
+        num_samples: S, draws of dequantization noise an image; more give the tighter
             importance-weighted bound.
         seed: Python `int`, of the noise.
 
@@ -45,29 +74,62 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
 
     Raises:
         RunError: if an image's bits/dim is not finite.
+        ValueError: if `num_samples` is below 1.
     """
+    if num_samples < 1:
+        raise ValueError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
     score = tf.function(
-        lambda pixels, seed: images_distribution.bits_per_dim(
-            pixels, seed=seed, num_samples=num_samples
-        ),
+        lambda pixels, seed: _terms(images_distribution, pixels, seed, num_samples),
         input_signature=[
             tf.TensorSpec([None, *images_distribution.event_shape], tf.uint8),
             tf.TensorSpec([2], tf.int32),
         ],
     )
-    values = tf.concat(
-        [score(pixels, tf.constant([seed, batch])) for batch, pixels in enumerate(batches)], axis=0
-    )
-    values = tf.cast(values, tf.float64).numpy()
-    num_wrong = int((~tf.math.is_finite(values).numpy()).sum())
+    nats = tf.concat(
+        [score(pixels, tf.constant([seed, batch])) for batch, pixels in enumerate(batches)], axis=1
+    ).numpy()
+    unit = -1.0 / (images_distribution.num_dimensions * math.log(2.0))
+    values = nats * unit
+    grey_levels = math.log2(images_distribution.num_grey_levels)
+    totals = values.sum(axis=0) + grey_levels
+    num_wrong = int(np.sum(~np.isfinite(totals)))
     if num_wrong:
-        raise RunError(f"bits/dim of {num_wrong} of {len(values)} images is not finite.")
+        raise RunError(f"bits/dim of {num_wrong} of {len(totals)} images is not finite.")
     standard_error = None
-    if len(values) > 1:
-        standard_error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    if len(totals) > 1:
+        standard_error = float(totals.std(ddof=1)) / math.sqrt(len(totals))
+    means = [float(mean) for mean in values.mean(axis=1)]
+    num_levels = len(images_distribution.distribution.levels)
+    log_dets, priors = means[:num_levels], means[num_levels : 2 * num_levels]
+    terms = {
+        "grey_levels": grey_levels,
+        "log_det": sum(log_dets),
+        **{f"prior_level_{level + 1}": prior for level, prior in enumerate(priors)},
+        "importance_weighting": means[-1] if num_samples > 1 else 0.0,
+    }
     return BitsPerDim(
-        mean=float(values.mean()),
+        mean=sum(terms.values()),
         standard_error=standard_error,
-        num_images=len(values),
+        num_images=len(totals),
         num_samples=num_samples,
+        terms=terms,
+        log_det_by_level=tuple(log_dets),
     )
+
+
+def _terms(images_distribution, pixels, seed, num_samples):
+    """Log-dets, log-priors and what the bound gains, in nats: float64 [2 L + 1, N].
+
+    The noise is that of `images_distribution.log_prob`.
+    """
+    draws = []
+    for draw_seed in split_seed(stateless_seed(seed), num_samples):
+        images = images_distribution.dequantize(pixels, draw_seed)
+        log_priors, log_dets = images_distribution.distribution.log_prob_parts(images)
+        draws.append(tf.cast(tf.stack([*log_dets, *log_priors]), tf.float64))
+    draws = tf.stack(draws)
+    means = tf.reduce_mean(draws, axis=0)
+    totals = tf.reduce_sum(draws, axis=1)
+    bound = tf.reduce_logsumexp(totals, axis=0) - math.log(num_samples)
+    gain = bound - tf.reduce_sum(means, axis=0)
+    return tf.concat([means, gain[None]], axis=0)

@@ -1,17 +1,22 @@
 """Scores a training directory's model on a data set."""
 
-import dataclasses
+import math
 
-from tf_marscf.data import evaluation_pipeline, load_configured_dataset
+import tqdm
+
+from tf_marscf.data import evaluation_pipeline
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
-from tf_marscf.run_config import DataConfig, RunConfig
+from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
+from tf_marscf.evaluation.sample_quality import evaluate_sample_quality
+from tf_marscf.evaluation.sample_stream import SampleStream
+from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoints import restore_model
 
 _DEFAULT_BATCH_SIZE = 100
 
 
 class EvaluationRun:
-    """Bits/dim of the model in a training directory.
+    """Bits/dim, and quality of samples, of the model in a training directory.
 
     Args:
         train_dir: the training directory.
@@ -29,25 +34,30 @@ class EvaluationRun:
         config = RunConfig.load(train_dir)
         training = config.training or {}
         self._default_batch_size = training.get("evaluation_batch_size", _DEFAULT_BATCH_SIZE)
-        data = config.data
-        if dataset is not None and (data is None or dataset != data.name):
-            data = DataConfig(name=dataset, num_channels=config.model.image_shape[2])
-        if data is None:
-            raise ValueError(
-                "`dataset` must be given: the weights in this directory were imported, and its "
-                "config names no data set; got None."
-            )
-        if data_dir is not None:
-            data = dataclasses.replace(data, data_dir=data_dir)
-        self._dataset = load_configured_dataset(data)
-        expected = (config.model.image_shape, config.pixels.num_grey_levels)
-        if (self._dataset.image_shape, self._dataset.num_grey_levels) != expected:
-            raise ValueError(
-                f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
-                f"levels; {data.name} has {self._dataset.image_shape} with "
-                f"{self._dataset.num_grey_levels}."
-            )
+        self._dataset = load_evaluated_dataset(config, dataset, data_dir)
         self._images_distribution = restore_model(config, train_dir, which)
+        self._trained_on = None if config.data is None else config.data.name
+
+    @property
+    def dataset(self):
+        """The `ImageDataset`."""
+        return self._dataset
+
+    @property
+    def is_of_training(self):
+        """Whether the data set is the one that the model was trained on."""
+        return self._dataset.name == self._trained_on
+
+    def images_of(self, split, argument="split"):
+        """The images of a split, a `tf.data.Dataset`.
+
+        Raises:
+            ValueError: if the data set has no such split.
+        """
+        splits = self._dataset.splits()
+        if split not in splits:
+            raise ValueError(f"`{argument}` must be one of {tuple(splits)}; got {split!r}.")
+        return splits[split]
 
     def run(self, split="test", batch_size=None, num_samples=1, seed=0):
         """Scores every image of a split.
@@ -65,13 +75,51 @@ class EvaluationRun:
             RunError: if an image's bits/dim is not finite.
             ValueError: if the data set has no such split.
         """
-        batch_size = batch_size or self._default_batch_size
-        splits = self._dataset.splits()
-        if split not in splits:
-            raise ValueError(f"`split` must be one of {tuple(splits)}; got {split!r}.")
         return evaluate_bits_per_dim(
             self._images_distribution,
-            evaluation_pipeline(splits[split], batch_size),
+            evaluation_pipeline(self.images_of(split), batch_size or self._default_batch_size),
             num_samples=num_samples,
             seed=seed,
         )
+
+    def quality(self, extractor, config, seed=0, progress=True):
+        """Measures samples against real images.
+
+        Args:
+            extractor: a `FeatureExtractor`.
+            config: a `QualityConfig`.
+            seed: Python `int`; samples 0, 1, ... of this seed, as `bin/sample.py` draws them.
+            progress: whether to show a progress bar, on the standard error stream.
+
+        Returns:
+            A `SampleQuality`.
+
+        Raises:
+            RunError: if no sample is finite, or the extractor's outputs are not.
+            ValueError: if an argument is wrong, or the extractor does not fit.
+        """
+        references = self.images_of(config.reference_split, "reference_split")
+        extractor.describe_input(self._dataset.image_shape)
+        num_references = int(references.cardinality())
+        num_samples = config.num_images or num_references
+        stream = SampleStream(
+            self._images_distribution, seed, config.temperature, min(config.batch_size, num_samples)
+        )
+        with tqdm.tqdm(
+            stream.batches(num_samples),
+            total=math.ceil(num_samples / min(config.batch_size, num_samples)),
+            desc="sample quality",
+            unit=" batches",
+            disable=not progress,
+        ) as batches:
+            return evaluate_sample_quality(
+                extractor,
+                batches,
+                num_samples,
+                evaluation_pipeline(references, config.batch_size).as_numpy_iterator(),
+                num_references,
+                config.metrics,
+                num_grey_levels=self._dataset.num_grey_levels,
+                kid_block_size=config.kid_block_size,
+                num_splits=config.num_splits,
+            )

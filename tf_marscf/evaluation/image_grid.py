@@ -136,19 +136,46 @@ def save_comparison_grid(
     _write_png(path, np.concatenate([left_grid, separator, right_grid], axis=1))
 
 
-def _enlarge(images: np.ndarray, argument: str, num_grey_levels: int, scale: int) -> np.ndarray:
-    """Returns the images with 256 grey levels and every pixel repeated `scale` times."""
+def spread_grey_levels(
+    images: np.ndarray, num_grey_levels: int, argument: str = "images"
+) -> np.ndarray:
+    """Returns the images with grey levels 0 to `num_grey_levels - 1` spread over 0 to 255.
+
+    Args:
+        images: uint8 `[num_images, height, width, 1 or 3]`, of values below `num_grey_levels`.
+        num_grey_levels: 2 to 256.
+        argument: what to call the images in an error.
+
+    Returns:
+        uint8, of the shape of `images`.
+
+    Raises:
+        TypeError: if `images` is not uint8.
+        ValueError: if `images` is not of rank 4, is empty, does not have 1 or 3 channels or holds
+            too large a value, or `num_grey_levels` is out of range.
+    """
     images = _check_images(images, argument)
     if not 2 <= num_grey_levels <= 256:
         raise ValueError(f"`num_grey_levels` must be from 2 to 256; got {num_grey_levels}.")
-    _check_at_least(scale, "scale", 1)
     if images.max() >= num_grey_levels:
         raise ValueError(
             f"`{argument}` must hold values below `num_grey_levels` {num_grey_levels}; got "
             f"{images.max()}."
         )
     palette = np.rint(np.arange(num_grey_levels) * (255.0 / (num_grey_levels - 1)))
-    return palette.astype(np.uint8)[images].repeat(scale, axis=1).repeat(scale, axis=2)
+    return palette.astype(np.uint8)[images]
+
+
+def _enlarge(images: np.ndarray, argument: str, num_grey_levels: int, scale: int) -> np.ndarray:
+    """Returns the images with 256 grey levels and every pixel repeated `scale` times."""
+    _check_at_least(scale, "scale", 1)
+    images = spread_grey_levels(images, num_grey_levels, argument)
+    return images.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Returns the content of a PNG file of an image, uint8 `[height, width, 1 or 3]`."""
+    return tf.io.encode_png(image).numpy()
 
 
 def _check_images(images: np.ndarray, argument: str) -> np.ndarray:
@@ -182,4 +209,4 @@ def _square_columns(num_images: int) -> int:
 def _write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
     """Writes `image`, uint8 `[height, width, channels]`, through a temporary file."""
     with atomic_write(path) as file:
-        file.write(tf.io.encode_png(image).numpy())
+        file.write(encode_png(image))

@@ -3,9 +3,10 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.networks import convolution
-from tf_marscf.networks.conv_lstm_recurrence import conv_lstm_cell, conv_lstm_recurrence
+from tf_marscf.networks.conv_lstm_cell import GATE_FACTORS, conv_lstm_cell
+from tf_marscf.networks.conv_lstm_recurrence import conv_lstm_recurrence
 from tf_marscf.networks.initializers import spawn_seeds, symmetric_uniform
+from tf_marscf.networks.step_convolution import fastest_convolution
 
 
 class ConvLSTM(keras.layers.Layer):
@@ -13,25 +14,35 @@ class ConvLSTM(keras.layers.Layer):
 
     Every layer has `num_channels` input and hidden channels:
     `gates = conv(x_t) + conv(h_(t-1)) + bias`, both kernels of one size and dilation, 'same'
-    padding, gates in the order i, f, g, o. There are no peepholes. The input's convolution does
-    not depend on the recurrence, so it runs once, over all steps together.
+    padding, gates in the order i, f, g, o. There are no peepholes.
 
     Args:
         num_channels: C, input and hidden channels of every layer.
         num_layers: number of layers.
         kernel_size: odd `int`.
         dilation: `int` >= 1, of both convolutions.
+        recompute: `bool`: keep nothing for the gradient, which runs the layers once more.
         seed: `int` or None, seed of the initial weights: uniform in +-1/sqrt(C).
     """
 
     def __init__(
-        self, num_channels, num_layers, kernel_size, dilation=1, *, seed=None, dtype=None, name=None
+        self,
+        num_channels,
+        num_layers,
+        kernel_size,
+        dilation=1,
+        *,
+        recompute=False,
+        seed=None,
+        dtype=None,
+        name=None,
     ):
         super().__init__(dtype=dtype, name=name)
         self.num_channels = num_channels
         self.num_layers = num_layers
         self.kernel_size = kernel_size
         self.dilation = dilation
+        self.recompute = recompute
         self._seed = seed
         self.input_kernels = []
         self.recurrent_kernels = []
@@ -53,10 +64,11 @@ class ConvLSTM(keras.layers.Layer):
                 )
         self.built = True
 
-    def _phases_outside_the_loop(self, height, width):
-        """The dilation that can be undone once for all steps: all of it, or none."""
-        fits = height % self.dilation == 0 and width % self.dilation == 0
-        return self.dilation if fits else 1
+    def convolution(self, height, width):
+        """The convolution of this layer's kernels over maps of one size, the fastest there is."""
+        return fastest_convolution(
+            height, width, self.kernel_size, self.dilation, self.num_channels, self.compute_dtype
+        )
 
     def call(self, inputs):
         """Runs all steps.
@@ -67,55 +79,60 @@ class ConvLSTM(keras.layers.Layer):
         Returns:
             [T, N, H, W, C], the last layer's hidden states.
         """
-        num_steps, _, height, width, channels = inputs.shape
-        phases = self._phases_outside_the_loop(height, width)
-        dilation = self.dilation // phases
-        maps = convolution.split_phases(tf.reshape(inputs, [-1, height, width, channels]), phases)
-        first_kernel = tf.convert_to_tensor(self.input_kernels[0])
-        gates = tf.nn.bias_add(convolution.convolve(maps, first_kernel, dilation), self.biases[0])
+        convolution = self.convolution(*inputs.shape[2:4])
         hiddens = conv_lstm_recurrence(
-            tf.reshape(gates, [num_steps, -1, *gates.shape[1:]]),
-            [tf.convert_to_tensor(self.recurrent_kernels[0]), *self.step_kernels()[1:]],
-            [tf.convert_to_tensor(bias) for bias in self.biases[1:]],
-            dilation,
+            convolution.from_images(inputs),
+            self._prepared_kernels(convolution),
+            [bias * self._gate_factors() for bias in self.biases],
+            convolution,
+            recompute=self.recompute,
         )
-        maps = convolution.merge_phases(tf.reshape(hiddens, [-1, *hiddens.shape[2:]]), phases)
-        return tf.reshape(maps, [num_steps, -1, height, width, channels])
+        return convolution.to_images(hiddens)
 
-    def step_kernels(self):
-        """One kernel a layer for input and hidden state side by side, [k, k, 2 C, 4 C].
+    def _gate_factors(self):
+        """What pre-activations are multiplied by, [4 C]; see `conv_lstm_cell`."""
+        return tf.repeat(tf.constant(GATE_FACTORS, self.compute_dtype), self.num_channels)
 
-        They are the same at every step: make them once, outside of a sampling loop.
-        """
+    def _prepared_kernels(self, convolution):
+        """One kernel a layer, for input and hidden state side by side."""
+        factors = self._gate_factors()
         return [
-            tf.concat([input_kernel, recurrent_kernel], axis=2)
+            convolution.prepare(tf.concat([input_kernel, recurrent_kernel], axis=2) * factors)
             for input_kernel, recurrent_kernel in zip(
                 self.input_kernels, self.recurrent_kernels, strict=True
             )
         ]
 
-    def step(self, inputs, state, step_kernels):
+    def step_weights(self, convolution, like):
+        """The weights as `step` takes them, for maps like these.
+
+        They are the same at every step: make them once, outside of a sampling loop.
+        """
+        biases = [
+            convolution.prepare_bias(bias * self._gate_factors(), like) for bias in self.biases
+        ]
+        return tuple(zip(self._prepared_kernels(convolution), biases, strict=True))
+
+    def initial_state(self, like):
+        """Zeros, the state before the first step, of the shape and dtype of `like`."""
+        zeros = tf.zeros_like(like)
+        return ((zeros, zeros),) * self.num_layers
+
+    def step(self, inputs, state, step_weights, convolution):
         """Runs one step, for sampling.
 
         Args:
-            inputs: [N, H, W, C], H and W static.
-            state: the state after the step before, or None at the first step.
-            step_kernels: as from `step_kernels`.
+            inputs: maps in the layout of `convolution`.
+            state: the state after the step before, a tuple of `(hidden, cell)` a layer.
+            step_weights: as from `step_weights`.
+            convolution: as from `convolution`.
 
         Returns:
-            `(outputs, state)`: [N, H, W, C], and a tuple of `(hidden, cell)` a layer.
+            `(outputs, state)`: maps of the same shape, and the state after the step.
         """
-        phases = self._phases_outside_the_loop(*inputs.shape[1:3])
-        dilation = self.dilation // phases
-        maps = convolution.split_phases(inputs, phases)
-        next_state = []
-        for layer, (kernel, bias) in enumerate(zip(step_kernels, self.biases, strict=True)):
-            hidden, cell = (None, None) if state is None else state[layer]
-            if hidden is None:
-                kernel = kernel[:, :, : self.num_channels]
-            else:
-                maps = tf.concat([maps, hidden], axis=-1)
-            gates = tf.nn.bias_add(convolution.convolve(maps, kernel, dilation), bias)
-            maps, cell = conv_lstm_cell(gates, cell)
+        maps, next_state, axis = inputs, [], convolution.channel_axis
+        for (kernel, bias), (hidden, cell) in zip(step_weights, state, strict=True):
+            gates = convolution.sigmoid(tf.concat([maps, hidden], axis=axis), kernel, bias)
+            maps, cell = conv_lstm_cell(gates, cell, axis)
             next_state.append((maps, cell))
-        return convolution.merge_phases(maps, phases), tuple(next_state)
+        return maps, tuple(next_state)

@@ -3,12 +3,13 @@
 import keras
 import tensorflow as tf
 
+from tf_marscf.networks.channel_convolutions import channel_convolutions
 from tf_marscf.networks.conv_lstm import ConvLSTM
 from tf_marscf.networks.convolution import convolve
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
 
-_CODE_KERNEL_SIZE = 5
-_OUTPUT_KERNEL_SIZE = 3
+CODE_KERNEL_SIZE = 5
+OUTPUT_KERNEL_SIZE = 3
 
 
 class MarPriorNetwork(keras.layers.Layer):
@@ -69,12 +70,12 @@ class MarPriorNetwork(keras.layers.Layer):
             self.code_convolutions = [
                 keras.layers.Conv2D(
                     filters,
-                    _CODE_KERNEL_SIZE,
+                    CODE_KERNEL_SIZE,
                     padding="same",
                     activation=activation,
                     kernel_initializer=fan_in_uniform(self._seeds[1 + 2 * index]),
                     bias_initializer=symmetric_uniform(
-                        (_CODE_KERNEL_SIZE**2 * input_channels) ** -0.5, self._seeds[2 + 2 * index]
+                        (CODE_KERNEL_SIZE**2 * input_channels) ** -0.5, self._seeds[2 + 2 * index]
                     ),
                     dtype=policy,
                     name=f"code_convolution_{index}",
@@ -102,7 +103,7 @@ class MarPriorNetwork(keras.layers.Layer):
             self._seeds[5:7],
         )
         self.output_kernel, self.output_bias = self._add_convolution(
-            "output", _OUTPUT_KERNEL_SIZE, self.hidden_channels, 2, self._seeds[7:9]
+            "output", OUTPUT_KERNEL_SIZE, self.hidden_channels, 2, self._seeds[7:9]
         )
         self.built = True
 
@@ -169,27 +170,34 @@ class MarPriorNetwork(keras.layers.Layer):
         Returns:
             The latents, [N, H, W, T].
         """
-        num_steps = noise.shape[-1]
-        noise = tf.transpose(noise, [3, 0, 1, 2])[..., tf.newaxis]
-        offset = self._input_offset(conditional_input)
-        step_kernels = self.conv_lstm.step_kernels()
-
-        def next_channel(step, channel, state):
-            maps, state = self.conv_lstm.step(self._embed(channel, offset), state, step_kernels)
-            mean, log_scale = tf.split(self._output(maps), 2, axis=-1)
-            return mean + tf.exp(log_scale) * noise[step], state
+        *image_size, num_steps = noise.shape[1:]
+        convolution = self.conv_lstm.convolution(*image_size)
+        around = channel_convolutions(
+            image_size,
+            convolution,
+            tf.convert_to_tensor(self.input_kernel)[:, :, :1],
+            self._input_offset(conditional_input),
+            tf.convert_to_tensor(self.output_kernel),
+            tf.convert_to_tensor(self.output_bias),
+        )
+        noise = around.from_images(noise)
+        channel = tf.zeros_like(noise[0])
+        like = tf.zeros_like(around.embed(channel))
+        step_weights = self.conv_lstm.step_weights(convolution, like)
 
         def body(step, channel, state, channels):
-            channel, state = next_channel(step, channel, state)
+            maps, state = self.conv_lstm.step(
+                around.embed(channel), state, step_weights, convolution
+            )
+            mean, log_scale = around.output(maps)
+            channel = mean + tf.exp(log_scale) * noise[step]
             return step + 1, channel, state, channels.write(step, channel)
 
-        # The first step is outside of the loop: it has no state to convolve.
-        channel, state = next_channel(0, tf.zeros_like(noise[0]), None)
         channels = tf.TensorArray(noise.dtype, size=num_steps, element_shape=channel.shape)
-        _, _, _, channels = tf.while_loop(
+        *_, channels = tf.while_loop(
             lambda step, *_: step < num_steps,
             body,
-            (tf.constant(1), channel, state, channels.write(0, channel)),
-            maximum_iterations=num_steps - 1,
+            (tf.constant(0), channel, self.conv_lstm.initial_state(like), channels),
+            maximum_iterations=num_steps,
         )
-        return tf.transpose(channels.stack()[..., 0], [1, 2, 3, 0])
+        return around.to_images(channels.stack())

@@ -48,7 +48,7 @@ class _WeightNormLayer(keras.layers.Layer):
 
     def _direction_norm(self):
         axes = list(range(len(self.direction.shape) - 1))
-        return tf.sqrt(tf.reduce_sum(tf.square(self.direction), axis=axes))
+        return tf.math.reduce_euclidean_norm(self.direction, axis=axes)
 
     def normalized_kernel(self):
         """The kernel that the layer applies."""

@@ -1,0 +1,138 @@
+"""Everything that is found out about a model, reported and written as JSON."""
+
+import dataclasses
+import os
+
+from tf_marscf.evaluation.bits_per_dim import BitsPerDim
+from tf_marscf.evaluation.evaluation_run import EvaluationRun
+from tf_marscf.evaluation.quality_config import QualityConfig
+from tf_marscf.evaluation.sample_quality import SampleQuality
+from tf_marscf.evaluation.sample_stream import check_sampling_arguments
+from tf_marscf.json_file import write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What `write_evaluation` found and wrote.
+
+    Attributes:
+        split: the images of `bits_per_dim`.
+        dataset: name of their data set.
+        checkpoint: "best" or "latest".
+        seed: of the noise, and of the samples.
+        bits_per_dim: a `BitsPerDim`.
+        quality: a `SampleQuality`, or None.
+        quality_config: its `QualityConfig`, or None.
+        feature_input: what became of images before their features were extracted, or None.
+        json_path: the file that holds all of this.
+    """
+
+    split: str
+    dataset: str
+    checkpoint: str
+    seed: int
+    bits_per_dim: BitsPerDim
+    quality: SampleQuality | None
+    quality_config: QualityConfig | None
+    feature_input: str | None
+    json_path: str
+
+    def to_dict(self):
+        """A dict that JSON can hold."""
+        quality = None
+        if self.quality is not None:
+            quality = self.quality.to_dict() | {
+                "feature_input": self.feature_input,
+                "reference_split": self.quality_config.reference_split,
+                "temperature": self.quality_config.temperature,
+            }
+        return {
+            "dataset": self.dataset,
+            "split": self.split,
+            "checkpoint": self.checkpoint,
+            "seed": self.seed,
+            **self.bits_per_dim.to_dict(),
+            "quality": quality,
+        }
+
+
+def write_evaluation(
+    train_dir,
+    *,
+    which="best",
+    dataset=None,
+    data_dir=None,
+    split="test",
+    batch_size=None,
+    num_samples=1,
+    seed=0,
+    quality=None,
+    make_extractor=None,
+    json_path=None,
+    report=print,
+    progress=True,
+):
+    """Evaluates a model, reports each result as soon as it is there, and writes a JSON file.
+
+    Everything that can be wrong with an argument is found before the first image is scored.
+
+    Args:
+        train_dir: the training directory.
+        which: "best" or "latest" checkpoint.
+        dataset: name of a data set; default: the one that the model was trained on.
+        data_dir: where it is; default: as in training.
+        split: the images whose bits/dim is measured.
+        batch_size: images at a time; default: as in training.
+        num_samples: draws of dequantization noise an image.
+        seed: of the noise, and of the samples.
+        quality: a `QualityConfig`, or None for bits/dim alone.
+        make_extractor: called without arguments for another `FeatureExtractor` than that which
+            `quality` makes.
+        json_path: default: TRAIN_DIR/evaluation_SPLIT.json, for another data set than that of
+            training TRAIN_DIR/evaluation_DATASET_SPLIT.json.
+        report: called with each line of text.
+        progress: whether to show a progress bar, on the standard error stream.
+
+    Returns:
+        An `Evaluation`.
+
+    Raises:
+        DataUnavailableError, RunError: if something outside of the program is wrong.
+        FileNotFoundError, ImportError, ValueError: if an argument is wrong.
+    """
+    check_sampling_arguments(num_samples=num_samples, seed=seed)
+    run = EvaluationRun(train_dir, which, dataset, data_dir)
+    run.images_of(split)
+    extractor, feature_input = None, None
+    if quality is not None:
+        run.images_of(quality.reference_split, "reference_split")
+        extractor = (make_extractor or quality.make_extractor)()
+        feature_input = extractor.describe_input(run.dataset.image_shape)
+    bits_per_dim = run.run(split, batch_size, num_samples, seed)
+    report(
+        f"{split} bits/dim {bits_per_dim} "
+        f"({bits_per_dim.num_images} images, {num_samples} draws of noise an image)"
+    )
+    report(f"terms: {bits_per_dim.terms_line()}")
+    measured = None
+    if quality is not None:
+        report(f"features: {extractor.name}; images {feature_input}")
+        measured = run.quality(extractor, quality, seed, progress)
+        for line in measured.lines():
+            report(line)
+    if json_path is None:
+        name = split if run.is_of_training else f"{run.dataset.name.replace('/', '_')}_{split}"
+        json_path = os.path.join(train_dir, f"evaluation_{name}.json")
+    evaluation = Evaluation(
+        split=split,
+        dataset=run.dataset.name,
+        checkpoint=which,
+        seed=seed,
+        bits_per_dim=bits_per_dim,
+        quality=measured,
+        quality_config=quality,
+        feature_input=feature_input,
+        json_path=os.fspath(json_path),
+    )
+    write_json(json_path, evaluation.to_dict())
+    return evaluation

@@ -1,0 +1,231 @@
+"""Samples of a training directory's model, as a picture, image files or an array."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import tqdm
+
+from tf_marscf.data import collect_images
+from tf_marscf.errors import RunError, warn
+from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
+from tf_marscf.evaluation.sample_files import check_new_directory, write_npz, write_png_directory
+from tf_marscf.evaluation.sample_picture import save_picture
+from tf_marscf.evaluation.sample_stream import (
+    SampleStream,
+    check_num_finite,
+    check_sampling_arguments,
+)
+from tf_marscf.json_file import write_json
+from tf_marscf.run_config import RunConfig
+from tf_marscf.training.checkpoints import restore_model
+
+# Each format, and what its output's name ends with.
+FORMATS = {"grid": ".png", "png": "", "npz": ".npz"}
+MAX_GRID_SAMPLES = 10_000  # The one format that is in memory as a whole.
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleSummary:
+    """What a run of `write_samples` wrote.
+
+    Attributes:
+        output: the file, or the directory.
+        format: one of `FORMATS`.
+        num_samples: samples that were asked for and drawn.
+        num_finite: samples that were written; the others had values that are NaN or infinite.
+        num_non_finite: samples that were left out.
+        seed: of the noise; a sample is a function of (seed, number).
+        first_index: number of the first sample.
+        temperature: scale of the prior's noise.
+        checkpoint: "best" or "latest".
+        image_shape: (H, W, C).
+        num_grey_levels: grey levels of the model; PNGs spread them over 0 to 255.
+        dataset: name of the data set of the real images, or None without them.
+        num_real_images: test images beside the samples.
+        json_path: the file that holds all of this.
+    """
+
+    output: str
+    format: str
+    num_samples: int
+    num_finite: int
+    num_non_finite: int
+    seed: int
+    first_index: int
+    temperature: float
+    checkpoint: str
+    image_shape: tuple
+    num_grey_levels: int
+    dataset: str | None
+    num_real_images: int
+    json_path: str
+
+    def to_dict(self):
+        """A dict that JSON can hold."""
+        return dataclasses.asdict(self) | {"image_shape": list(self.image_shape)}
+
+    def __str__(self):
+        beside = ""
+        if self.num_real_images:
+            beside = f" (left), beside {self.num_real_images} test images of {self.dataset} (right)"
+        left_out = ""
+        if self.num_non_finite:
+            left_out = f"; {self.num_non_finite} of {self.num_samples} not finite, left out"
+        return f"{self.num_finite} samples{beside} are in {self.output}{left_out}"
+
+
+def write_samples(
+    train_dir,
+    output=None,
+    output_format="grid",
+    *,
+    num_samples=64,
+    seed=0,
+    first_index=0,
+    temperature=1.0,
+    batch_size=64,
+    which="best",
+    beside_real=None,
+    dataset=None,
+    data_dir=None,
+    progress=True,
+):
+    """Draws samples and writes them, with a JSON file of the numbers beside them.
+
+    Memory is bounded by the batch, but for a grid. All is written whole or not at all.
+
+    Args:
+        train_dir: the training directory.
+        output: what to write; default: TRAIN_DIR/samples_seed_SEED, with what tells it from
+            other samples of the directory. The JSON file has the same name, with `.json`.
+        output_format: "grid", one PNG of all samples, with as many real images beside them;
+            "png", a new directory with one PNG a sample; or "npz", an archive (`write_npz`).
+        num_samples: how many; at most `MAX_GRID_SAMPLES` in a grid.
+        seed: Python `int`; sample i is a function of (seed, i) alone (see `SampleStream`).
+        first_index: number of the first sample.
+        temperature: scales the prior's noise.
+        batch_size: samples drawn at a time.
+        which: "best" or "latest" checkpoint.
+        beside_real: whether to draw test images beside the grid. None: where they are at hand
+            (nothing is downloaded for them); else a warning says why not.
+        dataset: name of the data set of the real images; default: as in training.
+        data_dir: where it is; default: as in training.
+        progress: whether to show a progress bar, on the standard error stream.
+
+    Returns:
+        A `SampleSummary`.
+
+    Raises:
+        DataUnavailableError: if `beside_real` is True and the data cannot be had.
+        FileNotFoundError: if the directory or checkpoint is missing.
+        RunError: if no sample is finite; nothing is written then.
+        ValueError: if an argument is wrong.
+    """
+    check_sampling_arguments(
+        num_samples=num_samples,
+        seed=seed,
+        first_index=first_index,
+        temperature=temperature,
+        batch_size=batch_size,
+    )
+    _check_format(output_format, num_samples, beside_real)
+    output = _checked_output(train_dir, output, output_format, seed, first_index, temperature)
+    config = RunConfig.load(train_dir)
+    real_dataset, real_images = None, None
+    if output_format == "grid" and beside_real is not False:
+        real_dataset, real_images = _real_images(
+            config, num_samples, dataset, data_dir, is_needed=bool(beside_real)
+        )
+    images_distribution = restore_model(config, train_dir, which)
+    stream = SampleStream(images_distribution, seed, temperature, min(batch_size, num_samples))
+    counts = {"num_finite": 0, "num_non_finite": 0}
+    batches = _watched(stream.batches(num_samples, first_index), num_samples, counts, progress)
+    num_grey_levels = config.pixels.num_grey_levels
+    if output_format == "grid":
+        samples = np.concatenate([batch.images for batch in batches])
+        save_picture(output, samples, real_images, num_grey_levels)
+    elif output_format == "png":
+        write_png_directory(output, batches, num_grey_levels)
+    else:
+        write_npz(output, batches, config.model.image_shape, num_grey_levels)
+    summary = SampleSummary(
+        output=output,
+        format=output_format,
+        num_samples=num_samples,
+        **counts,
+        seed=seed,
+        first_index=first_index,
+        temperature=float(temperature),
+        checkpoint=which,
+        image_shape=config.model.image_shape,
+        num_grey_levels=num_grey_levels,
+        dataset=real_dataset,
+        num_real_images=0 if real_images is None else len(real_images),
+        json_path=f"{output.removesuffix(FORMATS[output_format])}.json",
+    )
+    write_json(summary.json_path, summary.to_dict())
+    return summary
+
+
+def _check_format(output_format, num_samples, beside_real):
+    if output_format not in FORMATS:
+        raise ValueError(f"`output_format` must be one of {tuple(FORMATS)}; got {output_format!r}.")
+    if output_format == "grid" and num_samples > MAX_GRID_SAMPLES:
+        raise ValueError(
+            f"`num_samples` must be at most {MAX_GRID_SAMPLES} in a grid; got {num_samples}. The "
+            "formats 'png' and 'npz' take any number."
+        )
+    if output_format != "grid" and beside_real:
+        raise ValueError(
+            f"`beside_real` must be None or False unless the format is 'grid'; got True with "
+            f"{output_format!r}."
+        )
+
+
+def _checked_output(train_dir, output, output_format, seed, first_index, temperature):
+    suffix = FORMATS[output_format]
+    if output is None:
+        name = f"samples_seed_{seed}"
+        if first_index:
+            name += f"_from_{first_index}"
+        if temperature != 1.0:
+            name += f"_temperature_{temperature:g}"
+        output = os.path.join(train_dir, name + suffix)
+    output = os.fspath(output).rstrip(os.sep)
+    if Path(output).suffix != suffix and (suffix or output.endswith((".png", ".npz"))):
+        wanted = f"end with {suffix!r}" if suffix else "be a directory"
+        raise ValueError(f"`output` must {wanted} for format {output_format!r}; got {output!r}.")
+    if output_format == "png":
+        check_new_directory(output)
+    elif os.path.isdir(output):
+        raise ValueError(f"`output` must be a file; {output!r} is a directory.")
+    return output
+
+
+def _real_images(config, num_images, dataset, data_dir, is_needed):
+    """Name of the data set and its first test images; (None, None) where they are not at hand."""
+    is_asked_for = is_needed or dataset is not None or data_dir is not None
+    try:
+        images = load_evaluated_dataset(config, dataset, data_dir, download=is_needed)
+    except (RunError, FileNotFoundError, ValueError) as error:
+        if is_asked_for:
+            raise
+        warn(f"no real images beside the samples: {error}")
+        return None, None
+    return images.name, collect_images(images.test, min(num_images, images.num_test_images))
+
+
+def _watched(batches, num_samples, counts, progress):
+    """Passes batches on, counts them and shows how far it is; raises where none is finite."""
+    # Where nobody watches, such as in a log, a line every ten seconds is enough.
+    with tqdm.tqdm(
+        total=num_samples, desc="drawing", unit=" samples", disable=not progress, mininterval=1.0
+    ) as bar:
+        for batch in batches:
+            counts["num_finite"] += len(batch.images)
+            counts["num_non_finite"] += batch.num_non_finite
+            yield batch
+            bar.update(len(batch.images) + batch.num_non_finite)
+    check_num_finite(counts["num_finite"], num_samples)

@@ -1,0 +1,127 @@
+"""The two convolutions around the ConvLSTM when it runs one channel at a time.
+
+    embed:   x = conv(channel) + offset,          1 channel -> C
+    output:  (mean, log_scale) = conv(h) + bias,  C channels -> 2
+
+Both have so few channels on one side that preparing a convolution takes longer than computing it.
+On small maps they are products with dense matrices instead, in the layout of the ConvLSTM, so that
+nothing is transposed from step to step.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_marscf.networks.convolution import convolve
+from tf_marscf.networks.step_convolution import SpectralConvolution
+
+_MAX_DENSE_PIXELS = 64
+
+
+class ImageChannels:
+    """Convolutions of images; a channel is [N, H, W, 1].
+
+    Args:
+        convolution: of the ConvLSTM.
+        input_kernel: [k, k, 1, C].
+        offset: [N, H, W, C], or what broadcasts to it.
+        output_kernel: [k, k, C, 2].
+        output_bias: [2].
+    """
+
+    def __init__(self, convolution, input_kernel, offset, output_kernel, output_bias):
+        self._convolution = convolution
+        self._input_kernel = input_kernel
+        self._offset = offset
+        self._output_kernel = output_kernel
+        self._output_bias = output_bias
+
+    def from_images(self, maps):
+        """[N, H, W, T] -> channels, stacked along the first axis."""
+        return tf.transpose(maps, [3, 0, 1, 2])[..., tf.newaxis]
+
+    def to_images(self, channels):
+        """The inverse of `from_images`."""
+        return tf.transpose(channels[..., 0], [1, 2, 3, 0])
+
+    def embed(self, channel):
+        """A channel -> x, in the layout of the ConvLSTM."""
+        images = convolve(channel, self._input_kernel) + self._offset
+        return self._convolution.from_images(images)
+
+    def output(self, maps):
+        """The ConvLSTM's output -> `(mean, log_scale)`, shaped as a channel."""
+        images = self._convolution.to_images(maps)
+        return tf.split(convolve(images, self._output_kernel) + self._output_bias, 2, axis=-1)
+
+
+class DenseChannels:
+    """Products with dense matrices, for small maps; a channel is [P, N].
+
+    Args:
+        image_size: (H, W), P = H * W.
+        input_kernel: [k, k, 1, C].
+        offset: [P, C, N], or what broadcasts to it.
+        output_kernel: [k, k, C, 2].
+        output_bias: [2].
+    """
+
+    def __init__(self, image_size, input_kernel, offset, output_kernel, output_bias):
+        self._image_size = image_size
+        self._num_pixels = image_size[0] * image_size[1]
+        self._num_channels = input_kernel.shape[-1]
+        matrix = tf.transpose(_dense(input_kernel, image_size)[:, :, 0], [0, 2, 1])
+        self._input_matrix = tf.reshape(matrix, [-1, self._num_pixels])
+        self._offset = offset
+        matrix = tf.transpose(_dense(output_kernel, image_size), [3, 0, 1, 2])
+        self._output_matrix = tf.reshape(matrix, [2 * self._num_pixels, -1])
+        self._output_bias = tf.repeat(output_bias, self._num_pixels)[:, tf.newaxis]
+
+    def from_images(self, maps):
+        """[N, H, W, T] -> channels, stacked along the first axis."""
+        maps = tf.reshape(maps, [-1, self._num_pixels, maps.shape[-1]])
+        return tf.transpose(maps, [2, 1, 0])
+
+    def to_images(self, channels):
+        """The inverse of `from_images`."""
+        maps = tf.transpose(channels, [2, 1, 0])
+        return tf.reshape(maps, [-1, *self._image_size, maps.shape[-1]])
+
+    def embed(self, channel):
+        """A channel -> x, in the layout of the ConvLSTM."""
+        maps = tf.matmul(self._input_matrix, channel)
+        return tf.reshape(maps, [self._num_pixels, self._num_channels, -1]) + self._offset
+
+    def output(self, maps):
+        """The ConvLSTM's output -> `(mean, log_scale)`, shaped as a channel."""
+        flat = tf.reshape(maps, [self._num_pixels * self._num_channels, -1])
+        return tf.split(tf.matmul(self._output_matrix, flat) + self._output_bias, 2, axis=0)
+
+
+def channel_convolutions(image_size, convolution, input_kernel, offset, output_kernel, output_bias):
+    """Whichever of the two is faster; `offset` is [N, H, W, C], or [C]."""
+    num_pixels = image_size[0] * image_size[1]
+    is_spectral = isinstance(convolution, SpectralConvolution) and not convolution.has_phases
+    if is_spectral and num_pixels <= _MAX_DENSE_PIXELS:
+        is_bias = offset.shape.rank == 1
+        offset = offset[:, tf.newaxis] if is_bias else convolution.from_images(offset)
+        return DenseChannels(image_size, input_kernel, offset, output_kernel, output_bias)
+    return ImageChannels(convolution, input_kernel, offset, output_kernel, output_bias)
+
+
+def _dense(kernel, image_size):
+    """A 'same' convolution as a matrix: [k, k, C_in, C_out] -> [P, P, C_in, C_out].
+
+    Entry (p, q) is the tap through which pixel q of the input reaches pixel p of the output.
+    """
+    size, *num_channels = kernel.shape[1:]
+    taps = tf.reshape(kernel, [size * size, *num_channels])
+    taps = tf.concat([taps, tf.zeros_like(taps[:1])], axis=0)
+    row, column = (np.arange(length) for length in image_size)
+    reach = size // 2
+    tap_row, tap_column = row - row[:, np.newaxis] + reach, column - column[:, np.newaxis] + reach
+    tap_row, tap_column = tap_row[:, np.newaxis, :, np.newaxis], tap_column[:, np.newaxis]
+    inside = (0 <= tap_row) & (tap_row < size) & (0 <= tap_column) & (tap_column < size)
+    # The tap behind the last is zero.
+    index = np.where(inside, tap_row * size + tap_column, size * size)
+    num_pixels = image_size[0] * image_size[1]
+    return tf.gather(taps, index.reshape(num_pixels, num_pixels))

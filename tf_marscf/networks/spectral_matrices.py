@@ -1,0 +1,79 @@
+"""A 'same' convolution of small maps as three matrices and one product.
+
+Maps of H x W pixels are extended with zeros to (H + r) x (W + r), r the reach of the kernel, so
+that a circular convolution never mixes the two ends. There the discrete Fourier transform turns the
+convolution into one complex product a frequency, x = a + i b times k = c + i d, which takes three
+real products (Gauss):
+
+    p = (a + b) c,   q = a (d - c),   s = b (c + d),      x k = (p - s) + i (p + q)
+
+Real maps have conjugate frequencies in pairs, one of which is enough. All of it is linear but for
+the products, so that with matrices A (analysis), G and S (synthesis)
+
+    y = S ((A x) * (G k)),      R products a pair of channels
+
+An 8 x 8 map and a 5 x 5 kernel take R = 148 products instead of 1,600. The transforms are
+orthogonal up to a scale, so that no digits are lost. (Toom, Cook and Winograd wrote convolutions in
+this form.)
+"""
+
+import numpy as np
+
+
+def spectral_matrices(height, width, kernel_size, dilation=1):
+    """The matrices of one geometry.
+
+    Args:
+        height: H of the maps.
+        width: W of the maps.
+        kernel_size: odd `int` k.
+        dilation: `int` >= 1, of the kernel.
+
+    Returns:
+        float64 arrays `(analysis, kernel_analysis, synthesis)`: [R, H * W], [R, k * k] and
+        [H * W, R].
+    """
+    reach = kernel_size // 2 * dilation
+    num_rows, num_columns = height + reach, width + reach
+    rows, columns = _coordinates(np.arange(height), np.arange(width))
+    taps = (np.arange(kernel_size) - kernel_size // 2) * dilation
+    tap_rows, tap_columns = _coordinates(taps, taps)
+    analysis, kernel_analysis, synthesis = [], [], []
+
+    for row in range(num_rows):
+        for column in range(num_columns):
+            conjugate = (-row % num_rows, -column % num_columns)
+            if conjugate < (row, column):
+                continue
+            turns = np.array([row / num_rows, column / num_columns]) * 2.0 * np.pi
+            angle = turns[0] * rows + turns[1] * columns
+            tap_angle = turns[0] * tap_rows + turns[1] * tap_columns
+            cosine, sine = np.cos(angle), np.sin(angle)
+            real, imaginary = np.cos(tap_angle), np.sin(tap_angle)
+            if conjugate == (row, column):
+                analysis.append(cosine)
+                kernel_analysis.append(real)
+                synthesis.append(cosine)
+            else:
+                analysis += [cosine - sine, cosine, -sine]
+                kernel_analysis += [real, imaginary - real, real + imaginary]
+                # Twice, for the conjugate.
+                synthesis += [2.0 * (cosine - sine), -2.0 * sine, -2.0 * cosine]
+    return (
+        np.array(analysis),
+        np.array(kernel_analysis),
+        np.array(synthesis).T / (num_rows * num_columns),
+    )
+
+
+def num_products(height, width, kernel_size, dilation=1):
+    """R, the products that `spectral_matrices` of the same arguments needs."""
+    reach = kernel_size // 2 * dilation
+    sizes = (height + reach, width + reach)
+    num_real = np.prod([2 - size % 2 for size in sizes])
+    return int(num_real + 3 * (np.prod(sizes) - num_real) // 2)
+
+
+def _coordinates(rows, columns):
+    """The two coordinates of each point of a grid, flattened."""
+    return tuple(grid.ravel() for grid in np.meshgrid(rows, columns, indexing="ij"))
