@@ -235,7 +235,7 @@ def fixture_tiny_run(tmp_path_factory):
 def fixture_fast_export(monkeypatch):
     """Exports write a file in place of a graph, for tests of the directories alone."""
 
-    def write(images_distribution, max_num_samples, directory):
+    def write(functions, images_distribution, directory):
         directory.mkdir()
         (directory / "saved_model.pb").write_text(directory.name)
 
@@ -265,7 +265,7 @@ def test_exports_at_the_same_time_get_versions_of_their_own(tiny_run, fast_expor
 
 
 def test_a_version_that_appears_meanwhile_is_not_overwritten(tiny_run, tmp_path, monkeypatch):
-    def write(images_distribution, max_num_samples, directory):
+    def write(functions, images_distribution, directory):
         directory.mkdir()
         (tmp_path / "3").mkdir()
         (tmp_path / "3" / "saved_model.pb").write_text("theirs")
@@ -278,7 +278,7 @@ def test_a_version_that_appears_meanwhile_is_not_overwritten(tiny_run, tmp_path,
 
 
 def test_what_tensorflow_cannot_write_ends_in_one_error(tiny_run, tmp_path, monkeypatch):
-    def write(images_distribution, max_num_samples, directory):
+    def write(functions, images_distribution, directory):
         directory.mkdir()
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 

@@ -1,5 +1,7 @@
 """Shows the weights of a Keras layer to `tf.Module`."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
@@ -52,3 +54,20 @@ class KerasModule(tf.Module):
         return tf.nest.map_structure(
             lambda output: tf.cast(output, self.layer.variable_dtype), outputs
         )
+
+
+@contextlib.contextmanager
+def weights_read_once(module):
+    """Reads every weight of the Keras layers inside a module, once, while a function is traced.
+
+    What runs in this context uses the values read here, in the bodies of loops as well, which would
+    otherwise hold the variables themselves.
+
+    Args:
+        module: a `tf.Module`.
+    """
+    layers = [part.layer for part in module.submodules if isinstance(part, KerasModule)]
+    variables = [variable for layer in layers for variable in layer.variables]
+    values = [(variable, tf.convert_to_tensor(variable.value)) for variable in variables]
+    with keras.StatelessScope(state_mapping=values):
+        yield

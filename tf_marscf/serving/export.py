@@ -60,10 +60,12 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
     which = averaged_checkpoint(config, train_dir) if which is None else which
     images_distribution = restore_model(config, train_dir, which)
     _check_size(images_distribution)
+    served = ServedModel(images_distribution, max_num_samples)
+    functions = _frozen_functions(served, images_distribution)
     output.mkdir(parents=True, exist_ok=True)
     partial = output / f".{uuid.uuid4().hex}.partial"
     try:
-        _write(images_distribution, max_num_samples, partial)
+        _write(functions, images_distribution, partial)
         return _publish(partial, output, version)
     except tf.errors.OpError as error:
         raise RunError(f"`output` {str(output)!r} cannot be written to: {error.message}") from error
@@ -71,20 +73,29 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write(images_distribution, max_num_samples, directory):
+def _frozen_functions(served, images_distribution):
+    """The functions behind the signatures, by name, without variables."""
+    constants = SharedConstants()
+    return {
+        name: freeze(function, specs, images_distribution, constants)
+        for name, (function, specs) in served.signatures().items()
+    }
+
+
+def _write(functions, images_distribution, directory):
     """Writes a version: SavedModel, weights and warm-up requests."""
-    served = ServedModel(images_distribution, max_num_samples)
     module = tf.Module()
-    signatures, constants = {}, SharedConstants()
-    for name, (function, specs) in served.signatures().items():
-        signatures[name] = freeze(function, specs, constants)
-        setattr(module, name, signatures[name])
-    tf.saved_model.save(module, str(directory), signatures=signatures)
+    for name, function in functions.items():
+        setattr(module, name, function)
+    tf.saved_model.save(module, str(directory), signatures=functions)
     save(images_distribution, directory / EXPORTED_WEIGHTS)
     if warm_up_requests.is_available():
         warm_up_requests.write_warm_up_requests(
             directory / "assets.extra" / warm_up_requests.FILE_NAME,
-            {name: specs for name, (_, specs) in served.signatures().items()},
+            {
+                name: {spec.name: spec for spec in function.input_signature}
+                for name, function in functions.items()
+            },
         )
 
 

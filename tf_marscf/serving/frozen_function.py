@@ -3,17 +3,20 @@
 import hashlib
 
 import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-from tensorflow.python.grappler import tf_optimizer
-from tensorflow.python.training.saver import export_meta_graph
+
+from tf_marscf.networks.keras_module import weights_read_once
+
+# TensorFlow itself keeps smaller constants inside a function.
+_MIN_NUM_ELEMENTS = 256
 
 
-def freeze(function, specs, shared_constants):
+def freeze(function, specs, module, shared_constants):
     """Turns a function of a model into one without variables, with all that follows from them.
 
-    The weights become constants. What is computed from constants alone, such as the inverse of a
-    1x1 convolution or a weight-normalised kernel, is computed here once, and not in every call.
+    What depends on no argument, the weights above all, becomes a constant: also what is computed
+    from weights alone, such as the inverse of a 1x1 convolution or a weight-normalised kernel. It
+    is computed here once, and not in every call. (TensorFlow's own way, variables to constants and
+    then constant folding, needs twenty times the memory of the weights.)
 
     No loader of a SavedModel compares the shapes of a request with those of its signature, and
     TensorFlow leaves out what the signature's shapes make look needless. So the function is made
@@ -22,6 +25,7 @@ def freeze(function, specs, shared_constants):
     Args:
         function: takes tensors by name, and returns a dict of tensors.
         specs: dict from the arguments' names to `tf.TensorSpec`s.
+        module: the `tf.Module` whose weights the function uses.
         shared_constants: the `SharedConstants` that hold the large constants.
 
     Returns:
@@ -29,28 +33,30 @@ def freeze(function, specs, shared_constants):
     """
 
     def checked(*values):
-        return function(
-            **{
-                name: tf.ensure_shape(value, spec.shape)
-                for (name, spec), value in zip(specs.items(), values, strict=True)
-            }
-        )
+        values = [
+            tf.ensure_shape(value, spec.shape)
+            for spec, value in zip(specs.values(), values, strict=True)
+        ]
+        with weights_read_once(module):
+            return function(**dict(zip(specs, values, strict=True)))
 
-    concrete = tf.function(checked, autograph=False).get_concrete_function(
-        *(tf.TensorSpec(None, spec.dtype, name) for name, spec in specs.items())
+    wrapped = tf.compat.v1.wrap_function(
+        checked, [tf.TensorSpec(None, spec.dtype, name) for name, spec in specs.items()]
     )
-    # Functional loops stay: TensorFlow runs their bodies in parallel, and v1 loops hide constants.
-    frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
-    graph_def = _fold_constants(frozen)
+    fixed, frontier = _fixed_part(wrapped)
+    values = wrapped.prune([], frontier)()
+    constants = {
+        tensor.name: shared_constants.shared(value)
+        for tensor, value in zip(frontier, values, strict=True)
+    }
+    graph_def = wrapped.graph.as_graph_def()
+    _remove_nodes(graph_def, fixed)
     _remove_gradients(graph_def)
-    inputs = [tensor.op.name for tensor in frozen.inputs]
-    outputs = [tensor.name for tensor in frozen.outputs]
-    _remove_nodes(graph_def, inputs)
-    constants = shared_constants.of_graph(graph_def)
-    _remove_nodes(graph_def, constants)
     _rename_functions(graph_def)
-    # The order in which TensorFlow flattens a dict.
-    output_names = sorted(concrete.structured_outputs)
+    num_arguments = len(specs)
+    inputs = [tensor.name for tensor in wrapped.inputs[:num_arguments]]
+    names = sorted(wrapped.structured_outputs)
+    outputs = [wrapped.structured_outputs[name].name for name in names]
 
     def call(*values):
         # The errors of the checks quote these names; behind this operation, no shape is known.
@@ -61,28 +67,49 @@ def freeze(function, specs, shared_constants):
         replaced = {**dict(zip(inputs, values, strict=True)), **constants}
         results = tf.graph_util.import_graph_def(
             graph_def,
-            input_map={f"{name}:0": tf.identity(tensor) for name, tensor in replaced.items()},
+            input_map={name: tf.identity(value) for name, value in replaced.items()},
             return_elements=outputs,
             name="model",
         )
-        return dict(zip(output_names, results, strict=True))
+        return dict(zip(names, results, strict=True))
 
     return tf.function(call, input_signature=list(specs.values()), autograph=False)
 
 
-def _fold_constants(frozen):
-    """The graph of a function after TensorFlow's constant folding."""
-    meta_graph = export_meta_graph(graph_def=frozen.graph.as_graph_def(), graph=frozen.graph)
-    # TensorFlow's optimizer keeps what it finds in this collection.
-    kept = meta_graph_pb2.CollectionDef()
-    kept.node_list.value.extend(tensor.name for tensor in [*frozen.inputs, *frozen.outputs])
-    meta_graph.collection_def["train_op"].CopyFrom(kept)
-    config = config_pb2.ConfigProto()
-    options = config.graph_options.rewrite_options
-    options.min_graph_nodes = -1
-    # The second one removes what the first has made needless, before it is written out.
-    options.optimizers.extend(["constfold", "pruning"])
-    return tf_optimizer.OptimizeGraph(config, meta_graph)
+def _fixed_part(wrapped):
+    """What depends on no argument of a function.
+
+    Returns:
+        `(names, frontier)`: the names of the nodes that values replace, and the tensors whose
+        values do: those that other nodes read.
+    """
+    captured = {tensor.op for _, tensor in wrapped.graph.captures}
+    arguments = {tensor.op for tensor in wrapped.inputs} - captured
+    fixed, read = set(), {}
+    for operation in wrapped.graph.get_operations():  # In an order in which they can run.
+        if operation not in arguments and (
+            operation.type in ("Const", "ReadVariableOp") or operation in captured
+            or (_is_foldable(operation) and all(x.op in fixed for x in operation.inputs))
+        ):  # fmt: skip
+            fixed.add(operation)
+        else:
+            read.update({x.name: x for x in operation.inputs if x.op in fixed})
+    read.update({x.name: x for x in wrapped.outputs if x.op in fixed})
+    small = {x.op for x in read.values() if x.op.type == "Const" and not _is_large(x)}
+    names = {operation.name for operation in (fixed - small) | arguments}
+    return names, [tensor for tensor in read.values() if tensor.op not in small]
+
+
+def _is_foldable(operation):
+    """Whether values can take the place of an operation whose inputs are fixed."""
+    has_inputs = len(operation.inputs) > 0 and not operation.op_def.is_stateful
+    return has_inputs and all(
+        x.dtype.is_numpy_compatible and x.dtype != tf.string for x in operation.outputs
+    )
+
+
+def _is_large(tensor):
+    return tensor.shape.num_elements() >= _MIN_NUM_ELEMENTS
 
 
 def _remove_nodes(graph_def, names):
