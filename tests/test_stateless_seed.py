@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tf_marscf.stateless_seed import (
     batch_mask,
@@ -44,6 +45,20 @@ def test_equal_seeds_give_equal_noise_and_others_other():
     np.testing.assert_array_equal(first, stateless_uniform([4], tf.constant(5), tf.float32))
     assert np.all(first != stateless_uniform([4], 6, tf.float32))
     assert np.all(stateless_uniform([4], None, tf.float32) != first)
+
+
+@pytest.mark.parametrize("seed", [0, 7, -3, -(2**31), 2**31 - 1, 2**32 + 5, -(2**40)])
+def test_integers_are_the_same_seed_in_python_numpy_and_tensors(seed):
+    expected = stateless_seed(seed)
+    dtype = tf.int32 if -(2**31) <= seed < 2**31 else tf.int64
+    np.testing.assert_array_equal(stateless_seed(tf.constant(seed, dtype)), expected)
+    np.testing.assert_array_equal(stateless_seed(np.int64(seed)), expected)
+
+
+def test_a_seed_stream_gives_one_seed_after_another():
+    stream, twin = tfp.util.SeedStream(5, "salt"), tfp.util.SeedStream(5, "salt")
+    for _ in range(2):
+        np.testing.assert_array_equal(stateless_seed(stream), stateless_seed(twin()))
 
 
 def test_parts_of_a_seed_differ_and_none_stays_none():

@@ -15,7 +15,8 @@ def stateless_seed(seed):
     that two eager calls with the same integer differ. Here an integer is the seed itself.
 
     Args:
-        seed: None for fresh entropy, an integer or scalar integer tensor, or a [2] integer tensor.
+        seed: None for fresh entropy, an integer or scalar integer tensor, a [2] integer tensor, or
+            a function that returns one of these, such as a `tfp.util.SeedStream`.
 
     Returns:
         A [2] int32 tensor.
@@ -25,6 +26,8 @@ def stateless_seed(seed):
     """
     if seed is None:
         return tfp.random.sanitize_seed(None)
+    if callable(seed):
+        seed = seed()
     if isinstance(seed, int):
         seed = tf.constant([(seed >> 32) & 0xFFFFFFFF, seed & 0xFFFFFFFF], dtype=tf.uint32)
         return tf.bitcast(seed, tf.int32)
@@ -34,8 +37,11 @@ def stateless_seed(seed):
             "`seed` must be None, an integer, or an integer tensor of shape [2]; got "
             f"{seed.dtype.name} of shape {seed.shape}."
         )
-    seed = tf.cast(seed, tf.int32)
-    return seed if seed.shape.rank else tf.stack([tf.zeros([], tf.int32), seed])
+    if seed.shape.rank:
+        return tf.cast(seed, tf.int32)
+    # Both halves, as of a Python integer.
+    seed = tf.cast(seed, tf.int64)
+    return tf.stack([tf.cast(tf.bitwise.right_shift(seed, 32), tf.int32), tf.cast(seed, tf.int32)])
 
 
 def split_seed(seed, count):

@@ -157,8 +157,10 @@ class TrainingState:
             RunError: if they cannot be written.
         """
         if self._is_chief:
-            checkpoint = tf.train.Checkpoint(model=images_distribution.distribution)
-            self._best.save(checkpoint, self.step)
+            average = self.weight_average
+            is_average = average is not None and images_distribution is average.images_distribution
+            objects = {"average" if is_average else "model": images_distribution.distribution}
+            self._best.save(tf.train.Checkpoint(**objects), self.step)
 
 
 def _build(config, training):
