@@ -235,7 +235,34 @@ class MarScf(FlowLevel):
             noise, "noise", lambda prior, noise, rest: prior.latents_from_noise(noise, rest)
         )
 
+    def decode_with_log_prob_parts(self, latents):
+        """The images of latent maps and the terms of their `log_prob`, from one pass.
+
+        What `decode` and then `log_prob_parts` give, without running the bijectors twice: the
+        density as a function of the latents, and differentiable in them.
+
+        Args:
+            latents: a sequence of L maps, as from `latents`.
+
+        Returns:
+            `(images, log_priors, log_dets)`: images [..., H, W, C], and the two tuples of
+            `log_prob_parts`, in nats.
+        """
+        terms = list(self._decoding_terms(latents, "latents", lambda prior, maps, rest: maps))
+        images = terms[-1]["output"]
+        terms.reverse()
+        log_priors = tuple(
+            level.latent_prior.log_prob(term["latents"], conditional_input=term["rest"])
+            for level, term in zip(self.levels, terms, strict=True)
+        )
+        return images, log_priors, tuple(term["log_det"] for term in terms)
+
     def _decode(self, maps, argument, latents_of):
+        *_, first_level = self._decoding_terms(maps, argument, latents_of)
+        return first_level["output"]
+
+    def _decoding_terms(self, maps, argument, latents_of):
+        """Walks back through the levels; yields r, l, the forward log-det and x of each."""
         levels = self.levels
         if len(maps) != len(levels):
             raise ValueError(
@@ -246,8 +273,9 @@ class MarScf(FlowLevel):
             level_maps = check_value(level.latent_prior, level_maps, argument)
             latents = latents_of(level.latent_prior, level_maps, rest)
             joint = latents if rest is None else tf.concat([rest, latents], axis=-1)
-            rest, _ = level.level_bijector.inverse_and_log_det(joint)
-        return rest
+            output, inverse_log_det = level.level_bijector.inverse_and_log_det(joint)
+            yield {"rest": rest, "latents": latents, "log_det": -inverse_log_det, "output": output}
+            rest = output
 
     def log_prob_parts(self, images, dropout_seed=None):
         """The terms of `log_prob`, in nats.

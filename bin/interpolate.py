@@ -1,0 +1,70 @@
+#!/usr/bin/env python
+"""Interpolates between images: `python bin/interpolate.py --train_dir=runs/digits`."""
+
+from absl import flags
+
+from tf_marscf import command_line
+from tf_marscf.evaluation.image_pairs import parse_pairs
+from tf_marscf.evaluation.projection_config import DISTANCES, ProjectionConfig, parse_lambdas
+
+_PROJECTION_FLAGS = {
+    "lambda_1": (flags.DEFINE_float, "Weight of the prior's log-density in Eq. 11."),
+    "lambda_2": (flags.DEFINE_float, "Weight of the distance to the nearer image in Eq. 11."),
+    "learning_rate": (flags.DEFINE_float, "Learning rate of Adamax."),
+    "num_iterations": (flags.DEFINE_integer, "Iterations of Adamax."),
+    "distance": (flags.DEFINE_string, f"Distance of Eq. 11: {' or '.join(DISTANCES)}."),
+}
+
+flags.DEFINE_string("train_dir", None, "Directory of a training run or import.", required=True)
+flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
+flags.DEFINE_string("dataset", None, "Data set; default: the one that it was trained on.")
+flags.DEFINE_string("data_dir", None, "Where the data set is; default: as in training.")
+flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Which images.")
+flags.DEFINE_list(
+    "pairs", None, "Pairs of images, counted from 0, such as 3:7,12:40; default: drawn."
+)
+flags.DEFINE_integer("num_pairs", 4, "Pairs that are drawn.", lower_bound=1)
+flags.DEFINE_integer("seed", 0, "The same seed draws the same pairs.", lower_bound=0)
+flags.DEFINE_integer("num_points", 7, "Points between two images.", lower_bound=1)
+command_line.define_flags(ProjectionConfig, _PROJECTION_FLAGS)
+flags.DEFINE_list(
+    "lambda_curve",
+    ["0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.8", "1"],
+    "Values of lambda_1 = lambda_2 to compare: each takes as long as the projection itself. "
+    "None: --lambda_curve=",
+)
+flags.DEFINE_string("output_dir", None, "Where files go; default: TRAIN_DIR/interpolation.")
+flags.DEFINE_enum("progress", "bar", ["bar", "none"], "What is shown meanwhile.")
+
+
+def main():
+    """Writes pictures and tables, and prints the numbers."""
+    values = flags.FLAGS
+    config = command_line.checked(ProjectionConfig, **command_line.flag_values(_PROJECTION_FLAGS))
+    lambdas = command_line.checked(parse_lambdas, values.lambda_curve)
+    pairs = None if values.pairs is None else command_line.checked(parse_pairs, values.pairs)
+    from tf_marscf.evaluation.interpolation_run import InterpolationRun
+
+    run = command_line.checked(
+        InterpolationRun,
+        values.train_dir,
+        values.checkpoint,
+        values.dataset,
+        values.data_dir,
+        values.split,
+    )
+    command_line.checked(
+        run.run,
+        pairs,
+        values.num_pairs,
+        values.seed,
+        values.num_points,
+        config,
+        lambdas,
+        output_dir=values.output_dir,
+        progress=values.progress == "bar",
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)
