@@ -51,7 +51,7 @@ INSTALL_REQUIRES = [
     "tensorflow-datasets>=4.9,<5",
     # The newest release; it follows TensorFlow's internals, so the two ranges move together.
     "tensorflow-probability>=0.25,<0.26",
-    # Only because TensorFlow Probability imports it; nothing here does.
+    # TensorFlow Probability imports it; here, only what compares with TFP's networks does.
     "tf-keras>=2.21,<2.22",
     # Progress bars.
     "tqdm>=4.60",

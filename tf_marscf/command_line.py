@@ -8,6 +8,9 @@ from absl import app, flags, logging
 
 from tf_marscf.errors import RunError, StoppedError
 
+# --help lists the flags that the main module defines; those defined here are the command's own.
+flags.disclaim_key_flags()
+
 _USAGE_STATUS = 2
 _FAILURE_STATUS = 1
 
