@@ -65,8 +65,9 @@ class AffineCoupling(ImageBijector):
             )
 
     def _shift_and_raw_scale(self, condition, **kwargs):
-        outputs = self.network(condition, **kwargs)
-        return outputs[..., 0::2], outputs[..., 1::2] + _RAW_SCALE_OFFSET
+        outputs = self.network(condition, in_halves=True, **kwargs)
+        shift, raw_scale = tf.split(outputs, 2, axis=-1)
+        return shift, raw_scale + _RAW_SCALE_OFFSET
 
     def _initialize(self, x):
         self._shift_and_raw_scale(tf.split(x, 2, axis=-1)[0], initialize=True)

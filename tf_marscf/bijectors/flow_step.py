@@ -5,8 +5,9 @@ import tensorflow as tf
 from tf_marscf.bijectors.act_norm import ActNorm
 from tf_marscf.bijectors.affine_coupling import AffineCoupling
 from tf_marscf.bijectors.half_swap import HalfSwap
+from tf_marscf.bijectors.image_bijector import num_pixels
 from tf_marscf.bijectors.image_chain import ImageChain
-from tf_marscf.bijectors.invertible_conv1x1 import InvertibleConv1x1
+from tf_marscf.bijectors.invertible_conv1x1 import InvertibleConv1x1, multiply_channels
 from tf_marscf.bijectors.mix_log_cdf_coupling import MixLogCdfCoupling
 from tf_marscf.networks.initializers import spawn_seeds
 
@@ -15,6 +16,9 @@ COUPLINGS = ("affine", "mixlogcdf")
 
 class FlowStep(ImageChain):
     """ActNorm -> invertible 1x1 convolution -> coupling (-> half swap after MixLogCDF).
+
+    The first two, both linear at each pixel, run as one matrix product:
+    `W ((x + bias) * scale) = (W diag(scale)) x + W (bias * scale)`.
 
     Args:
         num_channels: C, even.
@@ -57,6 +61,7 @@ class FlowStep(ImageChain):
         ]
         if coupling == "mixlogcdf":
             bijectors.append(HalfSwap(num_channels, **common))
+        self._coupling_and_swap = ImageChain(bijectors[2:], name="coupling_and_swap")
         super().__init__(bijectors, validate_args=validate_args, parameters=parameters, name=name)
 
     @property
@@ -73,3 +78,21 @@ class FlowStep(ImageChain):
     def coupling(self):
         """The coupling of this step."""
         return self.bijectors[2]
+
+    def _forward_and_log_det(self, x, dropout_seed=None):
+        matrix = self.invertible_conv1x1.matrix()
+        scale = tf.exp(self.act_norm.log_scale)
+        bias = tf.linalg.matvec(matrix, self.act_norm.bias * scale)
+        x = multiply_channels(matrix * scale, x, bias)
+        y, log_det = self._coupling_and_swap._forward_and_log_det(x, dropout_seed=dropout_seed)
+        return y, log_det + self._linear_log_det(x)
+
+    def _inverse_and_log_det(self, y, dropout_seed=None):
+        y, log_det = self._coupling_and_swap._inverse_and_log_det(y, dropout_seed=dropout_seed)
+        inverse_scale = tf.exp(-self.act_norm.log_scale)[:, tf.newaxis]
+        matrix = inverse_scale * self.invertible_conv1x1.inverse_matrix()
+        return multiply_channels(matrix, y, -self.act_norm.bias), log_det - self._linear_log_det(y)
+
+    def _linear_log_det(self, maps):
+        log_det = tf.reduce_sum(self.act_norm.log_scale + self.invertible_conv1x1.log_s)
+        return num_pixels(maps) * log_det

@@ -81,14 +81,18 @@ class InvertibleConv1x1(ImageBijector):
         return tf.cast(tf.linalg.triangular_solve(upper, inverse, lower=False), self.dtype)
 
     def _forward_and_log_det(self, x, dropout_seed=None):
-        return _apply(self.matrix(), x), num_pixels(x) * tf.reduce_sum(self.log_s)
+        return multiply_channels(self.matrix(), x), num_pixels(x) * tf.reduce_sum(self.log_s)
 
     def _inverse_and_log_det(self, y, dropout_seed=None):
-        return _apply(self.inverse_matrix(), y), -num_pixels(y) * tf.reduce_sum(self.log_s)
+        return multiply_channels(self.inverse_matrix(), y), -num_pixels(y) * tf.reduce_sum(
+            self.log_s
+        )
 
 
-def _apply(matrix, maps):
-    """Multiplies every pixel of [N, H, W, C] by [C, C]."""
+def multiply_channels(matrix, maps, bias=None):
+    """Multiplies every pixel of [N, H, W, C] by [C, C], and adds [C]."""
     channels = maps.shape[3]
     pixels = tf.matmul(tf.reshape(maps, [-1, channels]), matrix, transpose_b=True)
+    if bias is not None:
+        pixels = tf.nn.bias_add(pixels, bias)
     return tf.ensure_shape(tf.reshape(pixels, tf.shape(maps)), maps.shape)

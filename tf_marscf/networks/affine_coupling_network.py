@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_marscf.networks.act_norm_layer import ActNormLayer
+from tf_marscf.networks.convolution import convolve
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
 
@@ -53,18 +54,29 @@ class AffineCouplingNetwork(keras.layers.Layer):
         self.output_convolution.build(shape)
         self.built = True
 
-    def call(self, maps, dropout_seed=None, initialize=False):
+    def call(self, maps, dropout_seed=None, initialize=False, in_halves=False):
         """[N, H, W, C] -> [N, H, W, output_channels].
+
+        What follows a convolution and is linear is folded into its weights, so that TensorFlow
+        runs convolution, bias and ReLU as one operation.
 
         Args:
             maps: the network's input.
             dropout_seed: accepted for a common interface; this network has no dropout.
             initialize: if True, each ActNorm is first set from what it sees.
+            in_halves: if True, all even output channels come before all odd ones.
         """
         del dropout_seed
         for convolution, act_norm in zip(self.convolutions, self.act_norms, strict=True):
-            maps = convolution(maps)
             if initialize:
-                act_norm.initialize(maps)
-            maps = tf.nn.relu(act_norm(maps))
-        return self.output_convolution(maps)
+                act_norm.initialize(convolution(maps))
+            scale = tf.exp(act_norm.log_scale)
+            maps = tf.nn.bias_add(convolve(maps, convolution.kernel * scale), act_norm.bias * scale)
+            maps = tf.nn.relu(maps)
+        kernel, bias = self.output_convolution.scaled_weights()
+        if in_halves:
+            kernel, bias = (
+                tf.concat([weight[..., 0::2], weight[..., 1::2]], axis=-1)
+                for weight in (kernel, bias)
+            )
+        return tf.nn.bias_add(convolve(maps, kernel), bias)

@@ -141,7 +141,6 @@ def _run_backward(output_gradients, kept, kernels, convolution):
 def _weight_gradients(inputs, kept, gates_gradients, convolution):
     """The gradients to the prepared kernels, then to the biases, in one list."""
     axis = convolution.channel_axis
-    other_axes = [other for other in range(inputs.shape.rank) if other != inputs.shape.rank + axis]
     kernel_gradients, bias_gradients = [], []
     read = inputs
     for layer, gradients in zip(kept, gates_gradients, strict=True):
@@ -149,9 +148,17 @@ def _weight_gradients(inputs, kept, gates_gradients, convolution):
         kernel_gradients.append(
             convolution.kernel_gradient(tf.concat([read, before], axis=axis), gradients)
         )
-        bias_gradients.append(tf.reduce_sum(gradients, axis=other_axes))
+        bias_gradients.append(_sum_but(gradients, axis))
         read = layer.hiddens
     return [*kernel_gradients, *bias_gradients]
+
+
+def _sum_but(values, axis):
+    """The sum over all axes but one, given from the end."""
+    behind = list(range(axis + 1, 0))
+    # Two sums of neighbouring axes are many times faster than one over axes on both sides.
+    values = tf.reduce_sum(values, axis=behind) if behind else values
+    return tf.reduce_sum(values, axis=list(range(values.shape.rank - 1)))
 
 
 def _replace(values, index, value):

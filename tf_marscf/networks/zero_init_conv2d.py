@@ -36,7 +36,12 @@ class ZeroInitConv2D(keras.layers.Layer):
         )
         self.built = True
 
+    def scaled_weights(self):
+        """`(kernel, bias)` of the plain convolution that this layer is."""
+        scale = tf.exp(_LOG_SCALE_FACTOR * self.log_scale)
+        return self.kernel * scale, self.bias * scale
+
     def call(self, maps):
         """[N, H, W, C] -> [N, H, W, filters]."""
-        outputs = convolve(maps, tf.convert_to_tensor(self.kernel)) + self.bias
-        return outputs * tf.exp(_LOG_SCALE_FACTOR * self.log_scale)
+        kernel, bias = self.scaled_weights()
+        return tf.nn.bias_add(convolve(maps, kernel), bias)
