@@ -17,7 +17,7 @@ from tf_marscf.evaluation.density_benchmark_config import DensityBenchmarkConfig
 from tf_marscf.evaluation.figures import render_png
 from tf_marscf.evaluation.sampling_benchmark_config import SamplingBenchmarkConfig
 from tf_marscf.reporting.html_elements import element, join
-from tf_marscf.reporting.html_page import Section, figure, note, paragraphs, themed_figure
+from tf_marscf.reporting.html_page import Section, figure, note, paragraphs, wide_figure
 from tf_marscf.reporting.stored_results import read_bytes, read_result
 
 _ARCHITECTURE = tuple(ComparisonConfig().model_options)
@@ -103,25 +103,29 @@ def _section(context, benchmark, given):
         elif result is not None:
             context.report(f"{benchmark.section}: {stored} is of this model, used again")
     if result is None:
-        text = (
-            f"Not measured: report.py --benchmarks measures it, and --{benchmark.name}_benchmark="
-            f"FILE shows a JSON file of benchmark.py {benchmark.name}."
+        missing = note(
+            "Not measured: ",
+            element("code", "--benchmarks"),
+            " measures it, and ",
+            element("code", f"--{benchmark.name}_benchmark=FILE"),
+            f" shows the JSON file of benchmark.py {benchmark.name}.",
         )
-        return Section(benchmark.section, benchmark.title, note(text))
+        return Section(benchmark.section, benchmark.title, missing)
     if given is not None:
         write_benchmark(
             context.config.directory, benchmark.name, result,
             benchmark.columns, benchmark.draw, benchmark.size, context.report,
         )  # fmt: skip
-    chart = themed_figure(
+    chart = wide_figure(
         benchmark.caption,
         lambda theme: render_png(
             lambda figure: benchmark.draw(figure, result), benchmark.size, theme
         ),
+        benchmark.size,
     )
     names = [f"{benchmark.name}.{ending}" for ending in ("csv", "json")]
     body = figure(
-        element("div", chart, class_="scroll"),
+        chart,
         benchmark.caption,
         [_command(context, result)],
         [(name, read_bytes(context.path(name))) for name in names],

@@ -6,7 +6,7 @@ from tf_marscf.config import MarScfConfig
 from tf_marscf.reporting.html_elements import element, join
 from tf_marscf.reporting.html_page import Section, paragraphs, repeat
 from tf_marscf.reporting.report_context import command_line_of
-from tf_marscf.run_config import DataConfig
+from tf_marscf.run_config import DataConfig, PixelConfig
 from tf_marscf.training.training_config import TrainingConfig
 
 TITLE = "Configuration"
@@ -32,16 +32,16 @@ def configuration_section(context):
         A `Section`.
     """
     run = context.run
-    groups = [("Model", run.model.to_dict(), _defaults(MarScfConfig))]
+    groups = [("Model", run.model.to_dict(), _model_defaults(run.model))]
     if run.data is not None:
         data = dataclasses.asdict(run.data)
-        data["dataset"] = data.pop("name")
+        data = {"dataset": data.pop("name")} | data
         if data["data_dir"] is not None:
             data["data_dir"] = "given; left out, as it names a place on one machine"
         groups.append(("Data", data, _defaults(DataConfig)))
-    groups.append(("Pixels", dataclasses.asdict(run.pixels), {"num_grey_levels": 256}))
+    groups.append(("Pixels", dataclasses.asdict(run.pixels), _defaults(PixelConfig)))
     if run.training is not None:
-        groups.append(("Training", run.training, _defaults(TrainingConfig)))
+        groups.append(("Training", run.training, _training_defaults(run.training)))
     settings = element(
         "div", *(_group(title, values, defaults) for title, values, defaults in groups),
         class_="settings",
@@ -56,7 +56,7 @@ def configuration_section(context):
             paragraphs("From config.json. Bold: not the default."),
             settings,
             element("h3", "All of this again"),
-            repeat(commands),
+            repeat(commands, text="The training run, where it is one, and this report:"),
         ),
     )
 
@@ -75,14 +75,13 @@ def training_command(train_dir, run):
         flags["data_dir"] = "DATA_DIR"
     for name in ("num_channels", "num_validation_images", "max_images"):
         flags[name] = getattr(run.data, name)
-    model, defaults = run.model.to_dict(), _defaults(MarScfConfig)
+    model, defaults = run.model.to_dict(), _model_defaults(run.model)
     flags |= {
         name: value
         for name, value in model.items()
         if name not in _NO_FLAGS and value != defaults[name]
     }
-    defaults = _defaults(TrainingConfig)
-    defaults["evaluation_batch_size"] = run.training.get("batch_size")
+    defaults = _training_defaults(run.training)
     flags |= {
         name: value
         for name, value in run.training.items()
@@ -111,6 +110,21 @@ def _defaults(config_class):
         for field in dataclasses.fields(config_class)
         if field.default is not dataclasses.MISSING
     }
+
+
+def _model_defaults(model):
+    """Defaults of a model's fields; those by level are those of its number of levels."""
+    defaults = MarScfConfig(image_shape=model.image_shape, num_levels=model.num_levels).to_dict()
+    del defaults["image_shape"]
+    return (
+        defaults
+        | _defaults(MarScfConfig)
+        | {name: defaults[name] for name in ("prior_kernel_sizes", "prior_dilations")}
+    )
+
+
+def _training_defaults(training):
+    return _defaults(TrainingConfig) | {"evaluation_batch_size": training.get("batch_size")}
 
 
 def _group(title, values, defaults):

@@ -9,10 +9,10 @@ from tf_marscf.evaluation.bits_per_dim_figure import draw_bits_per_dim_terms
 from tf_marscf.evaluation.evaluation_report import write_evaluation
 from tf_marscf.evaluation.figures import render_png, save_figure
 from tf_marscf.reporting.html_elements import element, join, table
-from tf_marscf.reporting.html_page import Section, Tile, figure, note, paragraphs, themed_figure
+from tf_marscf.reporting.html_page import Section, Tile, figure, note, paragraphs, wide_figure
 from tf_marscf.reporting.stored_results import find_results, read_bytes
 
-TITLE = "Density"
+TITLE = "Bits per dimension"
 _FILE, _FIGURE, _TABLE = "evaluation_test.json", "bits_per_dim.png", "bits_per_dim.csv"
 _SIZE = (7.5, 3.4)
 _METRICS = {
@@ -71,22 +71,23 @@ def evaluation_section(context):
     rows = _term_rows(bits_per_dim)
     write_csv(context.path(_TABLE), ["term", "bits_per_dim"], rows)
     context.report(f"evaluation: wrote {context.path(_FIGURE)}, {context.path(_TABLE)}")
-    chart = themed_figure(
+    chart = wide_figure(
         f"Bar chart of the terms of {bits_per_dim.mean:.3f} bits/dim.",
         lambda theme: render_png(draw, size, theme),
+        size,
     )
     body = join(
         paragraphs(_summary(content, bits_per_dim)),
         table(
             ["term", "#bits/dim", "meaning"],
             [
-                (row["label"], f"{row['bits_per_dim']:+.4f}", row["meaning"])
+                (row["label"], f"{row['bits_per_dim']:+.4f}".replace("-", "−"), row["meaning"])
                 for row in _labelled(bits_per_dim)
             ],
             caption="Terms of bits/dim, means over images",
         ),
         figure(
-            element("div", chart, class_="scroll"),
+            chart,
             "Bits/dim, built up term by term (Eq. 4). Negative terms make the images more likely. "
             "More bits are worse.",
             _commands(context, path, content),
@@ -121,9 +122,10 @@ def _stored(context):
 
 def _summary(content, bits_per_dim):
     draws = "one draw" if bits_per_dim.num_samples == 1 else f"{bits_per_dim.num_samples} draws"
+    score = str(bits_per_dim).replace("+-", "±")
     return (
-        f"{bits_per_dim} bits/dim on the {bits_per_dim.num_images:,} test images of "
-        f"{content['dataset']} (mean and its standard error over images; {draws} of dequantization "
+        f"{score} bits/dim on the {bits_per_dim.num_images:,} test images of {content['dataset']} "
+        f"(mean and its standard error over images; {draws} of dequantization "
         "noise an image, no dropout)."
     )
 
@@ -219,9 +221,11 @@ def _quality(quality):
     if quality is None:
         return join(
             title,
-            paragraphs(
-                "FID, KID and Inception score were not measured: evaluate.py --metrics=fid,kid "
-                "measures them, and the next report shows them."
+            element(
+                "p",
+                "FID, KID and Inception score were not measured: ",
+                element("code", "evaluate.py --metrics=fid,kid"),
+                " measures them, and the next report shows them.",
             ),
         )
     left_out = ""
@@ -235,7 +239,8 @@ def _quality(quality):
             ["metric", "#value", "spread"],
             _quality_texts(quality),
             caption=f"{quality['num_samples']:,} samples at temperature "
-            f"{quality['temperature']:g}, against {quality['num_reference_images']:,} {quality['reference_split']} images",
+            f"{quality['temperature']:g}, against {quality['num_reference_images']:,} "
+            f"{quality['reference_split']} images",
         ),
         paragraphs(
             f"Features: {quality['feature_extractor']}; images {quality['feature_input']}."

@@ -98,19 +98,20 @@ def table(columns, rows, caption=None, row_headers=True):
     )  # fmt: skip
 
 
-def picture(alt, light, dark=None, **attributes):
+def picture(alt, light, dark=None, pixel_ratio=1.0, **attributes):
     """A PNG that is held by the page itself.
 
     Args:
         alt: what it shows, for those who do not see it.
         light: bytes of the PNG.
         dark: bytes of the PNG for dark screens, or None for the same.
+        pixel_ratio: pixels of the PNG for one of the page.
         **attributes: further attributes of the image, such as `class_`.
 
     Returns:
         `Markup`.
     """
-    width, height = _png_size(light)
+    width, height = (round(size / pixel_ratio) for size in _png_size(light))
     image = element(
         "img",
         src=data_uri(light, "image/png"), alt=alt, width=width, height=height, **attributes,

@@ -7,6 +7,9 @@ from tf_marscf.reporting.page_style import STYLE
 
 # The page shows what it holds itself, and can load nothing else.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+# Figures have 150 pixels an inch, pages 96: text of 10 points is as large as that of the page.
+_PIXEL_RATIO = 150.0 / 96.0
+_LEAST_SCALE = 0.7
 _MEDIA_TYPES = {"csv": "text/csv", "json": "application/json", "png": "image/png"}
 
 
@@ -135,9 +138,9 @@ def _section(section):
     )
 
 
-def note(text):
-    """A sentence on what is missing, and why."""
-    return element("p", text, class_="note")
+def note(*texts):
+    """A paragraph on what is missing, and why: texts and `Markup`."""
+    return element("p", *texts, class_="note")
 
 
 def figure(content, caption, commands=(), files=()):
@@ -159,14 +162,13 @@ def figure(content, caption, commands=(), files=()):
     )
 
 
-def repeat(commands=(), files=()):
+def repeat(commands=(), files=(), text=None):
     """The command lines that make something again, and files to download; see `figure`."""
     parts = []
     if commands:
-        text = "Made alone by" if len(commands) == 1 else "Made alone by these, line by line"
         parts += [
-            element("p", text),
-            element("pre", element("code", "\n".join(commands)), tabindex=0),
+            element("p", text or f"Made alone by{'' if len(commands) == 1 else ' these'}"),
+            element("pre", *map(_command, commands), tabindex=0),
         ]
     if files:
         links = []
@@ -175,6 +177,12 @@ def repeat(commands=(), files=()):
             links += [", " if index else "", element("a", name, href=uri, download=name)]
         parts.append(element("p", "Download: ", *links, class_="files"))
     return element("div", *parts, class_="repeat") if parts else Markup("")
+
+
+def _command(command):
+    # A place where a line may be broken between words, and none within them.
+    words = [element("span", word) for word in command.split(" ")]
+    return element("code", Markup(" ".join(words)))
 
 
 def themed_figure(alt, render, **attributes):
@@ -188,7 +196,19 @@ def themed_figure(alt, render, **attributes):
     Returns:
         `Markup`.
     """
-    return picture(alt, render("light"), render("dark"), **attributes)
+    return picture(alt, render("light"), render("dark"), _PIXEL_RATIO, **attributes)
+
+
+def wide_figure(alt, render, size):
+    """As `themed_figure`, and on narrow screens it scrolls before its text is too small to read.
+
+    Args:
+        alt: what it shows.
+        render: function of a theme to the bytes of a PNG.
+        size: of the figure, in inches.
+    """
+    image = themed_figure(alt, render, style=f"--least: {round(_LEAST_SCALE * 96 * size[0])}px")
+    return element("div", image, class_="scroll", tabindex=0, role="group", aria_label=alt)
 
 
 def paragraphs(*texts):

@@ -16,14 +16,13 @@ from tf_marscf.evaluation.interpolation_figures import (
 from tf_marscf.evaluation.interpolation_output import load_interpolation
 from tf_marscf.evaluation.interpolation_run import DEFAULT_DIRECTORY, InterpolationRun
 from tf_marscf.evaluation.projection_config import ProjectionConfig
-from tf_marscf.reporting.html_elements import element, join
+from tf_marscf.reporting.html_elements import join
 from tf_marscf.reporting.html_page import (
     Section,
     figure,
     note,
     paragraphs,
-    repeat,
-    themed_figure,
+    wide_figure,
 )
 from tf_marscf.reporting.stored_results import find_results, read_bytes
 
@@ -90,27 +89,22 @@ def interpolation_section(context):
                 "lambda_curve.csv",
             )
         )
+    command = _command(context, result, directory)
     figures = [
         figure(
-            element("div", _chart(draw, data, size, alt), class_="scroll"),
+            _chart(draw, data, size, alt),
             caption,
-            files=[(name, read_bytes(os.path.join(directory, name)))],
+            [command],
+            [(name, read_bytes(os.path.join(directory, name))) for name in (table_name, _NUMBERS)],
         )
-        for draw, data, size, caption, alt, name in charts
+        for draw, data, size, caption, alt, table_name in charts
     ]
-    numbers = [(_NUMBERS, read_bytes(os.path.join(directory, _NUMBERS)))]
-    body = join(
-        paragraphs(_summary(result)),
-        *figures,
-        element("h3", "All of this section"),
-        repeat([_command(context, result, directory)], numbers),
-    )
-    return Section("interpolation", TITLE, body)
+    return Section("interpolation", TITLE, join(paragraphs(_summary(result)), *figures))
 
 
 def _chart(draw, data, size, alt):
-    return themed_figure(
-        alt, lambda theme: render_png(lambda figure: draw(figure, *data), size, theme)
+    return wide_figure(
+        alt, lambda theme: render_png(lambda figure: draw(figure, *data), size, theme), size
     )
 
 
@@ -182,7 +176,11 @@ def _summary(result):
     higher = count - result["num_unmoved"]
     return (
         f"The prior's log-density is higher on the projected path at {higher} of {count} inner "
-        f"points: {projected:.3f} nats/dim on average, {linear:.3f} on the linear path. "
+        f"points: {_signed(projected)} nats/dim on average, {_signed(linear)} on the linear path. "
         f"lambda_1 = {result['lambda_1']:g}, lambda_2 = {result['lambda_2']:g}, "
         f"{result['num_iterations']} iterations of Adamax at {result['learning_rate']:g}."
     )
+
+
+def _signed(value):
+    return f"{value:.3f}".replace("-", "−")

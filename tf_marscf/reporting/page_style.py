@@ -50,7 +50,7 @@ p { margin: 0 0 .9rem; max-width: 74ch; text-wrap: pretty; }
 .tile dd { margin: 0 0 .15rem; font-size: 1.6rem; line-height: 1.2; font-weight: 640;
   letter-spacing: -.02em; }
 .tile dd small { font-size: .92rem; font-weight: 450; color: var(--soft); letter-spacing: 0; }
-.tile.first { border-top: 3px solid var(--accent); padding-top: calc(.9rem - 2px); }
+.tile.first dd { color: var(--accent); }
 .columns { display: grid; grid-template-columns: minmax(0, 1fr); gap: 2rem; }
 nav ol { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap;
   gap: .35rem 1.1rem; font-size: .92rem; }
@@ -71,9 +71,9 @@ figure + figure, figure + h3, .wide + figure { margin-top: 2.25rem; }
 figure picture, figure img { display: block; }
 figure img { max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
-.scroll img { min-width: min(640px, 190vw); }
-.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(290px, 100%), 1fr));
-  gap: 1rem 1.25rem; }
+.scroll img { min-width: var(--least); }
+.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(380px, 100%), 1fr));
+  gap: 1.5rem 1.25rem; }
 .pixels { image-rendering: pixelated; width: 100%; }
 .blocks { display: grid; gap: 1.25rem;
   grid-template-columns: repeat(auto-fit, minmax(min(260px, 100%), 1fr)); max-width: 900px; }
@@ -90,8 +90,12 @@ code, pre { font-family: var(--mono); font-size: .84em; }
 code { overflow-wrap: anywhere; }
 pre { background: var(--code); color: var(--ink); border: 1px solid var(--line);
   border-radius: 8px; padding: .65rem .85rem; margin: 0; overflow-x: auto; font-size: .8rem;
-  line-height: 1.55; white-space: pre-wrap; overflow-wrap: anywhere; user-select: all;
-  -webkit-user-select: all; }
+  line-height: 1.55; white-space: normal; }
+/* A click selects one command; words move to the next line as wholes. */
+pre code { display: block; font-size: inherit; padding-left: 2ch; text-indent: -2ch;
+  user-select: all; -webkit-user-select: all; }
+pre code + code { margin-top: .35rem; }
+pre span { display: inline-block; max-width: 100%; text-indent: 0; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; margin-top: 1rem; }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.45; }
 caption { text-align: left; color: var(--soft); font-size: .9rem; padding-bottom: .4rem; }
@@ -99,7 +103,7 @@ th, td { text-align: left; padding: .32rem 1.2rem .32rem 0; border-bottom: 1px s
   vertical-align: baseline; }
 thead th { color: var(--soft); font-weight: 560; font-size: .82rem; white-space: nowrap;
   vertical-align: bottom; }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; white-space: nowrap; }
 tr.total th, tr.total td { font-weight: 660; border-bottom: 0; }
 th.number, td.number { text-align: right; white-space: nowrap; }
 .settings { columns: 2 320px; column-gap: 2.5rem; margin-top: 1rem; }

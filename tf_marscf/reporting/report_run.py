@@ -20,7 +20,7 @@ from tf_marscf.reporting.training_curves import TrainingCurves
 from tf_marscf.reporting.training_section import training_section
 
 _TITLES = {
-    "evaluation": "Density",
+    "evaluation": "Bits per dimension",
     "training": "Training",
     "samples": "Samples",
     "temperature": "Temperature",

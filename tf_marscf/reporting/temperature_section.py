@@ -10,8 +10,7 @@ from tf_marscf.evaluation.figures import render_png, save_figure
 from tf_marscf.evaluation.image_figure import transparent_image_grid
 from tf_marscf.evaluation.sample_stream import SampleStream
 from tf_marscf.json_file import write_json
-from tf_marscf.reporting.html_elements import element
-from tf_marscf.reporting.html_page import Section, figure, themed_figure
+from tf_marscf.reporting.html_page import Section, figure, wide_figure
 from tf_marscf.reporting.stored_results import find_results, read_bytes
 
 TITLE = "Temperature"
@@ -50,8 +49,8 @@ def temperature_section(context):
     height, width, _ = context.run.model.image_shape
     cell = 0.75
     size = (
-        1.0 + cell * config.samples_per_temperature,
-        0.2 + len(rows) * (cell * height / width + 0.06),
+        0.9 + cell * config.samples_per_temperature,
+        0.1 + cell * len(rows) * height / width,
     )
 
     def draw(figure):
@@ -59,15 +58,16 @@ def temperature_section(context):
 
     save_figure(context.path(_PICTURE), draw, size)
     context.report(f"temperature: wrote {context.path(_PICTURE)}")
-    chart = themed_figure(
+    chart = wide_figure(
         f"Rows of {config.samples_per_temperature} samples at the temperatures "
         f"{', '.join(f'{value:g}' for value in rows)}.",
         lambda theme: render_png(draw, size, theme),
+        size,
     )
     num_non_finite = sum(row["num_non_finite"] for row in numbers["rows"])
     left_out = f" {num_non_finite} samples were not finite: their places are empty."
     body = figure(
-        element("div", chart, class_="scroll"),
+        chart,
         "The temperature scales the noise of all priors; a column has the same noise in every row. "
         f"Less noise gives smoother and less varied images.{left_out if num_non_finite else ''}",
         [
@@ -95,26 +95,24 @@ def draw_temperature_rows(figure, rows, num_columns, num_grey_levels=256):
         num_columns: places in a row; those without an image stay empty.
         num_grey_levels: grey levels are spread over 0 to 255.
     """
-    for axes, (temperature, (images, columns)) in zip(
-        figure.subplots(len(rows), squeeze=False)[:, 0], rows.items(), strict=True
-    ):
-        axes.grid(False)
-        axes.spines[:].set_visible(False)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.set_ylabel(
-            f"T = {temperature:g}", rotation=0, horizontalalignment="right", va="center"
-        )
-        if not len(images):
-            continue
-        height, width, channels = images.shape[1:]
-        places = np.zeros([num_columns, height, width, channels], np.uint8)
-        places[columns] = images
-        grid = transparent_image_grid(places, num_grey_levels, num_columns)
-        for column in set(range(num_columns)) - set(columns.tolist()):
-            left = column * (width + 1)
-            grid[:, left : left + width + 1, 3] = 0
-        axes.imshow(grid, interpolation="nearest")
+    axes = figure.add_subplot()
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    (height, width, channels) = next(iter(rows.values()))[0].shape[1:]
+    places = np.zeros([len(rows) * num_columns, height, width, channels], np.uint8)
+    is_filled = np.zeros(len(places), bool)
+    for row, (images, columns) in enumerate(rows.values()):
+        places[row * num_columns + columns] = images
+        is_filled[row * num_columns + columns] = True
+    grid = transparent_image_grid(places, num_grey_levels, num_columns)
+    for row, column in zip(*np.divmod(np.flatnonzero(~is_filled), num_columns), strict=True):
+        top, left = row * (height + 1), column * (width + 1)
+        grid[top : top + height + 1, left : left + width + 1, 3] = 0
+    axes.imshow(grid, interpolation="nearest")
+    axes.set_xticks([])
+    centers = [row * (height + 1) + (height + 1) / 2 for row in range(len(rows))]
+    axes.set_yticks(centers, [f"T = {temperature:g}" for temperature in rows])
 
 
 def _draw_rows(context, expected):

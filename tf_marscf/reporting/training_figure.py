@@ -103,26 +103,27 @@ def _draw(axes, panel, curves):
             linewidth=1.8 if few else 1.1,
             label=label or None,
         )
-    axes.set_title(panel.title)
+    title = panel.title
     axes.set_xlabel("training steps")
     axes.set_ylabel(panel.unit)
     axes.set_xlim(left=0)
     if any(label for label, *_ in lines):
         axes.legend(fontsize="small")
     if panel.title == "Bits/dim":
-        _leave_out_the_start(axes, [value for _, _, values in lines for value in values])
+        title += _leave_out_the_start(axes, [value for *_, values in lines for value in values])
     elif all(value >= 0.0 for _, _, values in lines for value in values):
         axes.set_ylim(bottom=0.0)
+    axes.set_title(title)
 
 
 def _leave_out_the_start(axes, values):
-    """Limits the axis to where most values are, and says so: a new model's bits/dim is large."""
+    """Limits the axis to where most values are; returns what the title says of it.
+
+    The bits/dim of a new model is large, and would flatten all else.
+    """
     low, high = min(values), max(values)
     limit = low + 4.0 * (statistics.median(values) - low)
     if low < limit < high:
         axes.set_ylim(low - 0.06 * (limit - low), limit)
-        axes.annotate(
-            f"up to {high:.2f} at the start",
-            (0.02, 1.0), xycoords="axes fraction", xytext=(0, -2), textcoords="offset points",
-            va="top", fontsize="small",
-        )  # fmt: skip
+        return f" (from {high:.2f} at the start)"
+    return ""
