@@ -90,7 +90,7 @@ def _section(context, benchmark, given):
         result = _read_given(benchmark, given)
         context.report(f"{benchmark.section}: {given}, as given")
     else:
-        result = _of_this_model(context, read_result(stored))
+        result = _of_this_model(context, stored)
         if context.config.benchmarks:
             if context.dataset is None and benchmark is _DENSITY:
                 return Section(benchmark.section, benchmark.title, note(context.dataset_problem))
@@ -147,13 +147,17 @@ def _read_given(benchmark, path):
     return result
 
 
-def _of_this_model(context, result):
-    """The result, if it is of the architecture of the report's model; else None."""
+def _of_this_model(context, path):
+    """The result in a file, if it is of the architecture of the report's model; else None."""
+    result = read_result(path)
     if result is None:
         return None
     model = context.run.model.to_dict()
     seen = result.get("config", {})
-    return result if all(seen.get(name) == model[name] for name in _ARCHITECTURE) else None
+    if all(seen.get(name) == model[name] for name in _ARCHITECTURE):
+        return result
+    context.report(f"{path}: of another architecture, not used")
+    return None
 
 
 def _architecture(context):
@@ -237,9 +241,13 @@ def _machine(machine):
 def _command(context, result):
     """The command that the result holds, with the places that it leaves out."""
     words = shlex.split(result["command"])
-    data_dir = context.config.data_dir
-    if result["benchmark"] == "density" and data_dir is not None:
-        words.append(f"--data_dir={data_dir}")
+    if result["benchmark"] == "density":
+        data = context.run.data
+        is_of_training = data is not None and result["config"]["dataset"] == data.name
+        placeholder = "DATA_DIR" if is_of_training and data.data_dir is not None else None
+        data_dir = context.config.data_dir or placeholder
+        if data_dir is not None:
+            words.append(f"--data_dir={data_dir}")
     return shlex.join([*words, f"--output_dir={os.fspath(context.config.directory)}"])
 
 

@@ -37,7 +37,8 @@ def configuration_section(context):
         data = dataclasses.asdict(run.data)
         data = {"dataset": data.pop("name")} | data
         if data["data_dir"] is not None:
-            data["data_dir"] = "given; left out, as it names a place on one machine"
+            # It names a place on somebody's machine.
+            data["data_dir"] = "given, not shown"
         groups.append(("Data", data, _defaults(DataConfig)))
     groups.append(("Pixels", dataclasses.asdict(run.pixels), _defaults(PixelConfig)))
     if run.training is not None:

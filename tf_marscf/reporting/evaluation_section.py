@@ -107,7 +107,11 @@ def _stored(context):
     name = config.dataset or (context.run.data and context.run.data.name)
     if name is None:
         return None
-    places = [context.path(_FILE), context.train_path(_FILE)]
+    places = [
+        context.path(_FILE),
+        context.train_path(os.path.join("report", _FILE)),
+        context.train_path(_FILE),
+    ]
     places.append(context.train_path(f"evaluation_{name.replace('/', '_')}_test.json"))
     expected = {"split": "test", "dataset": name}
     if context.dataset is not None:

@@ -1,6 +1,7 @@
 """A report of an experiment: computes what is missing, and writes one page."""
 
 import datetime
+import os
 
 from tf_marscf._version import __version__
 from tf_marscf.atomic_file import atomic_write
@@ -18,6 +19,7 @@ from tf_marscf.reporting.samples_section import samples_section
 from tf_marscf.reporting.temperature_section import temperature_section
 from tf_marscf.reporting.training_curves import TrainingCurves
 from tf_marscf.reporting.training_section import training_section
+from tf_marscf.run_config import FILE_NAME
 
 _TITLES = {
     "evaluation": "Bits per dimension",
@@ -57,6 +59,11 @@ def write_report(config, *, report=print, progress=True, now=None):
         ValueError: if an argument is wrong.
     """
     check_output_dir(config.directory)
+    if os.path.isfile(os.path.join(config.directory, FILE_NAME)):
+        raise ValueError(
+            f"`output` must not have the name of a training directory, whose files would be "
+            f"replaced; got {config.output!r}."
+        )
     benchmark_sections.check_benchmark_files(config)
     context = ReportContext(config, report, progress)
     curves = TrainingCurves.load(config.train_dir)
