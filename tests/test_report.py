@@ -1,7 +1,6 @@
 """Reports of a small run: structure, reuse, and what is missing."""
 
 import base64
-import datetime
 import json
 import shlex
 import shutil
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from commands import ROOT, error_line, run_command
 from html_document import HtmlDocument
+from small_reports import report_lines, train_small_run
 from small_trainers import small_distribution
 
 import tf_marscf
@@ -20,37 +20,17 @@ from tf_marscf.evaluation.figures import THEMES
 from tf_marscf.evaluation.sample_run import write_samples
 from tf_marscf.evaluation.sampling_benchmark import COLUMNS
 from tf_marscf.reporting.report_config import SECTIONS, ReportConfig
-from tf_marscf.reporting.report_run import write_report
-from tf_marscf.run_config import DataConfig
 from tf_marscf.training.checkpoint_store import CheckpointStore
-from tf_marscf.training.training_config import TrainingConfig
-from tf_marscf.training.training_run import TrainingRun
 from tf_marscf.weights_digest import weights_digest
 
-NOW = datetime.datetime(2020, 6, 14, 9, 30, tzinfo=datetime.UTC)
 CHEAP = ("evaluation", "training", "samples", "temperature")
-
-
-def report_lines(train_dir, **kwargs):
-    """Writes a report and returns its lines."""
-    lines = []
-    config = ReportConfig(train_dir=str(train_dir), fast=True, **kwargs)
-    write_report(config, report=lines.append, progress=False, now=NOW)
-    return lines
 
 
 @pytest.fixture(scope="module", name="train_dir")
 def fixture_train_dir(tmp_path_factory):
     """A training directory, with a report of all sections in it."""
     train_dir = tmp_path_factory.mktemp("report") / "a run & more"
-    TrainingRun(
-        str(train_dir),
-        DataConfig(name="digits", max_images=60, num_validation_images=12),
-        {"num_levels": 2, "num_steps": 1, "hidden_channels": 8, "prior_hidden_channels": 4,
-         "prior_num_layers": 1},
-        TrainingConfig(batch_size=16, num_epochs=2, log_every=1, num_sample_images=4),
-        progress="none",
-    ).run()  # fmt: skip
+    train_small_run(train_dir)
     lines = report_lines(train_dir)
     assert not any("used again" in line for line in lines)
     return train_dir

@@ -6,12 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-
-from tf_marscf.reporting.report_config import ReportConfig
-from tf_marscf.reporting.report_run import write_report
-from tf_marscf.run_config import DataConfig
-from tf_marscf.training.training_config import TrainingConfig
-from tf_marscf.training.training_run import TrainingRun
+from small_reports import report_lines, train_small_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -51,21 +46,14 @@ pytestmark = [
 @pytest.fixture(scope="module", name="page")
 def fixture_page(tmp_path_factory):
     train_dir = tmp_path_factory.mktemp("browser") / "run"
-    TrainingRun(
-        str(train_dir),
-        DataConfig(name="digits", max_images=60, num_validation_images=12),
-        {"num_levels": 2, "num_steps": 1, "hidden_channels": 8, "prior_hidden_channels": 4,
-         "prior_num_layers": 1},
-        TrainingConfig(batch_size=16, num_epochs=1, log_every=1, num_sample_images=4),
-        progress="none",
-    ).run()  # fmt: skip
-    config = ReportConfig(train_dir=str(train_dir), fast=True)
-    return write_report(config, report=lambda line: None, progress=False)
+    train_small_run(train_dir)
+    report_lines(train_dir)
+    return train_dir / "report.html"
 
 
 def seen_in_browser(page, directory, *flags):
     """What the browser reports of a page, a dict, and its log."""
-    text = open(page, encoding="utf-8").read()
+    text = page.read_text(encoding="utf-8")
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     probed = directory / "probed.html"
     probed.write_text(text.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
@@ -79,8 +67,7 @@ def seen_in_browser(page, directory, *flags):
     return json.loads(found[1].replace("&quot;", '"')), process.stderr
 
 
-@pytest.mark.parametrize("width", [1280, 500])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 500)])
 def test_the_page_is_shown_whole_in_both_themes(page, tmp_path, theme, width):
     # 0 is the number of the dark scheme, 1 that of the light one.
     scheme = f"--blink-settings=preferredColorScheme={int(theme == 'light')}"
