@@ -25,7 +25,7 @@ GEOMETRIES = [
 ]
 every_depth_and_length = pytest.mark.parametrize(
     ("num_layers", "num_steps"),
-    [(layers, steps) for layers in (1, 2, 3) for steps in (1, 2, 3, 5)],
+    [(1, 1), (1, 3), (2, 1), (2, 2), (2, 5), (3, 1), (3, 2), (3, 3), (3, 5)],
 )
 every_convolution = pytest.mark.parametrize("kind", [DirectConvolution, SpectralConvolution])
 every_geometry = pytest.mark.parametrize(("size", "dilation", "shape", "batch"), GEOMETRIES)
@@ -129,7 +129,7 @@ def test_call_is_a_loop_over_layers_and_steps(
 
 @every_convolution
 @every_depth_and_length
-@every_geometry
+@pytest.mark.parametrize(("size", "dilation", "shape", "batch"), GEOMETRIES[::2])
 def test_gradient_is_that_of_the_loop(num_layers, num_steps, size, dilation, shape, batch, kind):
     layer = conv_lstm(num_layers, size, dilation, kind=kind)
     inputs = noise(num_steps, batch, *shape, CHANNELS)
