@@ -66,7 +66,7 @@ def test_noise_is_standard_normal_and_independent_between_samples(distribution):
     noises = []
     model.decode_noise = lambda noise: noises.append(noise) or tf.zeros([64, 8, 8, 1])
     draw = SampleStream(distribution_of(model), seed=0, batch_size=64)._draw_batch
-    draw(tf.range(64))
+    draw(tf.range(64), 1.0)
     noise = noises[0][0].numpy().reshape(64, 64)
     assert abs(noise.mean()) < 4 / 64
     assert abs(noise.std() - 1.0) < 0.05
