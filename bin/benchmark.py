@@ -77,6 +77,7 @@ def define_speed_flags():
     flags.DEFINE_integer("hidden_channels", 64, "C.")
     flags.DEFINE_string("coupling", "affine", "affine or mixlogcdf.")
     flags.DEFINE_string("prior", "mar", "mar or gaussian.")
+    flags.DEFINE_boolean("recompute_prior", False, "Gradients run the ConvLSTM once more.")
     flags.DEFINE_integer("batch_size", 16, "Images a call.", lower_bound=1)
     flags.DEFINE_integer(
         "num_repeats", 10, "Interleaved repeats; medians are shown.", lower_bound=1
@@ -92,7 +93,10 @@ def define_speed_flags():
 def read_baseline(path):
     """The seconds of a baseline file."""
     with open(path, encoding="utf-8") as file:
-        return json.load(file)
+        baseline = json.load(file)
+    if not isinstance(baseline, dict):
+        raise ValueError(f"`baseline` must be a file with a JSON object; got {baseline!r}.")
+    return baseline
 
 
 def speed():
@@ -107,24 +111,18 @@ def speed():
         hidden_channels=values.hidden_channels,
         coupling=values.coupling,
         prior=values.prior,
+        recompute_prior=values.recompute_prior,
     )
     baseline = command_line.checked(read_baseline, values.baseline) if values.baseline else {}
-    from tf_marscf.atomic_file import atomic_write
-    from tf_marscf.evaluation.speed import TASKS, convolution_peak, make_tasks, measure
+    from tf_marscf.evaluation.speed import SpeedBenchmark
+    from tf_marscf.json_file import write_json
 
-    peak_task, operations = convolution_peak()
-    tasks = make_tasks(config, values.batch_size) | {"convolution": peak_task}
-    seconds = measure(tasks, values.num_repeats)
-    print(f"{'task':<12}{'seconds':>10}{'baseline':>10}{'speed-up':>10}")
-    for task in TASKS:
-        row = f"{task:<12}{seconds[task]:>10.4f}"
-        if task in baseline:
-            row += f"{baseline[task]:>10.4f}{baseline[task] / seconds[task]:>9.2f}x"
-        print(row)
-    print(f"3x3 convolution: {operations / seconds['convolution'] / 1e9:.0f} GFLOP/s")
+    benchmark = command_line.checked(
+        SpeedBenchmark, config, values.batch_size, values.num_repeats, baseline
+    )
+    seconds = benchmark.run(print_line)
     if values.json:
-        with atomic_write(values.json) as file:
-            file.write((json.dumps({task: seconds[task] for task in TASKS}) + "\n").encode())
+        write_json(values.json, seconds)
 
 
 def define_sampling_flags():

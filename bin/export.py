@@ -10,7 +10,9 @@ flags.DEFINE_string(
     "output", None, "The model's directory; holds a folder a version.", required=True
 )
 flags.DEFINE_integer("version", None, "Default: the one after the newest.", lower_bound=1)
-flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
+flags.DEFINE_enum(
+    "checkpoint", None, ["best", "latest"], "Default: best; of a run with an average, an average."
+)
 flags.DEFINE_integer("max_num_samples", 1024, "Most samples of a request.", lower_bound=1)
 
 

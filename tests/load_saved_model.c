@@ -1,10 +1,15 @@
-/* Runs one signature of a SavedModel through TensorFlow's C interface, the loader of servers.
+/* Serves a SavedModel through TensorFlow's C interface, the loader of servers.
  *
- * load_saved_model EXPORT INPUT... -- OUTPUT...
+ * load_saved_model EXPORT NUM_THREADS < REQUESTS
+ *
+ * Every thread answers all requests, on one session. A request is a line of words,
+ *   NAME INPUT... -- OUTPUT...
  *   INPUT:  OPERATION DTYPE RANK DIMENSION... FILE   the tensor's bytes are read from FILE
- *   OUTPUT: OPERATION INDEX FILE                     the tensor's bytes are written to FILE
- * It ends with status 0, or with 1 and one line on the error stream.
+ *   OUTPUT: OPERATION INDEX                          its bytes go to NAME.OUTPUT_NUMBER.THREAD
+ * For each request a thread prints "THREAD NAME: ok" or the error; it goes on with the next one. The
+ * status is 0, or 1 if the model cannot be loaded or a request cannot be read.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +18,30 @@
 
 #define MAX_TENSORS 8
 #define MAX_RANK 8
+#define MAX_REQUESTS 64
+#define MAX_THREADS 16
+#define MAX_LINE 4096
+
+typedef struct {
+  char name[256];
+  int num_inputs, num_outputs;
+  TF_Output inputs[MAX_TENSORS], outputs[MAX_TENSORS];
+  TF_Tensor *input_tensors[MAX_TENSORS];
+} Request;
+
+static TF_Session *session;
+static Request requests[MAX_REQUESTS];
+static int num_requests;
 
 static void fail(const char *what, const char *why) {
   fprintf(stderr, "%s: %s\n", what, why);
   exit(1);
 }
 
-static void check(TF_Status *status, const char *what) {
-  if (TF_GetCode(status) != TF_OK) fail(what, TF_Message(status));
+static const char *word(void) {
+  const char *next = strtok(NULL, " \n");
+  if (next == NULL) fail("usage", "a request ends too early");
+  return next;
 }
 
 static TF_Output find(TF_Graph *graph, const char *name, int index) {
@@ -29,7 +50,7 @@ static TF_Output find(TF_Graph *graph, const char *name, int index) {
   return output;
 }
 
-static TF_Tensor *read_tensor(const char *path, TF_DataType dtype, int rank, int64_t *dimensions) {
+static TF_Tensor *read_tensor(TF_DataType dtype, int rank, int64_t *dimensions, const char *path) {
   size_t size = TF_DataTypeSize(dtype);
   for (int axis = 0; axis < rank; ++axis) size *= (size_t)dimensions[axis];
   TF_Tensor *tensor = TF_AllocateTensor(dtype, dimensions, rank, size);
@@ -48,42 +69,81 @@ static void write_tensor(const char *path, TF_Tensor *tensor) {
   fclose(file);
 }
 
+static void read_request(TF_Graph *graph, char *line, Request *request) {
+  snprintf(request->name, sizeof request->name, "%s", strtok(line, " \n"));
+  const char *next = word();
+  for (; strcmp(next, "--") != 0; next = word(), ++request->num_inputs) {
+    if (request->num_inputs == MAX_TENSORS) fail("usage", "too many inputs");
+    request->inputs[request->num_inputs] = find(graph, next, 0);
+    TF_DataType dtype = (TF_DataType)atoi(word());
+    int rank = atoi(word());
+    int64_t dimensions[MAX_RANK];
+    if (rank > MAX_RANK) fail("usage", "too high a rank");
+    for (int axis = 0; axis < rank; ++axis) dimensions[axis] = atoll(word());
+    request->input_tensors[request->num_inputs] = read_tensor(dtype, rank, dimensions, word());
+  }
+  while ((next = strtok(NULL, " \n")) != NULL) {
+    if (request->num_outputs == MAX_TENSORS) fail("usage", "too many outputs");
+    request->outputs[request->num_outputs++] = find(graph, next, atoi(word()));
+  }
+}
+
+static void *answer_all(void *argument) {
+  long thread = (long)argument;
+  TF_Status *status = TF_NewStatus();
+  for (int index = 0; index < num_requests; ++index) {
+    /* Each thread starts with another request, so that different signatures meet. */
+    Request *request = &requests[(index + thread) % num_requests];
+    TF_Tensor *outputs[MAX_TENSORS] = {NULL};
+    TF_SessionRun(session, NULL, request->inputs, request->input_tensors, request->num_inputs,
+                  request->outputs, outputs, request->num_outputs, NULL, 0, NULL, status);
+    int is_ok = TF_GetCode(status) == TF_OK;
+    for (int number = 0; is_ok && number < request->num_outputs; ++number) {
+      char path[512];
+      snprintf(path, sizeof path, "%s.%d.%ld", request->name, number, thread);
+      write_tensor(path, outputs[number]);
+      TF_DeleteTensor(outputs[number]);
+    }
+    char message[1024];
+    snprintf(message, sizeof message, "%s", is_ok ? "ok" : TF_Message(status));
+    for (char *end = message; *end; ++end)
+      if (*end == '\n') *end = ' ';
+    printf("%ld %s: %s\n", thread, request->name, message);
+  }
+  TF_DeleteStatus(status);
+  return NULL;
+}
+
 int main(int argc, char **argv) {
-  if (argc < 2) fail("usage", "load_saved_model EXPORT INPUT... -- OUTPUT...");
+  int num_threads = argc == 3 ? atoi(argv[2]) : 0;
+  if (num_threads < 1 || num_threads > MAX_THREADS)
+    fail("usage", "load_saved_model EXPORT NUM_THREADS < REQUESTS");
   TF_Status *status = TF_NewStatus();
   TF_Graph *graph = TF_NewGraph();
   TF_SessionOptions *options = TF_NewSessionOptions();
   const char *tags[] = {"serve"};
-  TF_Session *session =
-      TF_LoadSessionFromSavedModel(options, NULL, argv[1], tags, 1, graph, NULL, status);
-  check(status, "cannot load");
+  session = TF_LoadSessionFromSavedModel(options, NULL, argv[1], tags, 1, graph, NULL, status);
+  if (TF_GetCode(status) != TF_OK) fail("cannot load", TF_Message(status));
 
-  TF_Output inputs[MAX_TENSORS], outputs[MAX_TENSORS];
-  TF_Tensor *input_tensors[MAX_TENSORS], *output_tensors[MAX_TENSORS] = {NULL};
-  const char *output_paths[MAX_TENSORS];
-  int num_inputs = 0, num_outputs = 0, argument = 2;
-  for (; argument < argc && strcmp(argv[argument], "--") != 0; ++num_inputs) {
-    if (num_inputs == MAX_TENSORS) fail("usage", "too many inputs");
-    inputs[num_inputs] = find(graph, argv[argument++], 0);
-    TF_DataType dtype = (TF_DataType)atoi(argv[argument++]);
-    int rank = atoi(argv[argument++]);
-    int64_t dimensions[MAX_RANK];
-    if (rank > MAX_RANK) fail("usage", "too high a rank");
-    for (int axis = 0; axis < rank; ++axis) dimensions[axis] = atoll(argv[argument++]);
-    input_tensors[num_inputs] = read_tensor(argv[argument++], dtype, rank, dimensions);
+  char line[MAX_LINE];
+  for (; fgets(line, sizeof line, stdin) != NULL; ++num_requests) {
+    if (num_requests == MAX_REQUESTS) fail("usage", "too many requests");
+    read_request(graph, line, &requests[num_requests]);
   }
-  for (++argument; argument + 2 < argc; argument += 3, ++num_outputs) {
-    if (num_outputs == MAX_TENSORS) fail("usage", "too many outputs");
-    outputs[num_outputs] = find(graph, argv[argument], atoi(argv[argument + 1]));
-    output_paths[num_outputs] = argv[argument + 2];
-  }
+  pthread_t threads[MAX_THREADS];
+  for (long thread = 0; thread < num_threads; ++thread)
+    if (pthread_create(&threads[thread], NULL, answer_all, (void *)thread) != 0)
+      fail("cannot start", "a thread");
+  for (int thread = 0; thread < num_threads; ++thread) pthread_join(threads[thread], NULL);
 
-  TF_SessionRun(session, NULL, inputs, input_tensors, num_inputs, outputs, output_tensors,
-                num_outputs, NULL, 0, NULL, status);
-  check(status, "cannot run");
-  for (int index = 0; index < num_outputs; ++index)
-    write_tensor(output_paths[index], output_tensors[index]);
+  for (int index = 0; index < num_requests; ++index)
+    for (int input = 0; input < requests[index].num_inputs; ++input)
+      TF_DeleteTensor(requests[index].input_tensors[input]);
   TF_CloseSession(session, status);
-  check(status, "cannot close");
+  if (TF_GetCode(status) != TF_OK) fail("cannot close", TF_Message(status));
+  TF_DeleteSession(session, status);
+  TF_DeleteSessionOptions(options);
+  TF_DeleteGraph(graph);
+  TF_DeleteStatus(status);
   return 0;
 }

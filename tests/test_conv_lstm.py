@@ -181,6 +181,23 @@ def test_steps_one_after_another_are_the_call(
 
 
 @every_convolution
+@pytest.mark.parametrize("compiled", [False, True])
+def test_recomputed_gradients_are_the_kept_ones(kind, compiled):
+    inputs, cotangent = noise(4, 2, 4, 6, CHANNELS), noise(4, 2, 4, 6, CHANNELS, seed=1)
+    results = []
+    for recompute in (False, True):
+        layer = conv_lstm(2, dilation=2, kind=kind, recompute=recompute)
+
+        def outputs_and_gradients(layer=layer):
+            return [layer(inputs), *gradients(layer, layer, inputs, cotangent)]
+
+        function = tf.function(outputs_and_gradients) if compiled else outputs_and_gradients
+        results.append(function())
+    for kept, recomputed in zip(*results, strict=True):
+        np.testing.assert_allclose(recomputed, kept, rtol=0.0, atol=1e-12)
+
+
+@every_convolution
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_gradient_of_a_step_reaches_it_and_the_steps_before_only(num_layers, dilation, kind):

@@ -1,15 +1,17 @@
 """Every signature through TensorFlow's C interface, as a server runs it: no Python inside."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from served_requests import BAD_REQUESTS, WRONG_DTYPES, good_requests
 from small_models import small_model
 from tensorflow.python.saved_model.loader_impl import parse_saved_model
-from test_export import pixels, save_model
+from test_export import save_model
 
 from tf_marscf.serving.export import export_model
 
@@ -29,80 +31,107 @@ def fixture_program(tmp_path_factory):
         [
             "gcc", "-Wall", "-Werror", "-O1", str(SOURCE), f"-I{tf.sysconfig.get_include()}",
             f"-L{library}", "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2",
-            f"-Wl,-rpath,{library}", "-o", str(path),
+            f"-Wl,-rpath,{library}", "-pthread", "-o", str(path),
         ],
         check=True,
     )  # fmt: skip
     return path
 
 
-@pytest.fixture(scope="module", name="export")
-def fixture_export(tmp_path_factory):
+@pytest.fixture(scope="module", params=[("affine", "mar"), ("mixlogcdf", "gaussian")], ids="-".join,
+                name="export")  # fmt: skip
+def fixture_export(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp("export")
-    save_model(directory / "run", small_model(), num_grey_levels=17)
+    coupling, prior = request.param
+    save_model(directory / "run", small_model(coupling=coupling, prior=prior), num_grey_levels=17)
     return export_model(directory / "run", directory / "served")
 
 
-def run_signature(program, export, directory, signature, inputs):
-    """Runs a signature in C; returns its outputs by name."""
-    definition = parse_saved_model(str(export)).meta_graphs[0].signature_def[signature]
-    arguments = [program, export]
-    for name, value in inputs.items():
-        value = np.asarray(value)
-        operation = definition.inputs[name].name.removesuffix(":0")
-        path = directory / f"input_{name}"
-        path.write_bytes(value.tobytes())
-        dtype = tf.as_dtype(value.dtype).as_datatype_enum
-        arguments += [operation, dtype, value.ndim, *value.shape, path]
-    arguments.append("--")
-    for name, info in definition.outputs.items():
-        operation, index = info.name.rsplit(":", 1)
-        arguments += [operation, index, directory / f"output_{name}"]
-    process = subprocess.run(
-        [str(argument) for argument in arguments], capture_output=True, text=True, check=False
-    )
-    if process.returncode:
-        raise RuntimeError(process.stderr)
-    return {
-        name: np.frombuffer(
-            (directory / f"output_{name}").read_bytes(), tf.as_dtype(info.dtype).as_numpy_dtype
-        )
-        for name, info in definition.outputs.items()
-    }
+class Server:
+    """Runs requests in the C program, all in one process."""
+
+    def __init__(self, program, export, directory):
+        self._program, self._export, self._directory = program, export, directory
+        self._definitions = parse_saved_model(str(export)).meta_graphs[0].signature_def
+
+    def answers(self, requests, num_threads=1):
+        """`requests` are pairs (signature, inputs).
+
+        Returns a dict from (number of the request, thread) to a dict of arrays, or to the error.
+        """
+        lines = [self._line(number, *request) for number, request in enumerate(requests)]
+        process = subprocess.run(
+            [self._program, self._export, str(num_threads)],
+            input="\n".join(lines), capture_output=True, text=True, check=True, cwd=self._directory,
+        )  # fmt: skip
+        answers = {}
+        for line in process.stdout.splitlines():
+            thread, name, result = line.split(" ", 2)
+            number = int(name.removeprefix("request").removesuffix(":"))
+            if result == "ok":
+                result = self._outputs(number, requests[number][0], thread)
+            answers[number, int(thread)] = result
+        assert len(answers) == num_threads * len(requests)
+        return answers
+
+    def _line(self, number, signature, inputs):
+        definition = self._definitions[signature]
+        words = [f"request{number}"]
+        for name, value in inputs.items():
+            path = self._directory / f"request{number}.{name}"
+            path.write_bytes(value.tobytes())
+            dtype = tf.as_dtype(value.dtype).as_datatype_enum
+            operation = definition.inputs[name].name.removesuffix(":0")
+            words += [operation, dtype, value.ndim, *value.shape, path.name]
+        words.append("--")
+        for info in definition.outputs.values():
+            words += info.name.rsplit(":", 1)
+        return " ".join(map(str, words))
+
+    def _outputs(self, number, signature, thread):
+        outputs = {}
+        for index, (name, info) in enumerate(self._definitions[signature].outputs.items()):
+            content = (self._directory / f"request{number}.{index}.{thread}").read_bytes()
+            outputs[name] = np.frombuffer(content, tf.as_dtype(info.dtype).as_numpy_dtype)
+        return outputs
 
 
-def test_every_signature_gives_what_python_gets(program, export, tmp_path):
-    images = pixels(3)
+@pytest.fixture(name="server")
+def fixture_server(program, export, tmp_path):
+    return Server(program, export, tmp_path)
+
+
+@pytest.mark.parametrize("num_images", [3, 0])
+def test_every_signature_gives_what_python_gets(server, export, num_images):
     served = tf.saved_model.load(str(export)).signatures
-    latents = served["encode"](images=tf.constant(images))["latents"].numpy()
-    values = ((images + 0.5) / 17 - 0.5).astype(np.float32)
-    request = {"num_samples": np.int32(2), "seed": np.int32(5), "temperature": np.float32(0.8)}
-    for signature, inputs in {
-        "serving_default": {"images": images},
-        "log_prob_float": {"values": values},
-        "sample": request,
-        "encode": {"images": images},
-        "decode": {"latents": latents},
-    }.items():
+    requests = list(good_requests(num_images).items())
+    answers = server.answers(requests)
+    assert {signature for signature, _ in requests} == set(served)
+    for number, (signature, inputs) in enumerate(requests):
         expected = served[signature](**{k: tf.constant(v) for k, v in inputs.items()})
-        actual = run_signature(program, export, tmp_path, signature, inputs)
-        assert actual.keys() == expected.keys()
+        assert answers[number, 0].keys() == expected.keys()
         for name, value in expected.items():
             np.testing.assert_allclose(
-                actual[name], np.ravel(value), rtol=1e-5, atol=1e-5, err_msg=f"{signature} {name}"
-            )
+                answers[number, 0][name], np.ravel(value), rtol=1e-5, atol=1e-5,
+                err_msg=f"{signature} {name}",
+            )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("signature", "inputs", "message"),
-    [
-        ("serving_default", {"images": np.zeros([1, 8, 9, 1], np.uint8)}, "shape"),
-        ("serving_default", {"images": np.zeros([1, 8, 8, 1], np.float32)}, "uint8|type"),
-        ("serving_default", {"images": np.full([1, 8, 8, 1], 200, np.uint8)}, "below 17"),
-    ],
-)
-def test_bad_requests_end_with_an_error_and_not_with_the_server(
-    program, export, tmp_path, signature, inputs, message
-):
-    with pytest.raises(RuntimeError, match=message):
-        run_signature(program, export, tmp_path, signature, inputs)
+def test_eight_threads_get_equal_answers(server):
+    requests = list(good_requests(3).items())
+    answers = server.answers(requests, num_threads=8)
+    for number, (signature, _) in enumerate(requests):
+        for thread in range(8):
+            for name, value in answers[number, thread].items():
+                expected = answers[number, 0][name]
+                np.testing.assert_array_equal(value, expected, err_msg=f"{signature} {name}")
+
+
+def test_bad_requests_get_an_error_and_the_next_one_an_answer(server):
+    good = list(good_requests(2).items())
+    bad = BAD_REQUESTS + [(*request, "Expects arg.* to be") for request in WRONG_DTYPES]
+    answers = server.answers([one for request in bad for one in (request[:2], *good[:1])])
+    for index, (signature, inputs, message) in enumerate(bad):
+        answer, following = answers[2 * index, 0], answers[2 * index + 1, 0]
+        assert isinstance(answer, str) and re.search(message, answer), (signature, inputs, answer)
+        np.testing.assert_array_equal(following["log_prob"], answers[1, 0]["log_prob"])

@@ -170,16 +170,55 @@ def test_weights_that_do_not_fit_are_refused_and_nothing_is_set():
     before = [variable.numpy() for variable in model.variables]
     name = "flow.layers.1.actnormlayer.bias"
     last = "flow.c_prior.prior_list.2.prior_lstm.conv_out1.bias"
+    kernel = "flow.layers.1.coupling.NN_net.conv1.weight"
+    second_bias = "flow.c_prior.prior_list.0.prior_lstm.lstm.bias_hh_l1"
     for changed, message in (
-        ({key: value for key, value in weights.items() if key != last}, f"must hold '{last}'"),
-        (weights | {"flow.layers.1.extra": np.zeros(3)}, "'flow.layers.1.extra'"),
-        (weights | {last: np.zeros(3, np.float32)}, rf"{last}.* shape \(2,\); got shape \(3,\)"),
+        (
+            {key: value for key, value in weights.items() if key != last},
+            rf"'{last}', of shape \(2,\), is missing",
+        ),
+        (
+            weights | {"flow.layers.1.extra": np.zeros(3)},
+            r"'flow.layers.1.extra', of shape \(3,\), is none of",
+        ),
+        (
+            weights | {last: np.zeros(3, np.float32)},
+            rf"'{last}' must have shape \(2,\); got \(3,\)",
+        ),
+        (
+            weights | {kernel: weights[kernel][:, :2]},
+            rf"'{kernel}' must have shape \(16, 6, 3, 3\); got \(16, 2, 3, 3\)",
+        ),
+        (
+            weights | {second_bias: np.zeros(31, np.float32)},
+            rf"'{second_bias}' must have shape \(32,\); got \(31,\)",
+        ),
         (weights | {name: np.full_like(weights[name], np.nan)}, f"{name}.* must be finite"),
     ):
         with pytest.raises(ValueError, match=message):
             load_published_weights(model, changed)
     for variable, value in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
+
+
+def test_all_that_does_not_fit_is_told_at_once():
+    weights = published_weights("affine_L3_K2_C16")
+    model = tf_marscf.MarScf.from_config(infer_config(weights, 32), seed=1)
+    names = [name for name in weights if "is_initialized" not in name][-60:-40]
+    with pytest.raises(ValueError, match="is missing; .* is missing; and 15 more"):
+        load_published_weights(model, {k: v for k, v in weights.items() if k not in names})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_misshapen_array_does_not_decide_the_architecture(name):
+    weights = published_weights(name)
+    expected = infer_config(weights, 32)
+    first = next(key for key in weights if key.endswith(("conv1.weight", "in_conv.conv.weight_v")))
+    damaged = weights | {first: weights[first][1:]}
+    config = infer_config(damaged, 32)
+    assert config == expected
+    with pytest.raises(ValueError, match=f"'{first}' must have shape"):
+        load_published_weights(tf_marscf.MarScf.from_config(config), damaged)
 
 
 def test_a_model_with_another_prior_is_refused():
@@ -199,6 +238,59 @@ def test_prefix_of_data_parallel_is_removed(tmp_path):
     path = tmp_path / "parallel.npz"
     np.savez(path, **{f"module.{name}": value for name, value in weights.items()})
     assert read_weight_file(str(path)).keys() == weights.keys()
+
+
+def test_a_weight_that_is_there_twice_is_refused(tmp_path):
+    np.savez(tmp_path / "twice.npz", **{"flow.x": np.zeros(2), "module.flow.x": np.ones(2)})
+    with pytest.raises(ValueError, match="holds 'flow.x' twice"):
+        read_weight_file(str(tmp_path / "twice.npz"))
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+@pytest.mark.parametrize("wrap", [None, "state_dict", "model"])
+def test_both_torch_formats_and_training_states_are_read(tmp_path, is_zip, wrap):
+    torch = pytest.importorskip("torch")
+    path = str(tmp_path / "weights.pt")
+    state = {
+        "module.flow.x": torch.arange(3.0),
+        "module.flow.y": torch.ones(2, dtype=torch.float16),
+    }
+    content = state if wrap is None else {"epoch": 3, wrap: state}
+    torch.save(content, path, _use_new_zipfile_serialization=is_zip)
+    weights = read_weight_file(path)
+    assert list(weights) == ["flow.x", "flow.y"]
+    np.testing.assert_array_equal(weights["flow.x"], [0.0, 1.0, 2.0])
+    assert weights["flow.y"].dtype == np.float32
+
+
+class Malicious:
+    """Its pickle makes a file when it is loaded as code."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_code_in_a_torch_file_is_not_run(tmp_path, is_zip):
+    torch = pytest.importorskip("torch")
+    path, made = str(tmp_path / "weights.pt"), str(tmp_path / "made")
+    content = {"flow.x": torch.ones(2), "more": Malicious(made)}
+    torch.save(content, path, _use_new_zipfile_serialization=is_zip)
+    with pytest.raises(ValueError, match="that holds weights only"):
+        read_weight_file(path)
+    assert not os.path.exists(made)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"flow.x": "text"}])
+def test_torch_files_of_other_things_are_refused(tmp_path, content):
+    torch = pytest.importorskip("torch")
+    path = str(tmp_path / "other.pt")
+    torch.save(content, path)
+    with pytest.raises(ValueError, match="from names to tensors.* holds a (list|str)"):
+        read_weight_file(path)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tf_marscf.stateless_seed import (
+    batch_mask,
     batch_uniform,
     split_seed,
     stateless_normal,
@@ -45,6 +47,20 @@ def test_equal_seeds_give_equal_noise_and_others_other():
     assert np.all(stateless_uniform([4], None, tf.float32) != first)
 
 
+@pytest.mark.parametrize("seed", [0, 7, -3, -(2**31), 2**31 - 1, 2**32 + 5, -(2**40)])
+def test_integers_are_the_same_seed_in_python_numpy_and_tensors(seed):
+    expected = stateless_seed(seed)
+    dtype = tf.int32 if -(2**31) <= seed < 2**31 else tf.int64
+    np.testing.assert_array_equal(stateless_seed(tf.constant(seed, dtype)), expected)
+    np.testing.assert_array_equal(stateless_seed(np.int64(seed)), expected)
+
+
+def test_a_seed_stream_gives_one_seed_after_another():
+    stream, twin = tfp.util.SeedStream(5, "salt"), tfp.util.SeedStream(5, "salt")
+    for _ in range(2):
+        np.testing.assert_array_equal(stateless_seed(stream), stateless_seed(twin()))
+
+
 def test_parts_of_a_seed_differ_and_none_stays_none():
     parts = split_seed(3, 4)
     assert len({tuple(part.numpy()) for part in parts}) == 4
@@ -66,3 +82,9 @@ def test_outside_of_replicas_a_batch_has_the_noise_of_its_shape():
     np.testing.assert_array_equal(
         batch_uniform([3, 2], 1, tf.float32), stateless_uniform([3, 2], 1, tf.float32)
     )
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.2, 0.5, 1.0])
+def test_a_mask_is_a_comparison_of_the_uniform_noise(probability):
+    mask = batch_mask([50, 40], 3, probability)
+    np.testing.assert_array_equal(mask, batch_uniform([50, 40], 3, tf.float32) >= probability)

@@ -19,7 +19,7 @@ from tf_marscf.evaluation.sample_stream import draw_samples
 from tf_marscf.run_config import DataConfig, RunConfig
 from tf_marscf.training.callbacks import SaveSamples
 from tf_marscf.training.checkpoint_store import CheckpointStore
-from tf_marscf.training.checkpoints import restore_model
+from tf_marscf.training.checkpoints import averaged_checkpoint, restore_model
 from tf_marscf.training.run_log import RunLog
 from tf_marscf.training.training_config import TrainingConfig, check_model_options
 from tf_marscf.training.training_run import TrainingRun
@@ -228,6 +228,16 @@ def test_latest_is_the_average_where_there_is_one(finished_run):
     stored = {saved.get_tensor(name).tobytes() for name in names}
     act_norm = latest.distribution.level_bijector.bijectors[1].act_norm
     assert act_norm.log_scale.numpy().tobytes() in stored
+
+
+def test_of_a_run_with_an_average_an_average_is_published(finished_run, capsys):
+    """Here the best weights are not averaged."""
+    directory, _ = finished_run
+    config = RunConfig.load(directory)
+    assert averaged_checkpoint(config, str(directory)) == "latest"
+    assert "not averaged: the latest average" in capsys.readouterr().err
+    no_average = dataclasses.replace(config, training={"average_decay": 0.0})
+    assert averaged_checkpoint(no_average, str(directory)) == "best"
 
 
 def test_latest_stands_in_for_best_before_the_first_evaluation(finished_run, tmp_path, capsys):

@@ -15,7 +15,8 @@ def stateless_seed(seed):
     that two eager calls with the same integer differ. Here an integer is the seed itself.
 
     Args:
-        seed: None for fresh entropy, an integer or scalar integer tensor, or a [2] integer tensor.
+        seed: None for fresh entropy, an integer or scalar integer tensor, a [2] integer tensor, or
+            a function that returns one of these, such as a `tfp.util.SeedStream`.
 
     Returns:
         A [2] int32 tensor.
@@ -25,6 +26,8 @@ def stateless_seed(seed):
     """
     if seed is None:
         return tfp.random.sanitize_seed(None)
+    if callable(seed):
+        seed = seed()
     if isinstance(seed, int):
         seed = tf.constant([(seed >> 32) & 0xFFFFFFFF, seed & 0xFFFFFFFF], dtype=tf.uint32)
         return tf.bitcast(seed, tf.int32)
@@ -34,8 +37,11 @@ def stateless_seed(seed):
             "`seed` must be None, an integer, or an integer tensor of shape [2]; got "
             f"{seed.dtype.name} of shape {seed.shape}."
         )
-    seed = tf.cast(seed, tf.int32)
-    return seed if seed.shape.rank else tf.stack([tf.zeros([], tf.int32), seed])
+    if seed.shape.rank:
+        return tf.cast(seed, tf.int32)
+    # Both halves, as of a Python integer.
+    seed = tf.cast(seed, tf.int64)
+    return tf.stack([tf.cast(tf.bitwise.right_shift(seed, 32), tf.int32), tf.cast(seed, tf.int32)])
 
 
 def split_seed(seed, count):
@@ -81,9 +87,7 @@ def stateless_uniform(shape, seed, dtype):
     bits_dtype, num_bits, precision = (
         (tf.uint64, 64, 53) if tf.as_dtype(dtype) == tf.float64 else (tf.uint32, 32, 24)
     )
-    bits = tf.random.stateless_uniform(
-        shape, stateless_seed(seed), minval=None, maxval=None, dtype=bits_dtype, alg=_ALGORITHM
-    )
+    bits = _random_bits(shape, seed, bits_dtype)
     bits = tf.bitwise.right_shift(bits, tf.constant(num_bits - precision, bits_dtype))
     return tf.cast(bits, dtype) * 2.0**-precision
 
@@ -113,14 +117,41 @@ def batch_uniform(shape, seed, dtype):
         seed: as of `stateless_seed`.
         dtype: float dtype.
     """
+    return _rows_of_replica(lambda shape: stateless_uniform(shape, seed, dtype), shape)
+
+
+def batch_mask(shape, seed, probability):
+    """True where `batch_uniform`, float32, is at least `probability`: the same draws, faster.
+
+    Args:
+        shape: shape of the mask, the batch first: an integer tensor or list.
+        seed: as of `stateless_seed`.
+        probability: Python `float` in [0, 1], of False.
+    """
+    # u = (bits >> 8) / 2^24 >= p compares integers; no float is made of the bits.
+    least = math.ceil(probability * 2.0**24) << 8
+
+    def draw(shape):
+        bits = _random_bits(shape, seed, tf.uint32)
+        return bits >= tf.constant(least, tf.uint32) if least < 2**32 else tf.zeros(shape, tf.bool)
+
+    return _rows_of_replica(draw, shape)
+
+
+def _random_bits(shape, seed, dtype):
+    return tf.random.stateless_uniform(
+        shape, stateless_seed(seed), minval=None, maxval=None, dtype=dtype, alg=_ALGORITHM
+    )
+
+
+def _rows_of_replica(draw, shape):
+    """`draw(shape)`, or this replica's rows of what is drawn for all replicas."""
     context = tf.distribute.get_replica_context()
     num_replicas = 1 if context is None else context.num_replicas_in_sync
     if num_replicas == 1:
-        return stateless_uniform(shape, seed, dtype)
+        return draw(shape)
     shape = tf.convert_to_tensor(shape, tf.int32)
     num_rows = shape[0]
-    noise = stateless_uniform(
-        tf.concat([[num_replicas * num_rows], shape[1:]], axis=0), seed, dtype
-    )
+    noise = draw(tf.concat([[num_replicas * num_rows], shape[1:]], axis=0))
     first = tf.cast(context.replica_id_in_sync_group, tf.int32) * num_rows
     return noise[first : first + num_rows]

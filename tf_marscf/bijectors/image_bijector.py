@@ -8,11 +8,12 @@ import tensorflow_probability as tfp
 
 from tf_marscf.bijectors.graph_cache import GraphCache
 from tf_marscf.networks.occupied_batch import with_occupied_batch
+from tf_marscf.rebuilt_from_parameters import RebuiltFromParameters
 
 _EVENT_NDIMS = 3
 
 
-class ImageBijector(tfp.bijectors.Bijector, abc.ABC):
+class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
     """A bijector of image-shaped events [H, W, C] with any leading shape.
 
     A subclass computes value and log-det together, on rank-4 tensors:
@@ -149,6 +150,10 @@ class ImageBijector(tfp.bijectors.Bijector, abc.ABC):
 
     def _inverse_log_det_jacobian(self, y, **kwargs):
         return self.inverse_and_log_det(y, **kwargs)[1]
+
+    def _experimental_compute_density_correction(self, x, tangent_space, **kwargs):
+        kwargs.pop("backward_compat", None)
+        return tangent_space.transform_dimension_preserving(x, self, **kwargs)
 
     def _checked(self, value, argument, check_shape):
         value = tf.convert_to_tensor(value, dtype_hint=self.dtype, name=argument)

@@ -135,6 +135,10 @@ class Dequantized(ImageDistribution):
         )
         return self._scaling.grey_levels(images)
 
+    # Probabilities of images, unlike densities, do not change where a bijector moves them.
+    def _experimental_tangent_space(self, value):
+        return tfp.experimental.tangent_spaces.ZeroSpace()
+
     def _event_shape(self):
         return self._distribution.event_shape
 

@@ -3,6 +3,8 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tf_marscf.rebuilt_from_parameters import RebuiltFromParameters
+
 EVENT_NDIMS = 3
 
 
@@ -57,7 +59,7 @@ def no_parameter_properties(cls, dtype, num_classes=None):
     return {}
 
 
-class ImageDistribution(tfp.distributions.Distribution):
+class ImageDistribution(RebuiltFromParameters, tfp.distributions.Distribution):
     """Mixin of a distribution over [H, W, C] events with a scalar batch shape.
 
     It checks the values given to `log_prob` and `prob`: static facts always, finiteness at run
@@ -71,6 +73,14 @@ class ImageDistribution(tfp.distributions.Distribution):
 
     def _call_prob(self, value, name, **kwargs):
         return super()._call_prob(check_value(self, value), name, **kwargs)
+
+    def experimental_local_measure(self, value, backward_compat=False, **kwargs):
+        """`(log_prob, tangent space)`, for `tfd.TransformedDistribution` around this one."""
+        return self.log_prob(value, **kwargs), self._experimental_tangent_space(value)
+
+    # Densities change with volumes.
+    def _experimental_tangent_space(self, value):
+        return tfp.experimental.tangent_spaces.FullSpace()
 
     def _batch_shape(self):
         return tf.TensorShape([])

@@ -1,5 +1,7 @@
 """How long a training step, a density and a sample take."""
 
+import math
+import resource
 import statistics
 import time
 
@@ -7,11 +9,12 @@ import keras
 import tensorflow as tf
 
 from tf_marscf.distributions import Dequantized
+from tf_marscf.evaluation.operation_count import convolution_operations, log_prob_operations
 from tf_marscf.flow import MarScf
 from tf_marscf.training.density_trainer import DensityTrainer
 
 TASKS = ("train_step", "log_prob", "sample")
-_PEAK_SHAPE = (64, 16, 16, 32)  # Maps of one ConvLSTM layer.
+_PEAK_SHAPE = (256, 16, 16, 32)  # Maps of one ConvLSTM layer.
 _PEAK_KERNEL = (3, 3, 32, 128)
 
 
@@ -80,5 +83,68 @@ def convolution_peak():
     maps = tf.random.stateless_normal(_PEAK_SHAPE, [0, 1])
     kernel = tf.random.stateless_normal(_PEAK_KERNEL, [0, 2])
     convolve = tf.function(lambda: tf.nn.conv2d(maps, kernel, strides=1, padding="SAME"))
-    operations = 2 * maps.shape[:3].num_elements() * kernel.shape.num_elements()
-    return lambda: convolve().numpy(), operations
+    # One number is waited for: copying all would count as convolution.
+    return lambda: convolve()[0, 0, 0, 0].numpy(), convolution_operations(_PEAK_SHAPE, _PEAK_KERNEL)
+
+
+def peak_memory():
+    """Greatest resident memory of this process so far, in MiB."""
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kibibytes / 1024.0
+
+
+class SpeedBenchmark:
+    """Times the three tasks, interleaved with one plain convolution.
+
+    Args:
+        config: a `MarScfConfig`.
+        batch_size: images a call.
+        num_repeats: timed calls of each task.
+        baseline: dict from tasks to seconds, to compare with.
+
+    Raises:
+        ValueError: if a task or a number of the baseline is wrong.
+    """
+
+    def __init__(self, config, batch_size, num_repeats, baseline=None):
+        self._config = config
+        self._batch_size = batch_size
+        self._num_repeats = num_repeats
+        self._baseline = dict(baseline or {})
+        for task, seconds in self._baseline.items():
+            if task not in TASKS:
+                raise ValueError(f"`baseline` must have entries of {TASKS}; got {task!r}.")
+            is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+            if not is_number or not 0.0 < seconds < math.inf:
+                raise ValueError(f"`baseline` must hold seconds > 0; got {task}: {seconds!r}.")
+
+    def run(self, report=print):
+        """Measures, and reports a table.
+
+        Args:
+            report: called with each line.
+
+        Returns:
+            A dict from each of `TASKS` to seconds (medians).
+        """
+        start_memory = peak_memory()
+        peak_task, peak_operations = convolution_peak()
+        tasks = make_tasks(self._config, self._batch_size) | {"convolution": peak_task}
+        seconds = measure(tasks, self._num_repeats)
+        report(f"{'task':<12}{'seconds':>10}{'baseline':>10}{'speed-up':>10}")
+        for task in TASKS:
+            row = f"{task:<12}{seconds[task]:>10.4f}"
+            if task in self._baseline:
+                ratio = self._baseline[task] / seconds[task]
+                row += f"{self._baseline[task]:>10.4f}{ratio:>9.2f}x"
+            report(row)
+        peak_rate = peak_operations / seconds["convolution"]
+        operations = log_prob_operations(self._config, self._batch_size)
+        rate = operations / seconds["log_prob"]
+        report(f"a 3x3 convolution: {peak_rate / 1e9:.0f} GFLOP/s")
+        report(
+            f"log_prob: {operations / 1e9:.1f} GFLOP as plain convolutions, {rate / 1e9:.0f} "
+            f"GFLOP/s, {rate / peak_rate:.0%} of that convolution's rate"
+        )
+        report(f"memory: {start_memory:.0f} MiB before, {peak_memory():.0f} MiB at the peak")
+        return {task: seconds[task] for task in TASKS}

@@ -58,10 +58,16 @@ def infer_config(weights, image_size, num_heads=4, dropout_rate=0.2):
             f"flow.layers {expected}; found {steps}."
         )
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    first_step = f"flow.layers.{steps[0]}."
-    channels = weights[first_step + "actnormlayer.bias"].size // _PIXELS_PER_SQUEEZE
+    channels = _most_common(
+        weights[f"flow.layers.{step}.actnormlayer.bias"].size
+        // (_PIXELS_PER_SQUEEZE * 2 ** (index // num_steps))
+        for index, step in enumerate(steps)
+    )
     priors = [f"flow.c_prior.prior_list.{level}." for level in range(num_levels)]
-    options = _coupling_options(weights, first_step + "coupling.")
+    # One misshapen array must not decide: it would be every other one that does not fit.
+    options = _most_common(
+        _coupling_options(weights, f"flow.layers.{step}.coupling.") for step in steps
+    )
     if options["coupling"] == "mixlogcdf":
         options |= {"num_heads": num_heads, "dropout_rate": dropout_rate}
     return MarScfConfig(
@@ -80,18 +86,33 @@ def infer_config(weights, image_size, num_heads=4, dropout_rate=0.2):
     )
 
 
+def _most_common(values):
+    values = list(values)
+    return max(values, key=values.count)
+
+
 def _coupling_options(weights, prefix):
     if prefix + "NN_net.conv1.weight" in weights:
         return {
             "coupling": "affine",
-            "hidden_channels": _shape(weights, prefix + "NN_net.conv1.weight")[0],
+            "hidden_channels": _most_common(
+                _shape(weights, f"{prefix}NN_net.{name}.weight")[axis]
+                for name, axis in (("conv1", 0), ("conv2", 0), ("conv3", 1))
+            ),
         }
     changed_channels = _shape(weights, prefix + "nn.rescale.weight_v")[0]
     outputs = _shape(weights, prefix + "nn.out_conv.conv.weight_v")[0]
     blocks = [int(match[1]) for match in map(_BLOCK.search, weights) if match]
     return {
         "coupling": "mixlogcdf",
-        "hidden_channels": _shape(weights, prefix + "nn.in_conv.conv.weight_v")[0],
+        "hidden_channels": _most_common(
+            _shape(weights, f"{prefix}nn.{name}")[axis]
+            for name, axis in (
+                ("in_conv.conv.weight_v", 0),
+                ("in_conv.conv.bias", 0),
+                ("out_conv.conv.weight_v", 1),
+            )
+        ),
         "num_blocks": 1 + max(blocks, default=-1),
         "num_components": (outputs // changed_channels - 2) // 3,
     }

@@ -1,12 +1,15 @@
 """Loads the weights of the published PyTorch code (visinf/mar-scf) into a model."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from tf_marscf.interop.published_architecture import published_step_layers
+
+_NUM_SHOWN_PROBLEMS = 5
 
 
 def _kernel(value):
@@ -46,6 +49,14 @@ class WeightMapping:
     variable: object
     names: tuple
     convert: Callable = staticmethod(lambda value: value)
+
+    def published_shape(self):
+        """The shape of each published array."""
+        shape = tuple(self.variable.shape)
+        if self.convert is _kernel:
+            height, width, inputs, outputs = shape
+            return (outputs, inputs, height, width)
+        return shape[::-1] if self.convert is _matrix else shape
 
 
 def published_mappings(model):
@@ -196,6 +207,30 @@ def is_unused(name, num_levels):
     return name.endswith(".is_initialized") or name.startswith(last_prior + "z1_cond_network.")
 
 
+def _problems(mappings, weights, num_levels):
+    """What is missing, misshapen or too much: one text each, with the shapes."""
+    problems, used = [], set()
+    for mapping in mappings:
+        expected = mapping.published_shape()
+        for name in mapping.names:
+            used.add(name)
+            if name not in weights:
+                problems.append(f"{name!r}, of shape {expected}, is missing")
+            elif not _fits(weights[name].shape, expected):
+                problems.append(f"{name!r} must have shape {expected}; got {weights[name].shape}")
+    extra = (name for name in weights if name not in used and not is_unused(name, num_levels))
+    for name in sorted(extra):
+        problems.append(f"{name!r}, of shape {weights[name].shape}, is none of the model's")
+    return problems
+
+
+def _fits(shape, expected):
+    """Whether shapes are equal; published vectors may have axes of length one around them."""
+    if len(expected) == 1:
+        return math.prod(shape) == max(shape, default=1) == expected[0]
+    return shape == expected
+
+
 def load_published_weights(model, weights):
     """Sets every variable of a model from published weights, or none.
 
@@ -207,40 +242,28 @@ def load_published_weights(model, weights):
         A list of `(names, published shapes, our shape)`, one a variable: what was mapped.
 
     Raises:
-        ValueError: if an array is missing, is not of the model, or has the wrong shape. Nothing is
-            set then.
+        ValueError: if arrays are missing, are none of the model's, have a wrong shape or are not
+            finite; it names them with their shapes. Nothing is set then.
     """
     mappings = published_mappings(model)
-    used = {name for mapping in mappings for name in mapping.names}
-    missing = sorted(used - weights.keys())
-    if missing:
-        raise ValueError(f"`weights` must hold {missing[0]!r}; {len(missing)} names are missing.")
-    extra = sorted(
-        name for name in weights.keys() - used if not is_unused(name, model.config.num_levels)
-    )
-    if extra:
+    problems = _problems(mappings, weights, model.config.num_levels)
+    if problems:
+        shown = "; ".join(problems[:_NUM_SHOWN_PROBLEMS])
+        more = len(problems) - _NUM_SHOWN_PROBLEMS
         raise ValueError(
-            f"`weights` must hold nothing but the model's weights; {extra[0]!r} (one of "
-            f"{len(extra)}) is not one of them."
+            "`weights` must be those of the model, no more and no less: "
+            f"{shown}{f'; and {more} more' if more > 0 else ''}."
         )
     values, table = [], []
     for mapping in mappings:
         arrays = [weights[name] for name in mapping.names]
-        try:
-            value = mapping.convert(*arrays)
-        except ValueError:
-            value = None
-        shape = tuple(mapping.variable.shape)
-        if value is None or value.shape != shape:
-            raise ValueError(
-                f"`weights[{mapping.names[0]!r}]` must fit a variable of shape {shape}; got shape "
-                f"{arrays[0].shape}."
-            )
+        value = mapping.convert(*arrays)
         if not np.all(np.isfinite(value)):
             raise ValueError(
                 f"`weights[{mapping.names[0]!r}]` must be finite; got NaN or infinity."
             )
         values.append(value)
+        shape = tuple(mapping.variable.shape)
         table.append((mapping.names, tuple(array.shape for array in arrays), shape))
     for mapping, value in zip(mappings, values, strict=True):
         mapping.variable.assign(tf.cast(value, model.dtype))

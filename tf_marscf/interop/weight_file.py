@@ -5,13 +5,16 @@ import zipfile
 
 import numpy as np
 
+_STATE_DICT_NAMES = ("state_dict", "model_state_dict", "model")
+
 
 def read_weight_file(path):
     """Reads weights by name.
 
     Args:
         path: a `.pt` or `.pth` file of a PyTorch state dict (either file format; needs the `torch`
-            extra), or an `.npz` file with one array a weight.
+            extra), or of a training state that holds one as `state_dict`, `model_state_dict` or
+            `model`; or an `.npz` file with one array a weight.
 
     Returns:
         A dict from name to float32 NumPy array. A leading `module.` (left by
@@ -28,7 +31,11 @@ def read_weight_file(path):
         weights = _read_numpy_file(path)
     else:
         weights = _read_torch_file(path)
-    return {name.removeprefix("module."): value for name, value in weights.items()}
+    named = {name.removeprefix("module."): value for name, value in weights.items()}
+    if len(named) < len(weights):
+        twice = next(name for name in weights if f"module.{name}" in weights)
+        raise ValueError(f"`path` must hold each weight once; {path!r} holds {twice!r} twice.")
+    return named
 
 
 def _read_numpy_file(path):
@@ -57,8 +64,20 @@ def _read_torch_file(path):
             f"`path` must be a PyTorch file that holds weights only; {path!r} could not be read: "
             f"{error}"
         ) from error
+    if isinstance(state, dict):
+        # What training programs save beside the weights, such as the epoch, is left alone.
+        state = next((state[name] for name in _STATE_DICT_NAMES if name in state), state)
     if not isinstance(state, dict) or not all(torch.is_tensor(value) for value in state.values()):
         raise ValueError(
-            f"`path` must hold a dict from names to tensors; {path!r} holds {type(state).__name__}."
+            f"`path` must hold a dict from names to tensors; {path!r} holds {_kind_of(state)}."
         )
     return {name: value.float().numpy() for name, value in state.items()}
+
+
+def _kind_of(state):
+    if not isinstance(state, dict):
+        return f"a {type(state).__name__}"
+    name, value = next(
+        (name, value) for name, value in state.items() if not hasattr(value, "numpy")
+    )
+    return f"a {type(value).__name__} at {name!r}"

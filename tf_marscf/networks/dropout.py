@@ -6,7 +6,7 @@ that it continues. So there is no hidden random state: a seed turns dropout on, 
 
 import tensorflow as tf
 
-from tf_marscf.stateless_seed import batch_uniform
+from tf_marscf.stateless_seed import batch_mask
 
 
 def dropout(inputs, rate, seed, noise_shape=None):
@@ -22,8 +22,9 @@ def dropout(inputs, rate, seed, noise_shape=None):
     if seed is None or rate == 0.0:
         return inputs
     shape = tf.shape(inputs) if noise_shape is None else noise_shape
-    kept = batch_uniform(shape, seed, tf.float32) >= rate
-    return inputs * tf.cast(kept, inputs.dtype) / (1.0 - rate)
+    kept = batch_mask(shape, seed, rate)
+    # A gradient needs the mask alone, one byte an entry.
+    return tf.where(kept, inputs / (1.0 - rate), tf.zeros([], inputs.dtype))
 
 
 def spatial_dropout(maps, rate, seed):

@@ -8,8 +8,8 @@ from tf_marscf.networks.conv_lstm import ConvLSTM
 from tf_marscf.networks.convolution import convolve
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
 
-_CODE_KERNEL_SIZE = 5
-_OUTPUT_KERNEL_SIZE = 3
+CODE_KERNEL_SIZE = 5
+OUTPUT_KERNEL_SIZE = 3
 
 
 class MarPriorNetwork(keras.layers.Layer):
@@ -30,6 +30,7 @@ class MarPriorNetwork(keras.layers.Layer):
         dilation: `int` >= 1, of the ConvLSTM only.
         code_channels: channels of the code.
         code_hidden_channels: channels between the code's two convolutions.
+        recompute: of the ConvLSTM.
         seed: `int` or None, seed of the initial weights.
     """
 
@@ -44,6 +45,7 @@ class MarPriorNetwork(keras.layers.Layer):
         dilation=1,
         code_channels=4,
         code_hidden_channels=32,
+        recompute=False,
         seed=None,
         dtype=None,
         name=None,
@@ -61,6 +63,7 @@ class MarPriorNetwork(keras.layers.Layer):
             num_layers,
             kernel_size,
             dilation,
+            recompute=recompute,
             seed=self._seeds[0],
             dtype=policy,
             name="conv_lstm",
@@ -70,12 +73,12 @@ class MarPriorNetwork(keras.layers.Layer):
             self.code_convolutions = [
                 keras.layers.Conv2D(
                     filters,
-                    _CODE_KERNEL_SIZE,
+                    CODE_KERNEL_SIZE,
                     padding="same",
                     activation=activation,
                     kernel_initializer=fan_in_uniform(self._seeds[1 + 2 * index]),
                     bias_initializer=symmetric_uniform(
-                        (_CODE_KERNEL_SIZE**2 * input_channels) ** -0.5, self._seeds[2 + 2 * index]
+                        (CODE_KERNEL_SIZE**2 * input_channels) ** -0.5, self._seeds[2 + 2 * index]
                     ),
                     dtype=policy,
                     name=f"code_convolution_{index}",
@@ -103,7 +106,7 @@ class MarPriorNetwork(keras.layers.Layer):
             self._seeds[5:7],
         )
         self.output_kernel, self.output_bias = self._add_convolution(
-            "output", _OUTPUT_KERNEL_SIZE, self.hidden_channels, 2, self._seeds[7:9]
+            "output", OUTPUT_KERNEL_SIZE, self.hidden_channels, 2, self._seeds[7:9]
         )
         self.built = True
 

@@ -10,6 +10,7 @@ from tf_marscf.networks.weight_norm import WeightNormConv2D
 from tf_marscf.stateless_seed import split_seed
 
 _LAYER_NORM_EPSILON = 1e-5
+_MIN_LOOPED_BLOCKS = 3
 _MIN_LOG_SCALE = -7.0  # As in the code of Flow++ and of mAR-SCF.
 
 
@@ -138,18 +139,16 @@ class MixLogCdfNetwork(keras.layers.Layer):
             the others [N, H, W, c, M], component log-scales at least -7.
         """
         del initialize
-        maps = self.input_convolution(maps)
-        seeds = split_seed(dropout_seed, len(self.blocks))
-        for block, seed in zip(self.blocks, seeds, strict=True):
-            maps = block(maps, dropout_seed=seed)
+        maps = self._run_blocks(self.input_convolution(maps), dropout_seed)
         outputs = self.output_convolution(maps)
         num_components = self.num_components
         outputs = tf.reshape(
             outputs, [-1, *outputs.shape[1:3], 2 + 3 * num_components, self.output_channels]
         )
         # The parameter is the outer axis in the published layout; mixtures reduce over the last.
-        log_scale, shift = outputs[..., 0, :], outputs[..., 1, :]
-        mixture = tf.transpose(outputs[..., 2:, :], [0, 1, 2, 4, 3])
+        log_scale, shift, mixture = tf.split(outputs, [1, 1, 3 * num_components], axis=-2)
+        log_scale, shift = log_scale[..., 0, :], shift[..., 0, :]
+        mixture = tf.transpose(mixture, [0, 1, 2, 4, 3])
         logits, means, component_log_scales = tf.split(mixture, 3, axis=-1)
         return (
             self.rescale * tf.tanh(log_scale),
@@ -158,3 +157,38 @@ class MixLogCdfNetwork(keras.layers.Layer):
             means,
             tf.maximum(component_log_scales, tf.cast(_MIN_LOG_SCALE, component_log_scales.dtype)),
         )
+
+    def _run_blocks(self, maps, dropout_seed):
+        """All blocks one after another; in a graph, one loop whose body is traced once."""
+        seeds = split_seed(dropout_seed, len(self.blocks))
+        if tf.executing_eagerly() or len(self.blocks) < _MIN_LOOPED_BLOCKS:
+            for block, seed in zip(self.blocks, seeds, strict=True):
+                maps = block(maps, dropout_seed=seed)
+            return maps
+        values = [[variable.value for variable in block.variables] for block in self.blocks]
+        arrays = [_as_array(parts) for parts in zip(*values, strict=True)]
+        seed_array = None if dropout_seed is None else _as_array(seeds)
+
+        def body(index, maps):
+            weights = [array.read(index) for array in arrays]
+            seed = None if seed_array is None else seed_array.read(index)
+            # The first block's operations, with the weights of block `index`.
+            following, _ = self.blocks[0].stateless_call(weights, [], maps, dropout_seed=seed)
+            return index + 1, tf.ensure_shape(following, maps.shape)
+
+        _, maps = tf.while_loop(
+            lambda index, _: index < len(self.blocks),
+            body,
+            (tf.constant(0), maps),
+            maximum_iterations=len(self.blocks),
+        )
+        return maps
+
+
+def _as_array(tensors):
+    """A `TensorArray` of tensors of one shape, which are not copied."""
+    first = tf.convert_to_tensor(tensors[0])
+    array = tf.TensorArray(first.dtype, size=len(tensors), element_shape=first.shape)
+    for index, tensor in enumerate(tensors):
+        array = array.write(index, tensor)
+    return array

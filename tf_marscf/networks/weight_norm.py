@@ -48,6 +48,7 @@ class _WeightNormLayer(keras.layers.Layer):
 
     def _direction_norm(self):
         axes = list(range(len(self.direction.shape) - 1))
+        # `tf.math.reduce_euclidean_norm` is faster, but XLA does not have it.
         return tf.sqrt(tf.reduce_sum(tf.square(self.direction), axis=axes))
 
     def normalized_kernel(self):

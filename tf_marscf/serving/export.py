@@ -1,7 +1,11 @@
 """Export of a trained model as TensorFlow Serving expects it."""
 
+import itertools
+import numbers
 import os
+import re
 import shutil
+import uuid
 from pathlib import Path
 
 import tensorflow as tf
@@ -12,68 +16,116 @@ from tf_marscf.saving import EXPORTED_WEIGHTS, save
 from tf_marscf.serving import warm_up_requests
 from tf_marscf.serving.frozen_function import freeze
 from tf_marscf.serving.served_model import MAX_NUM_SAMPLES, ServedModel
-from tf_marscf.training.checkpoints import restore_model
+from tf_marscf.serving.shared_constants import SharedConstants
+from tf_marscf.training.checkpoints import averaged_checkpoint, restore_model
+
+_MAX_VERSION = 2**63 - 1  # TensorFlow Serving's versions are int64.
+_MAX_NUM_BYTES = 2**31 - 2**24  # Of a protocol buffer, less room for the graph itself.
 
 
-def export_model(train_dir, output, version=None, which="best", max_num_samples=MAX_NUM_SAMPLES):
+def export_model(train_dir, output, version=None, which=None, max_num_samples=MAX_NUM_SAMPLES):
     """Writes `output/<version>/`, a SavedModel with the signatures of `ServedModel`.
 
     The graph holds operations of TensorFlow alone and no variables; beside it lie the weights, for
     `tf_marscf.load`. The directory appears whole or not at all, and an existing version is never
-    overwritten. With the package tensorflow-serving-api (the extra `serving`), requests that warm a
-    server up are written, too.
+    overwritten, also not one that another process exports meanwhile. With the package
+    tensorflow-serving-api (the extra `serving`), requests that warm a server up are written, too.
 
     Args:
         train_dir: a training directory, or one of imported weights.
         output: the model's directory, which holds its versions.
         version: an integer >= 1; default: the one after the newest.
-        which: "best" or "latest" checkpoint.
+        which: "best" or "latest" checkpoint; default: the best, but of a run that keeps a moving
+            average of the weights, an average (see `averaged_checkpoint`).
         max_num_samples: greatest `num_samples` of a request.
 
     Returns:
         The path of the version.
 
     Raises:
-        FileNotFoundError, ValueError: if the training directory has no such model, or an argument
-            is out of range.
-        RunError: if the version exists.
+        FileNotFoundError, ValueError: if the training directory has no such model, the model is
+            larger than a SavedModel can be, or an argument is out of range.
+        RunError: if the version exists, or cannot be written.
     """
-    if max_num_samples < 1:
+    if not _is_integer_between(max_num_samples, 1, 2**31 - 1):
         raise ValueError(f"`max_num_samples` must be an integer >= 1; got {max_num_samples!r}.")
-    path = _version_path(Path(output), version)
-    images_distribution = restore_model(RunConfig.load(train_dir), train_dir, which)
-    served = ServedModel(images_distribution, max_num_samples)
-    module = tf.Module()
-    signatures = {}
-    for name, (function, specs) in served.signatures().items():
-        signatures[name] = freeze(function, specs)
-        setattr(module, name, signatures[name])
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        tf.saved_model.save(module, str(partial), signatures=signatures)
-        save(images_distribution, partial / EXPORTED_WEIGHTS)
-        if warm_up_requests.is_available():
-            warm_up_requests.write_warm_up_requests(
-                partial / "assets.extra" / warm_up_requests.FILE_NAME,
-                {name: specs for name, (_, specs) in served.signatures().items()},
-            )
-        os.rename(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return path
-
-
-def _version_path(output, version):
+    if version is not None and not _is_integer_between(version, 1, _MAX_VERSION):
+        raise ValueError(f"`version` must be an integer from 1 to 2^63 - 1; got {version!r}.")
+    output = Path(output)
     if output.exists() and not output.is_dir():
         raise ValueError(f"`output` must be a directory; {str(output)!r} is a file.")
-    existing = [int(path.name) for path in output.glob("*") if path.name.isdigit()]
-    if version is None:
-        version = max(existing, default=0) + 1
-    if version < 1:
-        raise ValueError(f"`version` must be an integer >= 1; got {version!r}.")
-    if version in existing:
-        raise RunError(
-            f"`output` {str(output)!r} has a version {version} already, which is not overwritten."
-        )
+    if version is not None and version in _existing_versions(output):
+        raise _exists_error(output, version)
+    config = RunConfig.load(train_dir)
+    which = averaged_checkpoint(config, train_dir) if which is None else which
+    images_distribution = restore_model(config, train_dir, which)
+    _check_size(images_distribution)
     output.mkdir(parents=True, exist_ok=True)
-    return output / str(version)
+    partial = output / f".{uuid.uuid4().hex}.partial"
+    try:
+        _write(images_distribution, max_num_samples, partial)
+        return _publish(partial, output, version)
+    except tf.errors.OpError as error:
+        raise RunError(f"`output` {str(output)!r} cannot be written to: {error.message}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(images_distribution, max_num_samples, directory):
+    """Writes a version: SavedModel, weights and warm-up requests."""
+    served = ServedModel(images_distribution, max_num_samples)
+    module = tf.Module()
+    signatures, constants = {}, SharedConstants()
+    for name, (function, specs) in served.signatures().items():
+        signatures[name] = freeze(function, specs, constants)
+        setattr(module, name, signatures[name])
+    tf.saved_model.save(module, str(directory), signatures=signatures)
+    save(images_distribution, directory / EXPORTED_WEIGHTS)
+    if warm_up_requests.is_available():
+        warm_up_requests.write_warm_up_requests(
+            directory / "assets.extra" / warm_up_requests.FILE_NAME,
+            {name: specs for name, (_, specs) in served.signatures().items()},
+        )
+
+
+def _publish(partial, output, version):
+    """Gives a finished version its name; of two processes with one number, one is too late."""
+    newest = max(_existing_versions(output), default=0)
+    for number in itertools.count(newest + 1) if version is None else [version]:
+        path = output / str(number)
+        try:
+            # Of directories, a rename replaces empty ones only.
+            os.rename(partial, path)
+            return path
+        except OSError:
+            if not os.path.lexists(path):
+                raise
+    raise _exists_error(output, version)
+
+
+def _existing_versions(output):
+    names = [path.name for path in output.glob("*")]
+    return [int(name) for name in names if re.fullmatch("[0-9]+", name)]
+
+
+def _exists_error(output, version):
+    return RunError(
+        f"`output` {str(output)!r} has a version {version} already, which is not overwritten."
+    )
+
+
+def _is_integer_between(value, low, high):
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return is_integer and low <= value <= high
+
+
+def _check_size(images_distribution):
+    num_bytes = sum(
+        variable.shape.num_elements() * variable.dtype.size
+        for variable in images_distribution.variables
+    )
+    if num_bytes > _MAX_NUM_BYTES:
+        raise ValueError(
+            "`train_dir` must hold a model of at most 2 GB, because the graph of a SavedModel can "
+            f"be no larger; got weights of {num_bytes / 1e9:.1f} GB."
+        )

@@ -9,41 +9,65 @@ from tensorflow.python.grappler import tf_optimizer
 from tensorflow.python.training.saver import export_meta_graph
 
 
-def freeze(function, specs):
+def freeze(function, specs, shared_constants):
     """Turns a function of a model into one without variables, with all that follows from them.
 
     The weights become constants. What is computed from constants alone, such as the inverse of a
     1x1 convolution or a weight-normalised kernel, is computed here once, and not in every call.
 
+    No loader of a SavedModel compares the shapes of a request with those of its signature, and
+    TensorFlow leaves out what the signature's shapes make look needless. So the function is made
+    for any shape, and checks the shapes first.
+
     Args:
         function: takes tensors by name, and returns a dict of tensors.
         specs: dict from the arguments' names to `tf.TensorSpec`s.
+        shared_constants: the `SharedConstants` that hold the large constants.
 
     Returns:
         A `tf.function` that takes the arguments in the order of `specs`.
     """
-    names = list(specs)
-    traced = tf.function(lambda *args: function(**dict(zip(names, args, strict=True))))
-    concrete = traced.get_concrete_function(*specs.values())
+
+    def checked(*values):
+        return function(
+            **{
+                name: tf.ensure_shape(value, spec.shape)
+                for (name, spec), value in zip(specs.items(), values, strict=True)
+            }
+        )
+
+    concrete = tf.function(checked, autograph=False).get_concrete_function(
+        *(tf.TensorSpec(None, spec.dtype, name) for name, spec in specs.items())
+    )
     # Functional loops stay: TensorFlow runs their bodies in parallel, and v1 loops hide constants.
     frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
     graph_def = _fold_constants(frozen)
     _remove_gradients(graph_def)
+    inputs = [tensor.op.name for tensor in frozen.inputs]
+    outputs = [tensor.name for tensor in frozen.outputs]
+    _remove_nodes(graph_def, inputs)
+    constants = shared_constants.of_graph(graph_def)
+    _remove_nodes(graph_def, constants)
     _rename_functions(graph_def)
-    imported = tf.compat.v1.wrap_function(
-        lambda: tf.compat.v1.import_graph_def(graph_def, name=""), []
-    )
-    pruned = imported.prune(
-        [imported.graph.as_graph_element(tensor.name) for tensor in frozen.inputs],
-        [imported.graph.as_graph_element(tensor.name) for tensor in frozen.outputs],
-    )
     # The order in which TensorFlow flattens a dict.
     output_names = sorted(concrete.structured_outputs)
 
-    def call(*args):
-        return dict(zip(output_names, pruned(*args), strict=True))
+    def call(*values):
+        # The errors of the checks quote these names; behind this operation, no shape is known.
+        values = [
+            tf.raw_ops.PlaceholderWithDefault(input=value, shape=None, name=f"request/{name}")
+            for name, value in zip(specs, values, strict=True)
+        ]
+        replaced = {**dict(zip(inputs, values, strict=True)), **constants}
+        results = tf.graph_util.import_graph_def(
+            graph_def,
+            input_map={f"{name}:0": tf.identity(tensor) for name, tensor in replaced.items()},
+            return_elements=outputs,
+            name="model",
+        )
+        return dict(zip(output_names, results, strict=True))
 
-    return tf.function(call, input_signature=list(specs.values()))
+    return tf.function(call, input_signature=list(specs.values()), autograph=False)
 
 
 def _fold_constants(frozen):
@@ -56,8 +80,26 @@ def _fold_constants(frozen):
     config = config_pb2.ConfigProto()
     options = config.graph_options.rewrite_options
     options.min_graph_nodes = -1
-    options.optimizers.append("constfold")
+    # The second one removes what the first has made needless, before it is written out.
+    options.optimizers.extend(["constfold", "pruning"])
     return tf_optimizer.OptimizeGraph(config, meta_graph)
+
+
+def _remove_nodes(graph_def, names):
+    """Removes nodes that an import replaces.
+
+    What waits for one of them, or for what a constant waited for, need not: such edges order reads
+    of variables, and there are none any more. A check that fails ends a call wherever it stands.
+    """
+    waits = {f"^{name}" for name in names}
+    for index in reversed(range(len(graph_def.node))):
+        node = graph_def.node[index]
+        if node.name in names:
+            del graph_def.node[index]
+        elif waits.intersection(node.input):
+            inputs = [name for name in node.input if name not in waits]
+            del node.input[:]
+            node.input.extend(inputs)
 
 
 def _rename_functions(graph_def):

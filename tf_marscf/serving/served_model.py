@@ -8,6 +8,7 @@ from tf_marscf.stateless_seed import stateless_uniform
 
 MAX_NUM_SAMPLES = 1024
 _NOISE_SEED = 20200620
+_NO_DENSITY = "the log-density of an image must be finite"
 
 
 class ServedModel:
@@ -57,6 +58,7 @@ class ServedModel:
         dtype, num_dimensions = self._model.dtype, distribution.num_dimensions
         noise = stateless_uniform(distribution.event_shape, _NOISE_SEED, dtype)
         density = self._model.log_prob(distribution.scaling.continuous(images, noise))
+        density = tf.debugging.check_numerics(density, _NO_DENSITY)
         log_prob = density + tf.constant(distribution.scaling.log_volume(num_dimensions), dtype)
         return {
             "log_prob": log_prob,
@@ -65,9 +67,9 @@ class ServedModel:
 
     def log_prob_float(self, values):
         """`log_prob`, the log-density in nats of continuous images [N, H, W, C]; [N]."""
-        finite = tf.debugging.assert_all_finite(values, "`values` must be finite")
-        with tf.control_dependencies([finite]):
-            return {"log_prob": self._model.log_prob(tf.identity(values))}
+        values = tf.debugging.check_numerics(values, "`values` must be finite")
+        log_prob = self._model.log_prob(values)
+        return {"log_prob": tf.debugging.check_numerics(log_prob, _NO_DENSITY)}
 
     def sample(self, num_samples, seed, temperature):
         """`images`, uint8 [num_samples, H, W, C]; the same request gives the same images."""
@@ -78,8 +80,11 @@ class ServedModel:
                 self._max_num_samples,
                 f"`num_samples` must be at most {self._max_num_samples}",
             ),
-            tf.debugging.assert_non_negative(temperature, "`temperature` must be >= 0"),
-            tf.debugging.assert_all_finite(temperature, "`temperature` must be finite"),
+            # Of NaN, no comparison is true.
+            tf.debugging.Assert(
+                (temperature >= 0.0) & (temperature < tf.float32.max),
+                ["`temperature` must be finite and >= 0; got", temperature],
+            ),
         ]
         with tf.control_dependencies(checks):
             num_samples = tf.identity(num_samples)
@@ -95,14 +100,13 @@ class ServedModel:
 
     def decode(self, latents):
         """`values` [N, H, W, C], and `images`, uint8, of latents [N, H * W * C]."""
-        finite = tf.debugging.assert_all_finite(latents, "`latents` must be finite")
-        with tf.control_dependencies([finite]):
-            latents = tf.identity(latents)
+        latents = tf.debugging.check_numerics(latents, "`latents` must be finite")
         shapes = [level.latent_prior.event_shape for level in self._model.levels]
         parts = tf.split(latents, [shape.num_elements() for shape in shapes], axis=-1)
         values = self._model.decode(
             [tf.reshape(part, [-1, *shape]) for part, shape in zip(parts, shapes, strict=True)]
         )
+        values = tf.debugging.check_numerics(values, "`latents` must be those of a finite image")
         return {"values": values, "images": self._images_distribution.scaling.grey_levels(values)}
 
     def _checked_pixels(self, images):

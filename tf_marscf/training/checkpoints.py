@@ -40,8 +40,7 @@ def restore_model(config, directory, which="best"):
     model = MarScf.from_config(config.model)
 
     def read(prefix):
-        names = {name.split("/")[0] for name, _ in tf.train.list_variables(prefix)}
-        objects = {"average" if "average" in names else "model": model}
+        objects = {"average" if _has_average(prefix) else "model": model}
         restored = tf.train.Checkpoint(**objects).read(prefix)
         restored.assert_existing_objects_matched().expect_partial()
 
@@ -63,3 +62,36 @@ def restore_model(config, directory, which="best"):
         num_grey_levels=config.pixels.num_grey_levels,
         published_scaling=config.pixels.published_scaling,
     )
+
+
+def averaged_checkpoint(config, directory):
+    """Which checkpoint to publish: of a run that keeps a moving average, one of the average.
+
+    Args:
+        config: the directory's `RunConfig`.
+        directory: the training directory.
+
+    Returns:
+        "best"; or "latest" if the run keeps an average and the best weights are not averaged ones,
+        of which the standard error stream tells.
+
+    Raises:
+        RunError: if there are best weights, and none can be read.
+    """
+    if not (config.training or {}).get("average_decay"):
+        return "best"
+    is_average = []
+    CheckpointStore(directory, "best").restore(
+        lambda prefix: is_average.append(_has_average(prefix)), lambda path, reason: None
+    )
+    if is_average in ([], [True]):
+        return "best"
+    warn(
+        f"the best weights of {os.fspath(directory)!r} are not averaged: "
+        "the latest average of its weights is used"
+    )
+    return "latest"
+
+
+def _has_average(prefix):
+    return any(name.startswith("average/") for name, _ in tf.train.list_variables(prefix))

@@ -157,14 +157,17 @@ class TrainingState:
             RunError: if they cannot be written.
         """
         if self._is_chief:
-            checkpoint = tf.train.Checkpoint(model=images_distribution.distribution)
-            self._best.save(checkpoint, self.step)
+            average = self.weight_average
+            is_average = average is not None and images_distribution is average.images_distribution
+            objects = {"average" if is_average else "model": images_distribution.distribution}
+            self._best.save(tf.train.Checkpoint(**objects), self.step)
 
 
 def _build(config, training):
     """A new distribution of uint8 images."""
     network_dtype = None if training.network_dtype == "float32" else training.network_dtype
-    model = MarScf.from_config(
-        dataclasses.replace(config.model, network_dtype=network_dtype), seed=training.seed
+    model_config = dataclasses.replace(
+        config.model, network_dtype=network_dtype, recompute_prior=training.recompute_prior
     )
+    model = MarScf.from_config(model_config, seed=training.seed)
     return Dequantized(model, **dataclasses.asdict(config.pixels))

@@ -1,0 +1,98 @@
+"""Floating-point operations of a density, counted as if every convolution were a plain one.
+
+A product and its sum are two operations; taps beyond the border count, element-wise functions do
+not. The count says how much the model asks for: an algorithm that needs fewer operations, such as
+the ConvLSTM's products of Fourier transforms, can exceed the rate of a plain convolution.
+"""
+
+import math
+
+from tf_marscf.networks.mar_prior_network import CODE_KERNEL_SIZE, OUTPUT_KERNEL_SIZE
+
+
+def log_prob_operations(config, batch_size):
+    """Operations of `log_prob` of a batch.
+
+    Args:
+        config: a `MarScfConfig`.
+        batch_size: images.
+
+    Returns:
+        An `int`.
+    """
+    operations = 0
+    for level in range(config.num_levels):
+        height, width, latent_channels = config.latent_shape(level)
+        num_pixels = batch_size * height * width
+        is_last = level == config.num_levels - 1
+        channels = latent_channels if is_last else 2 * latent_channels
+        network = _affine_network if config.coupling == "affine" else _mix_log_cdf_network
+        step = network(config, channels, height * width) + _convolution(1, channels, channels)
+        conditional_channels = 0 if is_last else latent_channels
+        prior = _mar_prior if config.prior == "mar" else _gaussian_prior
+        operations += num_pixels * (
+            config.num_steps * step + prior(config, level, latent_channels, conditional_channels)
+        )
+    return operations
+
+
+def _convolution(kernel_size, input_channels, output_channels):
+    """Operations a pixel."""
+    return 2 * kernel_size**2 * input_channels * output_channels
+
+
+def _affine_network(config, channels, num_pixels):
+    del num_pixels
+    hidden = config.hidden_channels
+    return (
+        _convolution(3, channels // 2, hidden)
+        + _convolution(1, hidden, hidden)
+        + _convolution(3, hidden, channels)
+    )
+
+
+def _mix_log_cdf_network(config, channels, num_pixels):
+    hidden = config.hidden_channels
+    block = (
+        _convolution(3, 2 * hidden, hidden)
+        + _convolution(1, 2 * hidden, 2 * hidden)
+        + _convolution(1, hidden, 3 * hidden)
+        # Each pixel with each other: queries by keys, then weights by values.
+        + 2 * _convolution(1, num_pixels, hidden)
+        + _convolution(1, hidden, 2 * hidden)
+    )
+    num_outputs = channels // 2 * (2 + 3 * config.num_components)
+    return (
+        _convolution(3, channels // 2, hidden)
+        + config.num_blocks * block
+        + _convolution(3, hidden, num_outputs)
+    )
+
+
+def _mar_prior(config, level, channels, conditional_channels):
+    hidden = config.prior_hidden_channels
+    size = config.prior_kernel_sizes[level]
+    step = (
+        _convolution(size, 1, hidden)
+        + config.prior_num_layers * _convolution(size, 2 * hidden, 4 * hidden)
+        + _convolution(OUTPUT_KERNEL_SIZE, hidden, 2)
+    )
+    code = 0
+    if conditional_channels:
+        code_hidden = config.prior_code_hidden_channels
+        code = (
+            _convolution(CODE_KERNEL_SIZE, conditional_channels, code_hidden)
+            + _convolution(CODE_KERNEL_SIZE, code_hidden, config.prior_code_channels)
+            + _convolution(size, config.prior_code_channels, hidden)
+        )
+    return channels * step + code
+
+
+def _gaussian_prior(config, level, channels, conditional_channels):
+    del config, level
+    return _convolution(3, conditional_channels, 2 * channels) if conditional_channels else 0
+
+
+def convolution_operations(maps_shape, kernel_shape):
+    """Operations of one plain convolution of [N, H, W, C_in] by [k, k, C_in, C_out]."""
+    return 2 * math.prod(maps_shape[:3]) * math.prod(kernel_shape)
