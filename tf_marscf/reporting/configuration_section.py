@@ -47,9 +47,10 @@ def configuration_section(context):
         "div", *(_group(title, values, defaults) for title, values, defaults in groups),
         class_="settings",
     )  # fmt: skip
-    commands = [report_command(context.config)]
-    if run.training is not None and run.data is not None:
+    commands, what = [report_command(context.config)], "This report"
+    if _has_flags_for_all(run):
         commands.insert(0, training_command(context.config.train_dir, run))
+        what = "The training run, and this report"
     return Section(
         "configuration",
         TITLE,
@@ -57,9 +58,18 @@ def configuration_section(context):
             paragraphs("From config.json. Bold: not the default."),
             settings,
             element("h3", "All of this again"),
-            repeat(commands, text="The training run, where it is one, and this report:"),
+            repeat(commands, text=what),
         ),
     )
+
+
+def _has_flags_for_all(run):
+    """Whether `bin/train.py` can repeat the run."""
+    if run.training is None or run.data is None:
+        return False
+    model, defaults = run.model.to_dict(), _model_defaults(run.model)
+    ours = set(_NO_FLAGS) - {"image_shape", "network_dtype"}  # Those follow from other flags.
+    return all(model[name] == defaults[name] for name in ours)
 
 
 def training_command(train_dir, run):
