@@ -173,3 +173,18 @@ def test_one_component_is_solved_at_once():
     )
     np.testing.assert_allclose(bijector.forward([8.0]), [2.0], rtol=1e-6)
     np.testing.assert_allclose(bijector.inverse([2.0]), [8.0], rtol=1e-6)
+
+
+def test_an_inverse_on_a_plateau_stays_there():
+    # Between components that are far apart the CDF is flat: the rounding of f, divided by a slope
+    # of 1e-9, is a step of any size.
+    x = tf.linspace(-6.0, 13.0, 401)
+    parameters = ([0.0, 0.0, -4.0], [-4.0, -3.0, 11.0], np.log([0.15, 0.1, 0.2]))
+    mixture = MixtureLogitCdf(
+        *(tf.repeat([tf.constant(part, tf.float32)], 401, axis=0) for part in parameters)
+    )
+    y = mixture.forward(x)
+    found, log_slope = mixture.inverse_and_log_slope(y)
+    assert np.min(log_slope) < -15.0
+    assert -7.0 < np.min(found) and np.max(found) < 14.0
+    np.testing.assert_allclose(mixture.forward(found), y, rtol=1e-5, atol=1e-5)

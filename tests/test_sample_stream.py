@@ -66,7 +66,7 @@ def test_noise_is_standard_normal_and_independent_between_samples(distribution):
     noises = []
     model.decode_noise = lambda noise: noises.append(noise) or tf.zeros([64, 8, 8, 1])
     draw = SampleStream(distribution_of(model), seed=0, batch_size=64)._draw_batch
-    draw(tf.range(64))
+    draw(tf.range(64), 1.0)
     noise = noises[0][0].numpy().reshape(64, 64)
     assert abs(noise.mean()) < 4 / 64
     assert abs(noise.std() - 1.0) < 0.05
@@ -125,3 +125,14 @@ def test_numbers_end_where_the_seeds_do(distribution):
         next(stream.batches(1, first_index=2**31 - 1))
     (batch,) = stream.batches(1, first_index=2**31 - 2)
     assert batch.indices == [2**31 - 2]
+
+
+def test_another_temperature_is_a_stream_of_its_own():
+    pixels = small_distribution()
+    streams = [SampleStream(pixels, 3, temperature, batch_size=4) for temperature in (1.0, 0.5)]
+    cooled = streams[0].at_temperature(0.5)
+    for stream, other in ((cooled, streams[1]), (streams[0], SampleStream(pixels, 3, 1.0, 4))):
+        (batch,), (expected,) = stream.batches(4), other.batches(4)
+        np.testing.assert_array_equal(batch.images, expected.images)
+    with pytest.raises(ValueError, match="`temperature` must be finite and >= 0; got -1"):
+        cooled.at_temperature(-1.0)

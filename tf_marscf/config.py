@@ -39,6 +39,7 @@ class MarScfConfig:
     dropout_rate: float = 0.2
     dtype: str = "float32"
     network_dtype: str = None
+    recompute_prior: bool = False
 
     def __post_init__(self):
         self._set("image_shape", _integers("image_shape", self.image_shape, length=3))
@@ -67,6 +68,10 @@ class MarScfConfig:
             raise ValueError(
                 "`network_dtype` must be None unless `dtype` is 'float32'; got "
                 f"network_dtype={self.network_dtype!r}, dtype={self.dtype!r}."
+            )
+        if not isinstance(self.recompute_prior, bool):
+            raise ValueError(
+                f"`recompute_prior` must be True or False; got {self.recompute_prior!r}."
             )
         self._check_sizes()
         self._set_by_level("prior_kernel_sizes", _PUBLISHED_KERNEL_SIZES)

@@ -53,6 +53,8 @@ class MarScf(FlowLevel):
         dtype: float32 or float64.
         network_dtype: "bfloat16": the networks of a density compute in it; weights, latents,
             log-dets, priors and samples stay in float32. None: all in `dtype`.
+        recompute_prior: if True, gradients run the ConvLSTM once more instead of keeping what it
+            computed: less memory, more time.
         seed: Python `int` or None, seed of the initial weights.
         validate_args: Python `bool`: check at run time that images are finite.
         name: Python `str`.
@@ -83,6 +85,7 @@ class MarScf(FlowLevel):
         dropout_rate=0.2,
         dtype=tf.float32,
         network_dtype=None,
+        recompute_prior=False,
         seed=None,
         validate_args=False,
         name="MarScf",
@@ -107,6 +110,7 @@ class MarScf(FlowLevel):
             dropout_rate=dropout_rate,
             dtype=tf.as_dtype(dtype).name,
             network_dtype=network_dtype,
+            recompute_prior=recompute_prior,
         )
         with tf.name_scope(name) as name:
             distribution, bijector = _build_levels(self._config, seed, validate_args)
@@ -384,6 +388,7 @@ def _build_prior(config, level, seed, validate_args):
         num_layers=config.prior_num_layers,
         kernel_size=config.prior_kernel_sizes[level],
         dilation=config.prior_dilations[level],
+        recompute=config.recompute_prior,
         code_channels=config.prior_code_channels,
         code_hidden_channels=config.prior_code_hidden_channels,
         seed=seed,

@@ -15,9 +15,9 @@ def invert_increasing(function_and_log_slope, y, low, high, start):
     by the sign of the error. The next point is the Newton step if it falls inside the bracket and
     the error has halved since the iteration before; else the middle of the bracket. An element is
     done when its Newton step is within two units of the last place, or its error within the
-    rounding of f (four units); the loop ends when all are. One further Newton step carries the
-    gradients, by the implicit function theorem: dx/dy = 1 / f'(x),
-    dx/dparameter = -(df/dparameter) / f'(x).
+    rounding of f (four units); the loop ends when all are. One further Newton step, taken where it
+    stays inside the bracket, carries the gradients, by the implicit function theorem:
+    dx/dy = 1 / f'(x), dx/dparameter = -(df/dparameter) / f'(x).
 
     Args:
         function_and_log_slope: x -> `(f(x), log f'(x))`, f increasing, shapes as `x`.
@@ -53,7 +53,7 @@ def invert_increasing(function_and_log_slope, y, low, high, start):
         return iteration + 1, x, low, high, tf.abs(error), done
 
     start = tf.clip_by_value(start, low, high)
-    _, x, *_ = tf.while_loop(
+    _, x, low, high, *_ = tf.while_loop(
         lambda iteration, x, low, high, last_error, done: ~tf.reduce_all(done),
         body,
         (
@@ -68,6 +68,10 @@ def invert_increasing(function_and_log_slope, y, low, high, start):
     )
     x = tf.stop_gradient(x)
     value, log_slope = function_and_log_slope(x)
-    x -= (value - y) * tf.exp(-tf.stop_gradient(log_slope))
+    step = (y - value) * tf.exp(-tf.stop_gradient(log_slope))
+    # Where f is flat, an error of its rounding is a step across the whole plateau.
+    newton = tf.stop_gradient(x + step)
+    is_safe = (newton > tf.stop_gradient(low)) & (newton < tf.stop_gradient(high))
+    x = tf.where(is_safe, newton, x) + (step - tf.stop_gradient(step))
     # The slope is taken at the returned x, so that its own gradients flow through x.
     return x, function_and_log_slope(x)[1]

@@ -24,6 +24,7 @@ class MarPrior(LatentPrior):
         dilation: of the ConvLSTM.
         code_channels: channels to which r is coded.
         code_hidden_channels: channels between the two convolutions of that code.
+        recompute: if True, gradients run the ConvLSTM once more: less memory, more time.
         seed: Python `int` or None, seed of the initial weights.
         dtype: float dtype.
         network_dtype: "bfloat16": the network of a density computes in it, all else, samples
@@ -44,6 +45,7 @@ class MarPrior(LatentPrior):
         dilation=1,
         code_channels=4,
         code_hidden_channels=32,
+        recompute=False,
         seed=None,
         dtype=tf.float32,
         network_dtype=None,
@@ -62,6 +64,7 @@ class MarPrior(LatentPrior):
                     dilation=dilation,
                     code_channels=code_channels,
                     code_hidden_channels=code_hidden_channels,
+                    recompute=recompute,
                     seed=seed,
                     dtype=network_policy(dtype, network_dtype),
                 )

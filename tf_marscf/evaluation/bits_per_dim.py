@@ -39,6 +39,23 @@ class BitsPerDim:
         content["log_det_by_level"] = list(self.log_det_by_level)
         return {"bits_per_dim": content.pop("mean")} | content
 
+    @classmethod
+    def from_dict(cls, content):
+        """The inverse of `to_dict`; other entries are ignored.
+
+        Args:
+            content: such as what `evaluation_test.json` holds.
+
+        Raises:
+            KeyError: if an entry is missing.
+        """
+        names = ("standard_error", "num_images", "num_samples", "terms")
+        return cls(
+            mean=content["bits_per_dim"],
+            **{name: content[name] for name in names},
+            log_det_by_level=tuple(content["log_det_by_level"]),
+        )
+
     def __str__(self):
         if self.standard_error is None:
             return f"{self.mean:.4f}"

@@ -19,6 +19,7 @@ class Evaluation:
         split: the images of `bits_per_dim`.
         dataset: name of their data set.
         checkpoint: "best" or "latest".
+        weights: `weights_digest` of the model.
         seed: of the noise, and of the samples.
         bits_per_dim: a `BitsPerDim`.
         quality: a `SampleQuality`, or None.
@@ -30,6 +31,7 @@ class Evaluation:
     split: str
     dataset: str
     checkpoint: str
+    weights: str
     seed: int
     bits_per_dim: BitsPerDim
     quality: SampleQuality | None
@@ -50,6 +52,7 @@ class Evaluation:
             "dataset": self.dataset,
             "split": self.split,
             "checkpoint": self.checkpoint,
+            "weights": self.weights,
             "seed": self.seed,
             **self.bits_per_dim.to_dict(),
             "quality": quality,
@@ -127,6 +130,7 @@ def write_evaluation(
         split=split,
         dataset=run.dataset.name,
         checkpoint=which,
+        weights=run.weights,
         seed=seed,
         bits_per_dim=bits_per_dim,
         quality=measured,

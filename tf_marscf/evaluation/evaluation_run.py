@@ -11,6 +11,7 @@ from tf_marscf.evaluation.sample_quality import evaluate_sample_quality
 from tf_marscf.evaluation.sample_stream import SampleStream
 from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoints import restore_model
+from tf_marscf.weights_digest import weights_digest
 
 _DEFAULT_BATCH_SIZE = 100
 
@@ -47,6 +48,11 @@ class EvaluationRun:
     def is_of_training(self):
         """Whether the data set is the one that the model was trained on."""
         return self._dataset.name == self._trained_on
+
+    @property
+    def weights(self):
+        """The `weights_digest` of the model."""
+        return weights_digest(self._images_distribution)
 
     def images_of(self, split, argument="split"):
         """The images of a split, a `tf.data.Dataset`.

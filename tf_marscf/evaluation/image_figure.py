@@ -35,11 +35,30 @@ def draw_image_blocks(figure, blocks, num_grey_levels=256, num_columns=None, pad
     for axes, (title, images) in zip(
         np.ravel(figure.subplots(1, len(blocks), squeeze=False)), blocks.items(), strict=True
     ):
-        images = spread_grey_levels(images, num_grey_levels)
-        grid = image_grid(images, num_columns, padding)
-        grid = np.broadcast_to(grid, (*grid.shape[:2], 3))
-        is_gap = image_grid(np.zeros_like(images[..., :1]), num_columns, padding) > 0
-        alpha = np.where(is_gap, 0, 255).astype(np.uint8)
-        axes.imshow(np.concatenate([grid, alpha], axis=-1), interpolation="nearest")
+        grid = transparent_image_grid(images, num_grey_levels, num_columns, padding)
+        axes.imshow(grid, interpolation="nearest")
         axes.set_title(title)
         axes.set_axis_off()
+
+
+def transparent_image_grid(images, num_grey_levels, num_columns, padding=1):
+    """As `image_grid`, with nothing between the images, for paper of any colour.
+
+    Args:
+        images: uint8 [N, H, W, 1 or 3], below `num_grey_levels`.
+        num_grey_levels: grey levels are spread over 0 to 255.
+        num_columns: images a row.
+        padding: clear pixels around each image.
+
+    Returns:
+        uint8 [height, width, 4]: red, green, blue and opacity.
+
+    Raises:
+        TypeError, ValueError: if `images` does not hold such images.
+    """
+    images = spread_grey_levels(images, num_grey_levels)
+    grid = image_grid(images, num_columns, padding)
+    grid = np.broadcast_to(grid, (*grid.shape[:2], 3))
+    is_gap = image_grid(np.zeros_like(images[..., :1]), num_columns, padding) > 0
+    alpha = np.where(is_gap, 0, 255).astype(np.uint8)
+    return np.concatenate([grid, alpha], axis=-1)

@@ -174,7 +174,7 @@ def _enlarge(images: np.ndarray, argument: str, num_grey_levels: int, scale: int
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """Returns the content of a PNG file of an image, uint8 `[height, width, 1 or 3]`."""
+    """Returns the content of a PNG file of an image, uint8 `[height, width, 1, 3 or 4]`."""
     return tf.io.encode_png(image).numpy()
 
 

@@ -23,6 +23,7 @@ from tf_marscf.evaluation.kernel_distance import squared_mean_discrepancy
 from tf_marscf.evaluation.projection_config import ProjectionConfig, check_lambdas
 from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoints import restore_model
+from tf_marscf.weights_digest import weights_digest
 
 DEFAULT_DIRECTORY = "interpolation"
 _MAX_REFERENCE_IMAGES = 1000
@@ -188,6 +189,7 @@ class InterpolationRun:
         return {
             "command": _command(self._facts, pairs, interpolation, config, curve),
             **self._facts,
+            "weights": weights_digest(self._images_distribution),
             "pairs": [list(pair) for pair in pairs],
             "seed": seed,
             "image_shape": list(linear.images.shape[2:]),

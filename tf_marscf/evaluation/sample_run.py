@@ -20,6 +20,7 @@ from tf_marscf.evaluation.sample_stream import (
 from tf_marscf.json_file import write_json
 from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoints import restore_model
+from tf_marscf.weights_digest import weights_digest
 
 # Each format, and what its output's name ends with.
 FORMATS = {"grid": ".png", "png": "", "npz": ".npz"}
@@ -40,6 +41,7 @@ class SampleSummary:
         first_index: number of the first sample.
         temperature: scale of the prior's noise.
         checkpoint: "best" or "latest".
+        weights: `weights_digest` of the model.
         image_shape: (H, W, C).
         num_grey_levels: grey levels of the model; PNGs spread them over 0 to 255.
         dataset: name of the data set of the real images, or None without them.
@@ -56,6 +58,7 @@ class SampleSummary:
     first_index: int
     temperature: float
     checkpoint: str
+    weights: str
     image_shape: tuple
     num_grey_levels: int
     dataset: str | None
@@ -159,6 +162,7 @@ def write_samples(
         first_index=first_index,
         temperature=float(temperature),
         checkpoint=which,
+        weights=weights_digest(images_distribution),
         image_shape=config.model.image_shape,
         num_grey_levels=num_grey_levels,
         dataset=real_dataset,

@@ -1,5 +1,6 @@
 """Numbered samples of a model, batch after batch."""
 
+import copy
 import dataclasses
 import math
 import numbers
@@ -58,13 +59,34 @@ class SampleStream:
         self._batch_size = batch_size
         # Of one batch size always: the graph is traced once.
         self._draw = tf.function(
-            self._draw_batch, input_signature=[tf.TensorSpec([batch_size], tf.int32)]
+            self._draw_batch,
+            input_signature=[
+                tf.TensorSpec([batch_size], tf.int32),
+                tf.TensorSpec([], images_distribution.distribution.dtype),
+            ],
         )
 
     @property
     def images_distribution(self):
         """The distribution that is sampled."""
         return self._images_distribution
+
+    def at_temperature(self, temperature):
+        """The same noise at another temperature, without tracing the graph again.
+
+        Args:
+            temperature: as of the constructor.
+
+        Returns:
+            A `SampleStream`.
+
+        Raises:
+            ValueError: if it is out of range.
+        """
+        check_sampling_arguments(temperature=temperature)
+        stream = copy.copy(self)
+        stream._temperature = temperature
+        return stream
 
     def batches(self, num_samples, first_index=0):
         """Draws samples `first_index` to `first_index + num_samples - 1`.
@@ -84,7 +106,10 @@ class SampleStream:
         for start in range(first_index, end, self._batch_size):
             indices = np.arange(start, start + self._batch_size)
             # Numbers beyond the last are drawn and dropped.
-            images, is_finite = self._draw(tf.constant(np.minimum(indices, end - 1), tf.int32))
+            images, is_finite = self._draw(
+                tf.constant(np.minimum(indices, end - 1), tf.int32),
+                tf.constant(self._temperature, self._images_distribution.distribution.dtype),
+            )
             is_kept = is_finite.numpy() & (indices < end)
             yield SampleBatch(
                 images=images.numpy()[is_kept],
@@ -92,7 +117,7 @@ class SampleStream:
                 num_non_finite=min(self._batch_size, end - start) - int(is_kept.sum()),
             )
 
-    def _draw_batch(self, indices):
+    def _draw_batch(self, indices, temperature):
         model = self._images_distribution.distribution
         shapes = [level.latent_prior.event_shape for level in model.levels]
 
@@ -108,7 +133,6 @@ class SampleStream:
             indices,
             fn_output_signature=tuple(tf.TensorSpec(shape, model.dtype) for shape in shapes),
         )
-        temperature = tf.constant(self._temperature, model.dtype)
         values = model.decode_noise([temperature * maps for maps in noise])
         is_finite = tf.reduce_all(tf.math.is_finite(values), axis=[1, 2, 3])
         return self._images_distribution.scaling.grey_levels(values), is_finite

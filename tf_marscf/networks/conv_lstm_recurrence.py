@@ -18,7 +18,7 @@ from tf_marscf.networks.conv_lstm_cell import conv_lstm_cell, conv_lstm_cell_gra
 from tf_marscf.networks.wavefront import Wavefront
 
 # What the gradient needs of one layer: tensors with one entry a step.
-_Kept = collections.namedtuple("_Kept", ["gates", "hiddens", "cells"])
+_Kept = collections.namedtuple("_Kept", ["hiddens", "cells", "gates"], defaults=[None] * 3)
 
 
 def conv_lstm_recurrence(inputs, kernels, biases, convolution, recompute=False):
@@ -78,27 +78,22 @@ def _run_forward(inputs, weights, convolution, keep):
             gates = convolution.sigmoid(operand, kernels[layer], biases[layer])
             hidden, cell = conv_lstm_cell(gates, before[1][layer], axis)
             hiddens, cells = _replace(hiddens, layer, hidden), _replace(cells, layer, cell)
-            kept = _Kept(gates, hidden, cell)
-            written = [
-                None if array is None else array.write(step, value)
-                for array, value in zip(arrays[layer], kept, strict=True)
-            ]
-            arrays = _replace(arrays, layer, _Kept(*written))
+            written = tuple(
+                # Of this order, no array, the first or all are kept.
+                array.write(step, value)
+                for array, value in zip(arrays[layer], (hidden, cell, gates), strict=False)
+            )
+            arrays = _replace(arrays, layer, written)
         return (hiddens, cells), arrays
 
     states = ((zeros,) * num_layers, (zeros,) * num_layers)
+    likes = [zeros, zeros, _gates_like(zeros, axis)]
+    num_kept = [3 if keep else 0] * (num_layers - 1) + [3 if keep else 1]
     arrays = tuple(
-        _Kept(
-            gates=_step_array(num_steps, _gates_like(zeros, axis)) if keep else None,
-            hiddens=_step_array(num_steps, zeros) if keep or layer == num_layers - 1 else None,
-            cells=_step_array(num_steps, zeros) if keep else None,
-        )
-        for layer in range(num_layers)
+        tuple(_step_array(num_steps, like) for like in likes[:number]) for number in num_kept
     )
     _, arrays = Wavefront(num_layers, num_steps).run(body, (states, arrays))
-    return [
-        _Kept(*(None if array is None else array.stack() for array in layer)) for layer in arrays
-    ]
+    return [_Kept(*(array.stack() for array in layer)) for layer in arrays]
 
 
 def _run_backward(output_gradients, kept, kernels, convolution):

@@ -30,6 +30,7 @@ class MarPriorNetwork(keras.layers.Layer):
         dilation: `int` >= 1, of the ConvLSTM only.
         code_channels: channels of the code.
         code_hidden_channels: channels between the code's two convolutions.
+        recompute: of the ConvLSTM.
         seed: `int` or None, seed of the initial weights.
     """
 
@@ -44,6 +45,7 @@ class MarPriorNetwork(keras.layers.Layer):
         dilation=1,
         code_channels=4,
         code_hidden_channels=32,
+        recompute=False,
         seed=None,
         dtype=None,
         name=None,
@@ -61,6 +63,7 @@ class MarPriorNetwork(keras.layers.Layer):
             num_layers,
             kernel_size,
             dilation,
+            recompute=recompute,
             seed=self._seeds[0],
             dtype=policy,
             name="conv_lstm",

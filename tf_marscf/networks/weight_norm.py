@@ -48,7 +48,8 @@ class _WeightNormLayer(keras.layers.Layer):
 
     def _direction_norm(self):
         axes = list(range(len(self.direction.shape) - 1))
-        return tf.math.reduce_euclidean_norm(self.direction, axis=axes)
+        # `tf.math.reduce_euclidean_norm` is faster, but XLA does not have it.
+        return tf.sqrt(tf.reduce_sum(tf.square(self.direction), axis=axes))
 
     def normalized_kernel(self):
         """The kernel that the layer applies."""

@@ -1,0 +1,1 @@
+"""Reports of experiments: all results of a training directory on one page."""

@@ -1,0 +1,31 @@
+"""Which weights a result belongs to."""
+
+import hashlib
+import json
+
+import numpy as np
+
+
+def weights_digest(images_distribution):
+    """A fingerprint of a model: equal for equal weights, architecture and pixel scaling.
+
+    Results that hold it can be told from those of other weights, such as of an earlier checkpoint
+    in the same directory.
+
+    Args:
+        images_distribution: a `Dequantized` around a `MarScf`.
+
+    Returns:
+        A string, the first 16 hexadecimal digits of a SHA-256.
+    """
+    scaling = images_distribution.scaling
+    facts = {
+        "model": images_distribution.distribution.get_config(),
+        "scaling": [scaling.num_grey_levels, scaling.published],
+    }
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for variable in images_distribution.variables:
+        values = np.ascontiguousarray(variable.numpy())
+        digest.update(f"{values.dtype} {values.shape};".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()[:16]
