@@ -146,11 +146,27 @@ def test_deep_copies_have_equal_weights_of_their_own(distribution, duplicate):
     assert np.all(twin.log_prob(samples, **kwargs) != before)
 
 
-def test_shallow_copies_share_the_weights(distribution):
-    copied = copy.copy(distribution)
-    assert copied.trainable_variables[0] is distribution.trainable_variables[0] or isinstance(
-        distribution, (public.MarPrior, public.GaussianPrior)
+@pytest.mark.parametrize("duplicate", [copy.copy, lambda one: one.copy(name="twin")])
+def test_copies_share_the_weights(distribution, duplicate):
+    samples, kwargs = distribution.sample(2, seed=1), kwargs_of(distribution)
+    twin = duplicate(distribution)
+    np.testing.assert_array_equal(
+        twin.log_prob(samples, **kwargs), distribution.log_prob(samples, **kwargs)
     )
+    assert set(map(id, twin.variables)) == set(map(id, distribution.variables))
+    assert type(twin) is type(distribution)
+    assert twin.parameters.keys() == distribution.parameters.keys()
+
+
+def test_a_copy_has_the_name_and_the_checks_that_it_was_given(distribution):
+    twin = distribution.copy(name="twin", validate_args=True)
+    assert (twin.name, twin.validate_args) == ("twin", True)
+    assert twin.parameters["name"] == "twin"
+    assert (distribution.name, distribution.validate_args) != ("twin", True)
+    bad = tf.cast(tf.fill(distribution.event_shape, 200.0), distribution.dtype)
+    bad = bad if distribution.dtype == tf.uint8 else bad * np.nan
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be"):
+        twin.log_prob(bad)
 
 
 def test_samples_have_gradients_to_every_weight(distribution):
@@ -249,3 +265,12 @@ def test_copied_bijectors_have_equal_weights_of_their_own(name, duplicate):
     np.testing.assert_array_equal(bijector.forward(x), y)
     if twin.trainable_variables:
         assert np.any(twin.forward(x) != y)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_copies_of_bijectors_share_the_weights(name):
+    bijector, x, y = both_ways(name)
+    twin = bijector.copy(name="twin")
+    np.testing.assert_array_equal(twin.forward(x), y)
+    assert twin.name == "twin"
+    assert set(map(id, twin.variables)) == set(map(id, bijector.variables))

@@ -129,32 +129,6 @@ class MarScf(FlowLevel):
             config = config.to_dict()
         return cls(**config, seed=seed, validate_args=validate_args, name=name)
 
-    def copy(self, **override_parameters_kwargs):
-        """A copy that shares this model's weights.
-
-        Args:
-            **override_parameters_kwargs: `name` and `validate_args` change only these. Any other
-                argument of the constructor asks for another architecture: a new model with new
-                weights.
-
-        Returns:
-            A `MarScf`.
-        """
-        parameters = {**self.parameters, **override_parameters_kwargs}
-        if set(override_parameters_kwargs) - {"name", "validate_args"}:
-            return type(self)(**parameters)
-        copied = type(self).__new__(type(self))
-        copied._config = self._config
-        FlowLevel.__init__(
-            copied,
-            self.distribution,
-            self.level_bijector,
-            validate_args=parameters["validate_args"],
-            parameters=parameters,
-            name=parameters["name"],
-        )
-        return copied
-
     @property
     def config(self):
         """The frozen `MarScfConfig` of this model."""

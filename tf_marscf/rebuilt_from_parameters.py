@@ -1,13 +1,36 @@
-"""Copies of objects with weights, by `copy.deepcopy` and `pickle`."""
+"""Copies of objects with weights: TFP's `copy`, `copy.deepcopy` and `pickle`."""
+
+_KEEPS_WEIGHTS = {"name", "validate_args"}
 
 
 class RebuiltFromParameters:
-    """Mixin of TFP classes that hold Keras layers.
+    """Mixin of TFP classes that make their weights in their constructors.
 
-    Python would copy an object's attributes one by one. The layers hide from that (`KerasModule`),
-    and the copy would compute with the weights of the original. So a copy is built by the
-    constructor from copied `parameters`, and gets the values of all variables: weights of its own.
+    TFP's `copy` calls the constructor again, which would draw new weights. Python would copy an
+    object's attributes one by one. Keras layers hide from that (`KerasModule`), and a deep copy
+    would compute with the weights of the original. So one is built by the constructor from copied
+    `parameters`, and gets the values of all variables: weights of its own.
     """
+
+    def copy(self, **override_parameters_kwargs):
+        """A copy that shares the weights.
+
+        Args:
+            **override_parameters_kwargs: `name` and `validate_args` change only these. Any other
+                argument of the constructor makes a new object: with the same parts, where those are
+                arguments, and with new weights, where it has its own.
+
+        Returns:
+            An object of the same class.
+        """
+        if set(override_parameters_kwargs) - _KEEPS_WEIGHTS:
+            return super().copy(**override_parameters_kwargs)
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied._parameters = copied._no_dependency(self.parameters | override_parameters_kwargs)
+        for name, value in override_parameters_kwargs.items():
+            setattr(copied, f"_{name}", value)
+        return copied
 
     def __reduce__(self):
         """What `copy.deepcopy` and `pickle` build a copy from."""
