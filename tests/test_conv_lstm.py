@@ -40,10 +40,10 @@ class ConvLSTMOfOneKind(ConvLSTM):
 
     kind = DirectConvolution
 
-    def convolution(self, height, width):
+    def convolution(self, height, width, dtype):
         size = (height, width, self.kernel_size, self.dilation)
         if self.kind is SpectralConvolution:
-            return self.kind(*size, self.compute_dtype)
+            return self.kind(*size, dtype)
         return self.kind(*size)
 
 
@@ -170,7 +170,7 @@ def test_steps_one_after_another_are_the_call(
 ):
     layer = conv_lstm(num_layers, size, dilation, kind=kind)
     inputs = noise(num_steps, batch, *shape, CHANNELS)
-    convolution = layer.convolution(*shape)
+    convolution = layer.convolution(*shape, inputs.dtype)
     like = convolution.from_images(inputs[0])
     weights, state, outputs = layer.step_weights(convolution, like), layer.initial_state(like), []
     for maps in tf.unstack(inputs):

@@ -143,7 +143,7 @@ class SpeedBenchmark:
         rate = operations / seconds["log_prob"]
         report(f"a 3x3 convolution: {peak_rate / 1e9:.0f} GFLOP/s")
         report(
-            f"log_prob: {operations / 1e9:.1f} GFLOP as plain convolutions, {rate / 1e9:.0f} "
+            f"a density is {operations / 1e9:.1f} GFLOP as plain convolutions: {rate / 1e9:.0f} "
             f"GFLOP/s, {rate / peak_rate:.0%} of that convolution's rate"
         )
         report(f"memory: {start_memory:.0f} MiB before, {peak_memory():.0f} MiB at the peak")

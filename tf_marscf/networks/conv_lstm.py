@@ -64,10 +64,10 @@ class ConvLSTM(keras.layers.Layer):
                 )
         self.built = True
 
-    def convolution(self, height, width):
+    def convolution(self, height, width, dtype):
         """The convolution of this layer's kernels over maps of one size, the fastest there is."""
         return fastest_convolution(
-            height, width, self.kernel_size, self.dilation, self.num_channels, self.compute_dtype
+            height, width, self.kernel_size, self.dilation, self.num_channels, dtype
         )
 
     def call(self, inputs):
@@ -79,25 +79,27 @@ class ConvLSTM(keras.layers.Layer):
         Returns:
             [T, N, H, W, C], the last layer's hidden states.
         """
-        convolution = self.convolution(*inputs.shape[2:4])
+        convolution = self.convolution(*inputs.shape[2:4], inputs.dtype)
         hiddens = conv_lstm_recurrence(
             convolution.from_images(inputs),
             self._prepared_kernels(convolution),
-            [bias * self._gate_factors() for bias in self.biases],
+            [self._with_gate_factors(bias) for bias in self.biases],
             convolution,
             recompute=self.recompute,
         )
         return convolution.to_images(hiddens)
 
-    def _gate_factors(self):
-        """What pre-activations are multiplied by, [4 C]; see `conv_lstm_cell`."""
-        return tf.repeat(tf.constant(GATE_FACTORS, self.compute_dtype), self.num_channels)
+    def _with_gate_factors(self, weights):
+        """Weights [..., 4 C] of pre-activations as `conv_lstm_cell` takes them."""
+        weights = tf.convert_to_tensor(weights)
+        return weights * tf.repeat(tf.constant(GATE_FACTORS, weights.dtype), self.num_channels)
 
     def _prepared_kernels(self, convolution):
         """One kernel a layer, for input and hidden state side by side."""
-        factors = self._gate_factors()
         return [
-            convolution.prepare(tf.concat([input_kernel, recurrent_kernel], axis=2) * factors)
+            convolution.prepare(
+                self._with_gate_factors(tf.concat([input_kernel, recurrent_kernel], axis=2))
+            )
             for input_kernel, recurrent_kernel in zip(
                 self.input_kernels, self.recurrent_kernels, strict=True
             )
@@ -109,7 +111,7 @@ class ConvLSTM(keras.layers.Layer):
         They are the same at every step: make them once, outside of a sampling loop.
         """
         biases = [
-            convolution.prepare_bias(bias * self._gate_factors(), like) for bias in self.biases
+            convolution.prepare_bias(self._with_gate_factors(bias), like) for bias in self.biases
         ]
         return tuple(zip(self._prepared_kernels(convolution), biases, strict=True))
 

@@ -174,7 +174,7 @@ class MarPriorNetwork(keras.layers.Layer):
             The latents, [N, H, W, T].
         """
         *image_size, num_steps = noise.shape[1:]
-        convolution = self.conv_lstm.convolution(*image_size)
+        convolution = self.conv_lstm.convolution(*image_size, noise.dtype)
         around = channel_convolutions(
             image_size,
             convolution,
