@@ -23,11 +23,13 @@ class RebuiltFromParameters:
         Returns:
             An object of the same class.
         """
+        parameters = self.parameters | override_parameters_kwargs
         if set(override_parameters_kwargs) - _KEEPS_WEIGHTS:
-            return super().copy(**override_parameters_kwargs)
+            # TFP's own keeps the original inside the copy, with all its variables.
+            return type(self)(**parameters)
         copied = type(self).__new__(type(self))
         copied.__dict__.update(self.__dict__)
-        copied._parameters = copied._no_dependency(self.parameters | override_parameters_kwargs)
+        copied._parameters = copied._no_dependency(parameters)
         for name, value in override_parameters_kwargs.items():
             setattr(copied, f"_{name}", value)
         return copied
