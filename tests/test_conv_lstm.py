@@ -171,8 +171,9 @@ def test_steps_one_after_another_are_the_call(
     layer = conv_lstm(num_layers, size, dilation, kind=kind)
     inputs = noise(num_steps, batch, *shape, CHANNELS)
     convolution = layer.convolution(*shape, inputs.dtype)
-    like = convolution.from_images(inputs[0])
-    weights, state, outputs = layer.step_weights(convolution, like), layer.initial_state(like), []
+    zeros = convolution.zeros(batch, CHANNELS, inputs.dtype)
+    assert zeros.shape == convolution.from_images(inputs[0]).shape
+    weights, state, outputs = layer.step_weights(convolution, zeros), layer.initial_state(zeros), []
     for maps in tf.unstack(inputs):
         output, state = layer.step(convolution.from_images(maps), state, weights, convolution)
         outputs.append(convolution.to_images(output))

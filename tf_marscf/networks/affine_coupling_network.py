@@ -1,6 +1,7 @@
 """The network inside an affine coupling."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tf_marscf.networks.act_norm_layer import ActNormLayer
@@ -75,8 +76,14 @@ class AffineCouplingNetwork(keras.layers.Layer):
             maps = tf.nn.relu(maps)
         kernel, bias = self.output_convolution.scaled_weights()
         if in_halves:
-            kernel, bias = (
-                tf.concat([weight[..., 0::2], weight[..., 1::2]], axis=-1)
-                for weight in (kernel, bias)
-            )
+            kernel, bias = (_in_halves(weight) for weight in (kernel, bias))
         return tf.nn.bias_add(convolve(maps, kernel), bias)
+
+
+def _in_halves(weights):
+    """Moves the even entries of the last axis before the odd ones."""
+    size = weights.shape[-1]
+    # A product with a permutation is exact, and faster than slices of stride two.
+    order = [*range(0, size, 2), *range(1, size, 2)]
+    permutation = tf.constant(np.eye(size)[:, order], weights.dtype)
+    return tf.reshape(tf.matmul(tf.reshape(weights, [-1, size]), permutation), weights.shape)

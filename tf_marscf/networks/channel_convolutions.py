@@ -97,15 +97,114 @@ class DenseChannels:
         return tf.split(tf.matmul(self._output_matrix, flat) + self._output_bias, 2, axis=0)
 
 
+class GatheredChannels:
+    """Gathers neighbours, for maps with phases; a channel is [H * W, N].
+
+    Pixels are in the order of the ConvLSTM's layout, (pixel of a phase, phase), so that nothing is
+    transposed here either.
+
+    Args:
+        image_size: (H, W).
+        num_phases: d, of the ConvLSTM's layout [P, C, d * d * N].
+        input_kernel: [k, k, 1, C].
+        offset: [P, C, d * d * N], or what broadcasts to it.
+        output_kernel: [k, k, C, 2].
+        output_bias: [2].
+    """
+
+    def __init__(self, image_size, num_phases, input_kernel, offset, output_kernel, output_bias):
+        self._image_size = image_size
+        self._num_phases = num_phases
+        self._num_pixels = image_size[0] * image_size[1]
+        num_parts = num_phases**2
+        self._num_phase_pixels = self._num_pixels // num_parts
+        # [pixel of a phase, tap, phase]: the pixel that the tap reads.
+        sources = _sources(image_size, num_phases, input_kernel.shape[0])
+        self._input_index = sources.reshape(-1, num_parts, sources.shape[1]).swapaxes(1, 2)
+        self._input_matrix = tf.transpose(tf.reshape(input_kernel, [sources.shape[1], -1]))[
+            tf.newaxis
+        ]
+        self._offset = offset
+        sources = _sources(image_size, num_phases, output_kernel.shape[0])
+        num_taps = sources.shape[1]
+        # Products are rows (pixel of a phase, tap, (mean, log_scale), phase), and a row of zeros.
+        pixel, phase = np.divmod(sources, num_parts)
+        index = ((pixel * num_taps + np.arange(num_taps)) * 2 * num_parts + phase) + (
+            np.arange(2)[:, np.newaxis, np.newaxis] * num_parts
+        )
+        num_rows = self._num_phase_pixels * num_taps * 2 * num_parts
+        self._output_index = np.where(sources == self._num_pixels, num_rows, index)
+        matrix = tf.transpose(output_kernel, [0, 1, 3, 2])
+        self._output_matrix = tf.reshape(matrix, [1, 2 * num_taps, -1])
+        self._output_bias = output_bias[:, tf.newaxis, tf.newaxis]
+
+    def from_images(self, maps):
+        """[N, H, W, T] -> channels, stacked along the first axis."""
+        (height, width), phases = self._image_size, self._num_phases
+        sizes = [-1, height // phases, phases, width // phases, phases, maps.shape[-1]]
+        maps = tf.transpose(tf.reshape(maps, sizes), [5, 1, 3, 2, 4, 0])
+        return tf.reshape(maps, [maps.shape[0], self._num_pixels, -1])
+
+    def to_images(self, channels):
+        """The inverse of `from_images`."""
+        (height, width), phases = self._image_size, self._num_phases
+        sizes = [channels.shape[0], height // phases, width // phases, phases, phases, -1]
+        maps = tf.transpose(tf.reshape(channels, sizes), [5, 1, 3, 2, 4, 0])
+        return tf.reshape(maps, [-1, height, width, channels.shape[0]])
+
+    def embed(self, channel):
+        """A channel -> x, in the layout of the ConvLSTM."""
+        neighbours = tf.gather(_with_zeros(channel), self._input_index)
+        neighbours = tf.reshape(neighbours, [*self._input_index.shape[:2], -1])
+        return tf.matmul(self._input_matrix, neighbours) + self._offset
+
+    def output(self, maps):
+        """The ConvLSTM's output -> `(mean, log_scale)`, shaped as a channel."""
+        products = tf.matmul(self._output_matrix, maps)
+        num_rows = products.shape[0] * products.shape[1] * self._num_phases**2
+        rows = _with_zeros(tf.reshape(products, [num_rows, -1]))
+        outputs = tf.reduce_sum(tf.gather(rows, self._output_index), axis=2) + self._output_bias
+        return tf.unstack(outputs)
+
+
 def channel_convolutions(image_size, convolution, input_kernel, offset, output_kernel, output_bias):
-    """Whichever of the two is faster; `offset` is [N, H, W, C], or [C]."""
+    """Whichever is fastest; `offset` is [N, H, W, C], or [C]."""
+    weights = [input_kernel, offset, output_kernel, output_bias]
+    if not isinstance(convolution, SpectralConvolution):
+        return ImageChannels(convolution, *weights)
+    is_bias = offset.shape.rank == 1
+    weights[1] = offset[:, tf.newaxis] if is_bias else convolution.from_images(offset)
     num_pixels = image_size[0] * image_size[1]
-    is_spectral = isinstance(convolution, SpectralConvolution) and not convolution.has_phases
-    if is_spectral and num_pixels <= _MAX_DENSE_PIXELS:
-        is_bias = offset.shape.rank == 1
-        offset = offset[:, tf.newaxis] if is_bias else convolution.from_images(offset)
-        return DenseChannels(image_size, input_kernel, offset, output_kernel, output_bias)
-    return ImageChannels(convolution, input_kernel, offset, output_kernel, output_bias)
+    if convolution.num_phases == 1 and num_pixels <= _MAX_DENSE_PIXELS:
+        return DenseChannels(image_size, *weights)
+    return GatheredChannels(image_size, convolution.num_phases, *weights)
+
+
+def _with_zeros(rows):
+    """Appends a row of zeros."""
+    return tf.concat([rows, tf.zeros_like(rows[:1])], axis=0)
+
+
+def _sources(image_size, num_phases, kernel_size):
+    """The pixels that each tap of a 'same' convolution reads, [H * W, k * k]; H * W is outside.
+
+    Both pixels are numbered in the order (pixel of a phase, phase).
+    """
+    height, width = image_size
+    order = np.arange(height * width).reshape(
+        height // num_phases, num_phases, width // num_phases, num_phases
+    )
+    order = order.transpose(0, 2, 1, 3).ravel()
+    number = np.empty(height * width + 1, np.int64)
+    number[order] = np.arange(height * width)
+    number[-1] = height * width
+    reach = kernel_size // 2
+    taps = np.arange(kernel_size) - reach
+    row = order[:, np.newaxis, np.newaxis] // width + taps[:, np.newaxis]
+    column = order[:, np.newaxis, np.newaxis] % width + taps
+    inside = (0 <= row) & (row < height) & (0 <= column) & (column < width)
+    pixels = np.where(inside, row * width + column, height * width)
+    return number[pixels.reshape(height * width, -1)]
 
 
 def _dense(kernel, image_size):

@@ -115,9 +115,8 @@ class ConvLSTM(keras.layers.Layer):
         ]
         return tuple(zip(self._prepared_kernels(convolution), biases, strict=True))
 
-    def initial_state(self, like):
-        """Zeros, the state before the first step, of the shape and dtype of `like`."""
-        zeros = tf.zeros_like(like)
+    def initial_state(self, zeros):
+        """The state before the first step, from maps of zeros."""
         return ((zeros, zeros),) * self.num_layers
 
     def step(self, inputs, state, step_weights, convolution):

@@ -183,10 +183,11 @@ class MarPriorNetwork(keras.layers.Layer):
             tf.convert_to_tensor(self.output_kernel),
             tf.convert_to_tensor(self.output_bias),
         )
+        num_images = tf.shape(noise)[0] if noise.shape[0] is None else noise.shape[0]
+        zeros = convolution.zeros(num_images, self.hidden_channels, noise.dtype)
+        step_weights = self.conv_lstm.step_weights(convolution, zeros)
         noise = around.from_images(noise)
         channel = tf.zeros_like(noise[0])
-        like = tf.zeros_like(around.embed(channel))
-        step_weights = self.conv_lstm.step_weights(convolution, like)
 
         def body(step, channel, state, channels):
             maps, state = self.conv_lstm.step(
@@ -200,7 +201,7 @@ class MarPriorNetwork(keras.layers.Layer):
         *_, channels = tf.while_loop(
             lambda step, *_: step < num_steps,
             body,
-            (tf.constant(0), channel, self.conv_lstm.initial_state(like), channels),
+            (tf.constant(0), channel, self.conv_lstm.initial_state(zeros), channels),
             maximum_iterations=num_steps,
         )
         return around.to_images(channels.stack())

@@ -63,6 +63,11 @@ class DirectConvolution(StepConvolution):
         sizes = [-1, phases, phases, *self._phase_size, maps.shape[-1]]
         return self._merge_phases(tf.reshape(maps, [*leading, *sizes]), leading, [0, 3, 1, 4, 2, 5])
 
+    def zeros(self, num_images, num_channels, dtype):
+        """Zeros, the maps of so many images in this class's layout."""
+        num_maps = num_images * self._num_phases**2
+        return tf.zeros([num_maps, *self._phase_size, num_channels], dtype)
+
     def prepare(self, kernel):
         """[k, k, C_in, C_out] -> the kernel as the other methods take it."""
         return kernel
@@ -92,7 +97,7 @@ class DirectConvolution(StepConvolution):
 
 
 class SpectralConvolution(StepConvolution):
-    """Products of Fourier transforms; layout [P, C, N * d * d] with P = H * W / (d * d) pixels.
+    """Products of Fourier transforms; layout [P, C, d * d * N] with P = H * W / (d * d) pixels.
 
     All of it is matrix products: see `spectral_matrices.py`. A prepared kernel is [R, C_out, C_in].
     With the images last, channels are split and concatenated in long runs.
@@ -120,20 +125,25 @@ class SpectralConvolution(StepConvolution):
         return math.prod(self._phase_size)
 
     @property
-    def has_phases(self):
-        """Whether d > 1 phases of the images lie in the batch."""
-        return self._num_phases > 1
+    def num_phases(self):
+        """d, of which d * d phases of each image lie beside each other."""
+        return self._num_phases
 
     def from_images(self, images):
         """[..., N, H, W, C] -> maps in this class's layout, with the same further leading axes."""
-        maps = self._split_phases(images, [1, 3, 5, 0, 2, 4])
+        maps = self._split_phases(images, [1, 3, 5, 2, 4, 0])
         return tf.reshape(maps, [*images.shape[:-4], self.num_pixels, images.shape[-1], -1])
 
     def to_images(self, maps):
         """The inverse of `from_images`."""
         leading, phases = maps.shape[:-3], self._num_phases
-        sizes = [*self._phase_size, maps.shape[-2], -1, phases, phases]
-        return self._merge_phases(tf.reshape(maps, [*leading, *sizes]), leading, [3, 0, 4, 1, 5, 2])
+        sizes = [*self._phase_size, maps.shape[-2], phases, phases, -1]
+        return self._merge_phases(tf.reshape(maps, [*leading, *sizes]), leading, [5, 0, 3, 1, 4, 2])
+
+    def zeros(self, num_images, num_channels, dtype):
+        """Zeros, the maps of so many images in this class's layout."""
+        num_maps = num_images * self._num_phases**2
+        return tf.zeros([self.num_pixels, num_channels, num_maps], dtype)
 
     def prepare(self, kernel):
         """[k, k, C_in, C_out] -> [R, C_out, C_in]."""
@@ -148,7 +158,8 @@ class SpectralConvolution(StepConvolution):
 
     def sigmoid(self, maps, kernel, bias):
         """The sigmoid of convolution and bias, [P, C_in, N] -> [P, C_out, N]; weights prepared."""
-        products = tf.matmul(kernel, _over_first_axis(self._analysis, maps))
+        inputs = _over_first_axis(self._analysis, maps)
+        products = tf.matmul(kernel, inputs)
         # Eager calls are compiled too: a fused sigmoid can differ from others in the last digit.
         function = _compiled_dense_sigmoid if tf.executing_eagerly() else _dense_sigmoid
         outputs = function(self._synthesis, tf.reshape(products, [products.shape[0], -1]), bias)
