@@ -1,20 +1,19 @@
-"""A 'same' convolution of small maps as three matrices and one product.
+"""A 'same' convolution of small maps as matrix products.
 
 Maps of H x W pixels are extended with zeros to (H + r) x (W + r), r the reach of the kernel, so
 that a circular convolution never mixes the two ends. There the discrete Fourier transform turns the
-convolution into one complex product a frequency, x = a + i b times k = c + i d, which takes three
-real products (Gauss):
+convolution into one complex product a frequency. With x = a + i b and k = c + i d it is the real
+product
 
-    p = (a + b) c,   q = a (d - c),   s = b (c + d),      x k = (p - s) + i (p + q)
+    (re, im) = [[c, -d], [d, c]] (a, b)
 
-Real maps have conjugate frequencies in pairs, one of which is enough. All of it is linear but for
-the products, so that with matrices A (analysis), G and S (synthesis)
+Real maps have conjugate frequencies in pairs, one of which is enough: F remain. All else is linear,
+so that with matrices A (analysis), G and S (synthesis)
 
-    y = S ((A x) * (G k)),      R products a pair of channels
+    y = S ((G k) (A x)),      F real 2 x 2 blocks a pair of channels
 
-An 8 x 8 map and a 5 x 5 kernel take R = 148 products instead of 1,600. The transforms are
-orthogonal up to a scale, so that no digits are lost. (Toom, Cook and Winograd wrote convolutions in
-this form.)
+An 8 x 8 map and a 5 x 5 kernel take 208 products instead of 1,600. The transforms are orthogonal up
+to a scale, so that no digits are lost. (Toom, Cook and Winograd wrote convolutions in this form.)
 """
 
 import numpy as np
@@ -30,8 +29,8 @@ def spectral_matrices(height, width, kernel_size, dilation=1):
         dilation: `int` >= 1, of the kernel.
 
     Returns:
-        float64 arrays `(analysis, kernel_analysis, synthesis)`: [R, H * W], [R, k * k] and
-        [H * W, R].
+        float64 arrays `(analysis, kernel_analysis, synthesis)`: [2 F, H * W], the real and the
+        imaginary part of each frequency; [4 F, k * k], the rows of each block; [H * W, 2 F].
     """
     reach = kernel_size // 2 * dilation
     num_rows, num_columns = height + reach, width + reach
@@ -39,7 +38,6 @@ def spectral_matrices(height, width, kernel_size, dilation=1):
     taps = (np.arange(kernel_size) - kernel_size // 2) * dilation
     tap_rows, tap_columns = _coordinates(taps, taps)
     analysis, kernel_analysis, synthesis = [], [], []
-
     for row in range(num_rows):
         for column in range(num_columns):
             conjugate = (-row % num_rows, -column % num_columns)
@@ -50,15 +48,11 @@ def spectral_matrices(height, width, kernel_size, dilation=1):
             tap_angle = turns[0] * tap_rows + turns[1] * tap_columns
             cosine, sine = np.cos(angle), np.sin(angle)
             real, imaginary = np.cos(tap_angle), np.sin(tap_angle)
-            if conjugate == (row, column):
-                analysis.append(cosine)
-                kernel_analysis.append(real)
-                synthesis.append(cosine)
-            else:
-                analysis += [cosine - sine, cosine, -sine]
-                kernel_analysis += [real, imaginary - real, real + imaginary]
-                # Twice, for the conjugate.
-                synthesis += [2.0 * (cosine - sine), -2.0 * sine, -2.0 * cosine]
+            analysis += [cosine, -sine]
+            kernel_analysis += [real, -imaginary, imaginary, real]
+            # Twice where it stands for its conjugate too.
+            weight = 1.0 if conjugate == (row, column) else 2.0
+            synthesis += [weight * cosine, -weight * sine]
     return (
         np.array(analysis),
         np.array(kernel_analysis),
@@ -66,12 +60,12 @@ def spectral_matrices(height, width, kernel_size, dilation=1):
     )
 
 
-def num_products(height, width, kernel_size, dilation=1):
-    """R, the products that `spectral_matrices` of the same arguments needs."""
+def num_frequencies(height, width, kernel_size, dilation=1):
+    """F of `spectral_matrices` with the same arguments."""
     reach = kernel_size // 2 * dilation
     sizes = (height + reach, width + reach)
-    num_real = np.prod([2 - size % 2 for size in sizes])
-    return int(num_real + 3 * (np.prod(sizes) - num_real) // 2)
+    num_self_conjugate = np.prod([2 - size % 2 for size in sizes])
+    return int(np.prod(sizes) + num_self_conjugate) // 2
 
 
 def _coordinates(rows, columns):

@@ -10,7 +10,7 @@ import math
 import tensorflow as tf
 
 from tf_marscf.networks.convolution import convolve, kernel_gradient, transposed_kernel
-from tf_marscf.networks.spectral_matrices import num_products, spectral_matrices
+from tf_marscf.networks.spectral_matrices import num_frequencies, spectral_matrices
 
 # An operation of many small matrix products takes longer than one of a large convolution.
 _SPECTRAL_COST = 1.5
@@ -99,8 +99,9 @@ class DirectConvolution(StepConvolution):
 class SpectralConvolution(StepConvolution):
     """Products of Fourier transforms; layout [P, C, d * d * N] with P = H * W / (d * d) pixels.
 
-    All of it is matrix products: see `spectral_matrices.py`. A prepared kernel is [R, C_out, C_in].
-    With the images last, channels are split and concatenated in long runs.
+    All of it is matrix products: see `spectral_matrices.py`. A prepared kernel has a block of real
+    and imaginary parts a frequency, [F, 2 C_out, 2 C_in]. With the images last, channels are split
+    and concatenated in long runs.
 
     Args:
         height: H of the maps.
@@ -146,9 +147,12 @@ class SpectralConvolution(StepConvolution):
         return tf.zeros([self.num_pixels, num_channels, num_maps], dtype)
 
     def prepare(self, kernel):
-        """[k, k, C_in, C_out] -> [R, C_out, C_in]."""
-        kernel = tf.transpose(kernel, [0, 1, 3, 2])
-        return _over_first_axis(self._kernel_analysis, tf.reshape(kernel, [-1, *kernel.shape[2:]]))
+        """[k, k, C_in, C_out] -> [F, 2 C_out, 2 C_in]."""
+        inputs, outputs = kernel.shape[2:]
+        kernel = tf.reshape(tf.transpose(kernel, [0, 1, 3, 2]), [-1, outputs, inputs])
+        blocks = _over_first_axis(self._kernel_analysis, kernel)
+        blocks = tf.transpose(tf.reshape(blocks, [-1, 2, 2, outputs, inputs]), [0, 1, 3, 2, 4])
+        return tf.reshape(blocks, [-1, 2 * outputs, 2 * inputs])
 
     def prepare_bias(self, bias, maps):
         """[C_out] -> the bias as `sigmoid` takes it, for maps like these."""
@@ -158,24 +162,31 @@ class SpectralConvolution(StepConvolution):
 
     def sigmoid(self, maps, kernel, bias):
         """The sigmoid of convolution and bias, [P, C_in, N] -> [P, C_out, N]; weights prepared."""
-        inputs = _over_first_axis(self._analysis, maps)
-        products = tf.matmul(kernel, inputs)
+        products = tf.matmul(kernel, self._features(self._analysis, maps))
         # Eager calls are compiled too: a fused sigmoid can differ from others in the last digit.
         function = _compiled_dense_sigmoid if tf.executing_eagerly() else _dense_sigmoid
-        outputs = function(self._synthesis, tf.reshape(products, [products.shape[0], -1]), bias)
-        return tf.reshape(outputs, [outputs.shape[0], kernel.shape[1], -1])
+        products = tf.reshape(products, [self._synthesis.shape[1], -1])
+        outputs = function(self._synthesis, products, bias)
+        return tf.reshape(outputs, [self.num_pixels, kernel.shape[1] // 2, -1])
 
     def input_gradient(self, output_gradient, kernel):
         """The gradient of the convolution to its maps."""
-        products = _over_first_axis(self._synthesis, output_gradient, transpose=True)
+        products = self._features(self._synthesis, output_gradient, transpose=True)
         products = tf.matmul(kernel, products, transpose_a=True)
+        products = tf.reshape(products, [self._analysis.shape[0], kernel.shape[2] // 2, -1])
         return _over_first_axis(self._analysis, products, transpose=True)
 
     def kernel_gradient(self, maps, output_gradients):
         """The gradient of the convolution to its prepared kernel, from all steps [T, P, C, N]."""
-        inputs = _over_first_axis(self._analysis, _fold_steps(maps))
-        outputs = _over_first_axis(self._synthesis, _fold_steps(output_gradients), transpose=True)
+        inputs = self._features(self._analysis, _fold_steps(maps))
+        outputs = self._features(self._synthesis, _fold_steps(output_gradients), transpose=True)
         return tf.matmul(outputs, inputs, transpose_b=True)
+
+    @staticmethod
+    def _features(matrix, maps, transpose=False):
+        """[P, C, N] -> [F, 2 C, N], real above imaginary parts."""
+        features = _over_first_axis(matrix, maps, transpose)
+        return tf.reshape(features, [features.shape[0] // 2, 2 * maps.shape[1], -1])
 
 
 def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
@@ -196,8 +207,9 @@ def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
     size = (height // phases, width // phases)
     num_pixels, inputs, outputs = math.prod(size), 2 * channels, 4 * channels
     direct = num_pixels * kernel_size**2 * inputs * outputs
-    products = num_products(*size, kernel_size, dilation // phases)
-    spectral = products * (num_pixels * (inputs + outputs) + inputs * outputs)
+    frequencies = num_frequencies(*size, kernel_size, dilation // phases)
+    transforms = 2 * frequencies * num_pixels * (inputs + outputs)
+    spectral = transforms + 4 * frequencies * inputs * outputs
     if tf.as_dtype(dtype).size >= 4 and _SPECTRAL_COST * spectral < direct:
         return SpectralConvolution(height, width, kernel_size, dilation, dtype)
     return DirectConvolution(height, width, kernel_size, dilation)
