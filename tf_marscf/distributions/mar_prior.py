@@ -24,7 +24,8 @@ class MarPrior(LatentPrior):
         dilation: of the ConvLSTM.
         code_channels: channels to which r is coded.
         code_hidden_channels: channels between the two convolutions of that code.
-        recompute: if True, gradients run the ConvLSTM once more: less memory, more time.
+        recompute: if True, gradients run the ConvLSTM once more instead of keeping what it
+            computed.
         seed: Python `int` or None, seed of the initial weights.
         dtype: float dtype.
         network_dtype: "bfloat16": the network of a density computes in it, all else, samples

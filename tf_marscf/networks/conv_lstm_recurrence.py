@@ -32,7 +32,7 @@ def conv_lstm_recurrence(inputs, kernels, biases, convolution, recompute=False):
         biases: [4 C] for each layer, likewise.
         convolution: a `DirectConvolution` or `SpectralConvolution`.
         recompute: Python `bool`. If True, nothing is kept for the gradient, which runs the
-            recurrence once more: less memory, more time.
+            recurrence once more: memory is free between the two passes.
 
     Returns:
         The last layer's hidden states, shaped as `inputs`. Differentiable to all tensors.
