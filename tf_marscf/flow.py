@@ -54,7 +54,7 @@ class MarScf(FlowLevel):
         network_dtype: "bfloat16": the networks of a density compute in it; weights, latents,
             log-dets, priors and samples stay in float32. None: all in `dtype`.
         recompute_prior: if True, gradients run the ConvLSTM once more instead of keeping what it
-            computed: memory is free between the two passes, but no less is needed within the second.
+            computed: memory is free between the two passes, no less is needed within the second.
         seed: Python `int` or None, seed of the initial weights.
         validate_args: Python `bool`: check at run time that images are finite.
         name: Python `str`.

@@ -37,7 +37,7 @@ class TrainingConfig:
         log_every: steps between entries of the TensorBoard log.
         network_dtype: "float32", or "bfloat16": the networks compute in it; weights, log-dets and
             densities stay in float32.
-        recompute_prior: whether gradients run the ConvLSTM once more, instead of keeping its states.
+        recompute_prior: whether gradients run the ConvLSTM again, instead of keeping its states.
         jit_compile: whether steps are compiled with XLA; for GPUs.
         strategy: "auto", "one", "mirrored" or "multi_worker".
         seed: of weights, data order, augmentation, dequantization and dropout.
