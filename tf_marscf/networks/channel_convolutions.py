@@ -117,7 +117,6 @@ class GatheredChannels:
         self._num_phases = num_phases
         self._num_pixels = image_size[0] * image_size[1]
         num_parts = num_phases**2
-        self._num_phase_pixels = self._num_pixels // num_parts
         # [pixel of a phase, tap, phase]: the pixel that the tap reads.
         sources = _sources(image_size, num_phases, input_kernel.shape[0])
         self._input_index = sources.reshape(-1, num_parts, sources.shape[1]).swapaxes(1, 2)
@@ -132,7 +131,7 @@ class GatheredChannels:
         index = ((pixel * num_taps + np.arange(num_taps)) * 2 * num_parts + phase) + (
             np.arange(2)[:, np.newaxis, np.newaxis] * num_parts
         )
-        num_rows = self._num_phase_pixels * num_taps * 2 * num_parts
+        num_rows = self._num_pixels * num_taps * 2
         self._output_index = np.where(sources == self._num_pixels, num_rows, index)
         matrix = tf.transpose(output_kernel, [0, 1, 3, 2])
         self._output_matrix = tf.reshape(matrix, [1, 2 * num_taps, -1])
