@@ -43,21 +43,22 @@ def test_every_layout_computes_the_two_convolutions(
     input_kernel, output_kernel = normal(5, 5, 1, CHANNELS), normal(3, 3, CHANNELS, 2, seed=1)
     offset = normal(2, *image_size, CHANNELS, seed=2) if has_offset else normal(CHANNELS, seed=2)
     bias = normal(2, seed=3)
-    around = channel_convolutions(
-        image_size, convolution, input_kernel, offset, output_kernel, bias
-    )
+    around = channel_convolutions(image_size, convolution, input_size=5, output_size=3)
     assert type(around) is expected
+    input_weights, output_weights = around.prepare(input_kernel, offset, output_kernel, bias)
 
     images = normal(2, *image_size, 3, seed=4)
     channels = around.from_images(images)
     assert channels.shape[0] == 3
     np.testing.assert_array_equal(around.to_images(channels), images)
-    embedded = convolution.to_images(around.embed(channels[1]))
+    embedded = convolution.to_images(around.embed(channels[1], input_weights))
     np.testing.assert_allclose(
         embedded, convolve(images[..., 1:2], input_kernel) + offset, rtol=0.0, atol=1e-12
     )
     hidden = normal(2, *image_size, CHANNELS, seed=5)
-    outputs = around.to_images(tf.stack(around.output(convolution.from_images(hidden))))
+    outputs = around.to_images(
+        tf.stack(around.output(convolution.from_images(hidden), output_weights))
+    )
     np.testing.assert_allclose(
         outputs, convolve(hidden, output_kernel) + bias, rtol=0.0, atol=1e-12
     )

@@ -154,6 +154,15 @@ def test_a_signature_computes_with_the_worked_out_weights(exported):
                 assert not fixed.issuperset(inputs), (node.name, node.op)
 
 
+def test_graph_does_not_ask_for_xla(exported):
+    """Sampling is compiled inside of TensorFlow's graphs; a server need not have XLA."""
+    (graph,) = parse_saved_model(str(exported[0])).meta_graphs
+    functions = graph.graph_def.library.function
+    nodes = [*graph.graph_def.node, *(node for function in functions for node in function.node_def)]
+    assert nodes
+    assert not any(part.attr["_XlaMustCompile"].b for part in (*nodes, *functions))
+
+
 def test_every_weight_is_once_in_the_graph(exported):
     """Five signatures share them, or a large model would not fit into a file of two gigabytes."""
     counts = collections.Counter(

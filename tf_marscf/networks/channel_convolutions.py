@@ -22,18 +22,21 @@ class ImageChannels:
 
     Args:
         convolution: of the ConvLSTM.
-        input_kernel: [k, k, 1, C].
-        offset: [N, H, W, C], or what broadcasts to it.
-        output_kernel: [k, k, C, 2].
-        output_bias: [2].
     """
 
-    def __init__(self, convolution, input_kernel, offset, output_kernel, output_bias):
+    def __init__(self, convolution):
         self._convolution = convolution
-        self._input_kernel = input_kernel
-        self._offset = offset
-        self._output_kernel = output_kernel
-        self._output_bias = output_bias
+
+    def prepare(self, input_kernel, offset, output_kernel, output_bias):
+        """The weights as the other methods take them.
+
+        Args:
+            input_kernel: [k, k, 1, C].
+            offset: [N, H, W, C], or [C].
+            output_kernel: [k, k, C, 2].
+            output_bias: [2].
+        """
+        return (input_kernel, offset), (output_kernel, output_bias)
 
     def from_images(self, maps):
         """[N, H, W, T] -> channels, stacked along the first axis."""
@@ -43,15 +46,15 @@ class ImageChannels:
         """The inverse of `from_images`."""
         return tf.transpose(channels[..., 0], [1, 2, 3, 0])
 
-    def embed(self, channel):
-        """A channel -> x, in the layout of the ConvLSTM."""
-        images = convolve(channel, self._input_kernel) + self._offset
-        return self._convolution.from_images(images)
+    def embed(self, channel, weights):
+        """A channel -> x, in the layout of the ConvLSTM; the first of the prepared weights."""
+        kernel, offset = weights
+        return self._convolution.from_images(convolve(channel, kernel) + offset)
 
-    def output(self, maps):
-        """The ConvLSTM's output -> `(mean, log_scale)`, shaped as a channel."""
-        images = self._convolution.to_images(maps)
-        return tf.split(convolve(images, self._output_kernel) + self._output_bias, 2, axis=-1)
+    def output(self, maps, weights):
+        """The ConvLSTM's output -> `(mean, log_scale)`, shaped as a channel; the second of them."""
+        kernel, bias = weights
+        return tf.split(convolve(self._convolution.to_images(maps), kernel) + bias, 2, axis=-1)
 
 
 class DenseChannels:
@@ -59,22 +62,22 @@ class DenseChannels:
 
     Args:
         image_size: (H, W), P = H * W.
-        input_kernel: [k, k, 1, C].
-        offset: [P, C, N], or what broadcasts to it.
-        output_kernel: [k, k, C, 2].
-        output_bias: [2].
+        convolution: of the ConvLSTM.
     """
 
-    def __init__(self, image_size, input_kernel, offset, output_kernel, output_bias):
+    def __init__(self, image_size, convolution):
         self._image_size = image_size
+        self._convolution = convolution
         self._num_pixels = image_size[0] * image_size[1]
-        self._num_channels = input_kernel.shape[-1]
-        matrix = tf.transpose(_dense(input_kernel, image_size)[:, :, 0], [0, 2, 1])
-        self._input_matrix = tf.reshape(matrix, [-1, self._num_pixels])
-        self._offset = offset
-        matrix = tf.transpose(_dense(output_kernel, image_size), [3, 0, 1, 2])
-        self._output_matrix = tf.reshape(matrix, [2 * self._num_pixels, -1])
-        self._output_bias = tf.repeat(output_bias, self._num_pixels)[:, tf.newaxis]
+
+    def prepare(self, input_kernel, offset, output_kernel, output_bias):
+        """As of `ImageChannels`."""
+        matrix = tf.transpose(_dense(input_kernel, self._image_size)[:, :, 0], [0, 2, 1])
+        input_matrix = tf.reshape(matrix, [-1, self._num_pixels])
+        matrix = tf.transpose(_dense(output_kernel, self._image_size), [3, 0, 1, 2])
+        output_matrix = tf.reshape(matrix, [2 * self._num_pixels, -1])
+        bias = tf.repeat(output_bias, self._num_pixels)[:, tf.newaxis]
+        return (input_matrix, _offset_maps(offset, self._convolution)), (output_matrix, bias)
 
     def from_images(self, maps):
         """[N, H, W, T] -> channels, stacked along the first axis."""
@@ -86,15 +89,17 @@ class DenseChannels:
         maps = tf.transpose(channels, [2, 1, 0])
         return tf.reshape(maps, [-1, *self._image_size, maps.shape[-1]])
 
-    def embed(self, channel):
-        """A channel -> x, in the layout of the ConvLSTM."""
-        maps = tf.matmul(self._input_matrix, channel)
-        return tf.reshape(maps, [self._num_pixels, self._num_channels, -1]) + self._offset
+    def embed(self, channel, weights):
+        """As of `ImageChannels`."""
+        matrix, offset = weights
+        maps = tf.matmul(matrix, channel)
+        return tf.reshape(maps, [self._num_pixels, offset.shape[-2], -1]) + offset
 
-    def output(self, maps):
-        """The ConvLSTM's output -> `(mean, log_scale)`, shaped as a channel."""
-        flat = tf.reshape(maps, [self._num_pixels * self._num_channels, -1])
-        return tf.split(tf.matmul(self._output_matrix, flat) + self._output_bias, 2, axis=0)
+    def output(self, maps, weights):
+        """As of `ImageChannels`."""
+        matrix, bias = weights
+        flat = tf.reshape(maps, [matrix.shape[1], -1])
+        return tf.split(tf.matmul(matrix, flat) + bias, 2, axis=0)
 
 
 class GatheredChannels:
@@ -105,26 +110,21 @@ class GatheredChannels:
 
     Args:
         image_size: (H, W).
-        num_phases: d, of the ConvLSTM's layout [P, C, d * d * N].
-        input_kernel: [k, k, 1, C].
-        offset: [P, C, d * d * N], or what broadcasts to it.
-        output_kernel: [k, k, C, 2].
-        output_bias: [2].
+        convolution: of the ConvLSTM, with the layout [P, C, d * d * N].
+        input_size: odd `int`, of the input kernel.
+        output_size: odd `int`, of the output kernel.
     """
 
-    def __init__(self, image_size, num_phases, input_kernel, offset, output_kernel, output_bias):
+    def __init__(self, image_size, convolution, input_size, output_size):
         self._image_size = image_size
-        self._num_phases = num_phases
+        self._convolution = convolution
+        self._num_phases = convolution.num_phases
         self._num_pixels = image_size[0] * image_size[1]
-        num_parts = num_phases**2
+        num_parts = self._num_phases**2
         # [pixel of a phase, tap, phase]: the pixel that the tap reads.
-        sources = _sources(image_size, num_phases, input_kernel.shape[0])
+        sources = _sources(image_size, self._num_phases, input_size)
         self._input_index = sources.reshape(-1, num_parts, sources.shape[1]).swapaxes(1, 2)
-        self._input_matrix = tf.transpose(tf.reshape(input_kernel, [sources.shape[1], -1]))[
-            tf.newaxis
-        ]
-        self._offset = offset
-        sources = _sources(image_size, num_phases, output_kernel.shape[0])
+        sources = _sources(image_size, self._num_phases, output_size)
         num_taps = sources.shape[1]
         # Products are rows (pixel of a phase, tap, (mean, log_scale), phase), and a row of zeros.
         pixel, phase = np.divmod(sources, num_parts)
@@ -133,9 +133,15 @@ class GatheredChannels:
         )
         num_rows = self._num_pixels * num_taps * 2
         self._output_index = np.where(sources == self._num_pixels, num_rows, index)
+
+    def prepare(self, input_kernel, offset, output_kernel, output_bias):
+        """As of `ImageChannels`."""
+        num_hidden = input_kernel.shape[-1]
+        input_matrix = tf.transpose(tf.reshape(input_kernel, [-1, num_hidden]))[tf.newaxis]
         matrix = tf.transpose(output_kernel, [0, 1, 3, 2])
-        self._output_matrix = tf.reshape(matrix, [1, 2 * num_taps, -1])
-        self._output_bias = output_bias[:, tf.newaxis, tf.newaxis]
+        output_matrix = tf.reshape(matrix, [1, -1, num_hidden])
+        bias = output_bias[:, tf.newaxis, tf.newaxis]
+        return (input_matrix, _offset_maps(offset, self._convolution)), (output_matrix, bias)
 
     def from_images(self, maps):
         """[N, H, W, T] -> channels, stacked along the first axis."""
@@ -151,32 +157,42 @@ class GatheredChannels:
         maps = tf.transpose(tf.reshape(channels, sizes), [5, 1, 3, 2, 4, 0])
         return tf.reshape(maps, [-1, height, width, channels.shape[0]])
 
-    def embed(self, channel):
-        """A channel -> x, in the layout of the ConvLSTM."""
+    def embed(self, channel, weights):
+        """As of `ImageChannels`."""
+        matrix, offset = weights
         neighbours = tf.gather(_with_zeros(channel), self._input_index)
         neighbours = tf.reshape(neighbours, [*self._input_index.shape[:2], -1])
-        return tf.matmul(self._input_matrix, neighbours) + self._offset
+        return tf.matmul(matrix, neighbours) + offset
 
-    def output(self, maps):
-        """The ConvLSTM's output -> `(mean, log_scale)`, shaped as a channel."""
-        products = tf.matmul(self._output_matrix, maps)
+    def output(self, maps, weights):
+        """As of `ImageChannels`."""
+        matrix, bias = weights
+        products = tf.matmul(matrix, maps)
         num_rows = products.shape[0] * products.shape[1] * self._num_phases**2
         rows = _with_zeros(tf.reshape(products, [num_rows, -1]))
-        outputs = tf.reduce_sum(tf.gather(rows, self._output_index), axis=2) + self._output_bias
-        return tf.unstack(outputs)
+        return tf.unstack(tf.reduce_sum(tf.gather(rows, self._output_index), axis=2) + bias)
 
 
-def channel_convolutions(image_size, convolution, input_kernel, offset, output_kernel, output_bias):
-    """Whichever is fastest; `offset` is [N, H, W, C], or [C]."""
-    weights = [input_kernel, offset, output_kernel, output_bias]
+def channel_convolutions(image_size, convolution, input_size, output_size):
+    """Whichever is fastest.
+
+    Args:
+        image_size: (H, W).
+        convolution: of the ConvLSTM.
+        input_size: odd `int`, of the kernel from a channel to the ConvLSTM.
+        output_size: odd `int`, of the kernel from the ConvLSTM to `(mean, log_scale)`.
+    """
     if not isinstance(convolution, SpectralConvolution):
-        return ImageChannels(convolution, *weights)
-    is_bias = offset.shape.rank == 1
-    weights[1] = offset[:, tf.newaxis] if is_bias else convolution.from_images(offset)
+        return ImageChannels(convolution)
     num_pixels = image_size[0] * image_size[1]
     if convolution.num_phases == 1 and num_pixels <= _MAX_DENSE_PIXELS:
-        return DenseChannels(image_size, *weights)
-    return GatheredChannels(image_size, convolution.num_phases, *weights)
+        return DenseChannels(image_size, convolution)
+    return GatheredChannels(image_size, convolution, input_size, output_size)
+
+
+def _offset_maps(offset, convolution):
+    """[N, H, W, C], or [C] -> what broadcasts in the layout [P, C, N]."""
+    return offset[:, tf.newaxis] if offset.shape.rank == 1 else convolution.from_images(offset)
 
 
 def _with_zeros(rows):

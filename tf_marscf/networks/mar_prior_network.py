@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_marscf.networks.channel_convolutions import channel_convolutions
+from tf_marscf.networks.compiled_loop import compiled
 from tf_marscf.networks.conv_lstm import ConvLSTM
 from tf_marscf.networks.convolution import convolve
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
@@ -58,6 +59,10 @@ class MarPriorNetwork(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.code_channels = code_channels if num_conditional_channels else 0
         self._seeds = spawn_seeds(seed, 9)
+        # Eager calls sample in a graph too: else their samples would differ in the last digit.
+        self._latents_in_graph = tf.function(
+            self._latents_from_noise, autograph=False, reduce_retracing=True
+        )
         self.conv_lstm = ConvLSTM(
             hidden_channels,
             num_layers,
@@ -173,35 +178,49 @@ class MarPriorNetwork(keras.layers.Layer):
         Returns:
             The latents, [N, H, W, T].
         """
-        *image_size, num_steps = noise.shape[1:]
+        if tf.executing_eagerly():
+            return self._latents_in_graph(noise, conditional_input)
+        return self._latents_from_noise(noise, conditional_input)
+
+    def _latents_from_noise(self, noise, conditional_input):
+        *image_size, _ = noise.shape[1:]
         convolution = self.conv_lstm.convolution(*image_size, noise.dtype)
-        around = channel_convolutions(
-            image_size,
-            convolution,
+        around = channel_convolutions(image_size, convolution, self.kernel_size, OUTPUT_KERNEL_SIZE)
+        num_images = tf.shape(noise)[0] if noise.shape[0] is None else noise.shape[0]
+        zeros = convolution.zeros(num_images, self.hidden_channels, noise.dtype)
+        around_weights = around.prepare(
             tf.convert_to_tensor(self.input_kernel)[:, :, :1],
             self._input_offset(conditional_input),
             tf.convert_to_tensor(self.output_kernel),
             tf.convert_to_tensor(self.output_bias),
         )
-        num_images = tf.shape(noise)[0] if noise.shape[0] is None else noise.shape[0]
-        zeros = convolution.zeros(num_images, self.hidden_channels, noise.dtype)
-        step_weights = self.conv_lstm.step_weights(convolution, zeros)
-        noise = around.from_images(noise)
-        channel = tf.zeros_like(noise[0])
 
-        def body(step, channel, state, channels):
-            maps, state = self.conv_lstm.step(
-                around.embed(channel), state, step_weights, convolution
+        def all_channels(noise, weights, zeros):
+            (input_weights, output_weights), step_weights = weights
+            channels = tf.TensorArray(
+                noise.dtype, size=noise.shape[0], element_shape=noise.shape[1:]
             )
-            mean, log_scale = around.output(maps)
-            channel = mean + tf.exp(log_scale) * noise[step]
-            return step + 1, channel, state, channels.write(step, channel)
 
-        channels = tf.TensorArray(noise.dtype, size=num_steps, element_shape=channel.shape)
-        *_, channels = tf.while_loop(
-            lambda step, *_: step < num_steps,
-            body,
-            (tf.constant(0), channel, self.conv_lstm.initial_state(zeros), channels),
-            maximum_iterations=num_steps,
-        )
-        return around.to_images(channels.stack())
+            def body(step, channel, state, channels):
+                maps, state = self.conv_lstm.step(
+                    around.embed(channel, input_weights), state, step_weights, convolution
+                )
+                mean, log_scale = around.output(maps, output_weights)
+                channel = mean + tf.exp(log_scale) * noise[step]
+                return step + 1, channel, state, channels.write(step, channel)
+
+            *_, channels = tf.while_loop(
+                lambda step, *_: step < noise.shape[0],
+                body,
+                (
+                    tf.constant(0),
+                    tf.zeros_like(noise[0]),
+                    self.conv_lstm.initial_state(zeros),
+                    channels,
+                ),
+                maximum_iterations=noise.shape[0],
+            )
+            return channels.stack()
+
+        weights = (around_weights, self.conv_lstm.step_weights(convolution, zeros))
+        return around.to_images(compiled(all_channels, around.from_images(noise), weights, zeros))

@@ -163,10 +163,8 @@ class SpectralConvolution(StepConvolution):
     def sigmoid(self, maps, kernel, bias):
         """The sigmoid of convolution and bias, [P, C_in, N] -> [P, C_out, N]; weights prepared."""
         products = tf.matmul(kernel, self._features(self._analysis, maps))
-        # Eager calls are compiled too: a fused sigmoid can differ from others in the last digit.
-        function = _compiled_dense_sigmoid if tf.executing_eagerly() else _dense_sigmoid
         products = tf.reshape(products, [self._synthesis.shape[1], -1])
-        outputs = function(self._synthesis, products, bias)
+        outputs = tf.sigmoid(tf.nn.bias_add(tf.matmul(self._synthesis, products), bias))
         return tf.reshape(outputs, [self.num_pixels, kernel.shape[1] // 2, -1])
 
     def input_gradient(self, output_gradient, kernel):
@@ -213,14 +211,6 @@ def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
     if tf.as_dtype(dtype).size >= 4 and _SPECTRAL_COST * spectral < direct:
         return SpectralConvolution(height, width, kernel_size, dilation, dtype)
     return DirectConvolution(height, width, kernel_size, dilation)
-
-
-def _dense_sigmoid(matrix, inputs, bias):
-    """The sigmoid of a matrix product and a bias a column, one operation once compiled."""
-    return tf.sigmoid(tf.nn.bias_add(tf.matmul(matrix, inputs), bias))
-
-
-_compiled_dense_sigmoid = tf.function(_dense_sigmoid, reduce_retracing=True)
 
 
 def _num_phases(height, width, dilation):

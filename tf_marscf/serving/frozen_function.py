@@ -52,6 +52,7 @@ def freeze(function, specs, module, shared_constants):
     graph_def = wrapped.graph.as_graph_def()
     _remove_nodes(graph_def, fixed)
     _remove_gradients(graph_def)
+    _remove_compilation(graph_def)
     _rename_functions(graph_def)
     num_arguments = len(specs)
     inputs = [tensor.name for tensor in wrapped.inputs[:num_arguments]]
@@ -152,6 +153,12 @@ def _remove_gradients(graph_def):
     for node in _all_nodes(graph_def):
         node.attr.pop("_gradient_op_type", None)
     del graph_def.library.gradient[:]
+
+
+def _remove_compilation(graph_def):
+    """Removes what asks for XLA, which a server need not have."""
+    for carrier in (*_all_nodes(graph_def), *graph_def.library.function):
+        carrier.attr.pop("_XlaMustCompile", None)
 
 
 def _all_nodes(graph_def):
