@@ -4,12 +4,12 @@ import itertools
 import math
 import time
 
-import keras
 import tensorflow as tf
 
 from tf_marscf.data import evaluation_pipeline, training_pipeline
 from tf_marscf.distributions import Dequantized
 from tf_marscf.stateless_seed import split_seed
+from tf_marscf.training.fused_adamax import FusedAdamax
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 
 _EVALUATION_BATCH_SIZE = 100
@@ -47,7 +47,7 @@ class ComparisonTrainer:
         self._batches = itertools.chain([first], batches)
         self._evaluation_batches = evaluation_pipeline(evaluation_images, _EVALUATION_BATCH_SIZE)
         model.initialize(self._pixels.dequantize(first, seed=config.seed))
-        self._optimizer = keras.optimizers.Adamax(
+        self._optimizer = FusedAdamax(
             WarmUpSchedule(config.learning_rate, config.batch_size, config.warm_up_images)
         )
         self._optimizer.build(model.trainable_variables)

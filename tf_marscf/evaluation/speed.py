@@ -5,13 +5,13 @@ import resource
 import statistics
 import time
 
-import keras
 import tensorflow as tf
 
 from tf_marscf.distributions import Dequantized
 from tf_marscf.evaluation.operation_count import convolution_operations, log_prob_operations
 from tf_marscf.flow import MarScf
 from tf_marscf.training.density_trainer import DensityTrainer
+from tf_marscf.training.fused_adamax import FusedAdamax
 
 TASKS = ("train_step", "log_prob", "sample")
 _PEAK_SHAPE = (256, 16, 16, 32)  # Maps of one ConvLSTM layer.
@@ -39,7 +39,7 @@ def make_tasks(config, batch_size, seed=0):
     )
     images = images_distribution.dequantize(pixels, seed=seed)
     model.initialize(images)
-    optimizer = keras.optimizers.Adamax(8e-4)
+    optimizer = FusedAdamax(8e-4)
     optimizer.build(model.trainable_variables)
     trainer = DensityTrainer(images_distribution)
     trainer.compile(optimizer=optimizer, jit_compile=False)

@@ -120,13 +120,14 @@ class DensityTrainer(keras.Model):
         if num_replicas > 1:
             *gradients, parts = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, parts])
         loss = tf.reduce_sum(parts) + self._bits_of_a_grey_level(parts.dtype)
-        gradients, norm = tf.clip_by_global_norm(gradients, self._clip_norm)
+        norm = tf.linalg.global_norm(gradients)
         with tf.control_dependencies(self._checks(loss, norm)):
+            # Keras adds up the replicas' gradients, which are all the same by now.
+            factor = self._clip_norm / tf.maximum(norm, self._clip_norm) / num_replicas
+            gradients = [gradient * factor for gradient in gradients]
             if self.jit_compile:
                 is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
                 gradients = [tf.where(is_finite, part, 0.0) for part in gradients]
-            # Keras adds up the replicas' gradients, which are all the same by now.
-            gradients = [gradient / num_replicas for gradient in gradients]
             self.optimizer.apply_gradients(
                 zip(gradients, self.images_distribution.trainable_variables, strict=True)
             )

@@ -2,13 +2,13 @@
 
 import dataclasses
 
-import keras
 import tensorflow as tf
 
 from tf_marscf.distributions import Dequantized
 from tf_marscf.flow import MarScf
 from tf_marscf.training.checkpoint_store import CheckpointStore
 from tf_marscf.training.density_trainer import DensityTrainer
+from tf_marscf.training.fused_adamax import FusedAdamax
 from tf_marscf.training.strategies import is_chief
 from tf_marscf.training.training_progress import TrainingProgress
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
@@ -54,7 +54,7 @@ class TrainingState:
                 self.weight_average = WeightAverage(
                     self.images_distribution, _build(config, training), training.average_decay
                 )
-            optimizer = keras.optimizers.Adamax(self._schedule)
+            optimizer = FusedAdamax(self._schedule)
             optimizer.build(self.images_distribution.trainable_variables)
             self.trainer = DensityTrainer(
                 self.images_distribution,
