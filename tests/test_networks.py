@@ -9,9 +9,9 @@ from small_models import greatest_difference, random_images, randomize
 from tf_marscf.networks.act_norm_layer import ActNormLayer
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
 from tf_marscf.networks.convolution import convolve
-from tf_marscf.networks.dropout import dropout, spatial_dropout
+from tf_marscf.networks.dropout import dropout_mask, spatial_dropout
 from tf_marscf.networks.gated_attention import GatedAttention, position_codes
-from tf_marscf.networks.gated_conv import GatedConv, concat_elu, gate
+from tf_marscf.networks.gated_conv import GatedConv, concat_elu, gated_linear
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
 from tf_marscf.networks.keras_module import KerasModule
 from tf_marscf.networks.mar_prior_network import MarPriorNetwork
@@ -195,9 +195,11 @@ def test_concat_elu_is_elu_of_both_signs():
 
 
 def test_gate_multiplies_the_first_half_by_the_sigmoid_of_the_second():
-    inputs = normal(2, 3, 8)
-    assert_close(gate(inputs), numpy_gate(inputs.numpy()))
-    np.testing.assert_allclose(gate(tf.constant([3.0, 0.0])), [1.5])
+    inputs, kernel, bias = normal(2, 3, 5), normal(5, 8), normal(8)
+    expected = numpy_gate(inputs.numpy() @ kernel.numpy() + bias.numpy())
+    assert_close(gated_linear(inputs, kernel, bias), expected)
+    transposed = tf.transpose(inputs, [0, 2, 1])
+    assert_close(gated_linear(transposed, kernel, bias, channels_first=True), expected)
 
 
 @pytest.mark.parametrize("dropout_seed", DROPOUT_SEEDS)
@@ -235,7 +237,8 @@ def numpy_attention(layer, maps, rate, dropout_seed):
     """Image after image, head after head; dropout is an independent mask on the weights."""
     batch, height, width, channels = maps.shape
     length, head_channels = height * width, channels // 4
-    mask = dropout(tf.ones([batch, 4, length, length], tf.float64), rate, dropout_seed).numpy()
+    mask = dropout_mask([batch, 4, length, length], rate, dropout_seed)
+    mask = np.ones([batch, 4, 1, 1]) if mask is None else mask.numpy() / (1.0 - rate)
     kernel = numpy_kernel(layer.projection)
     outputs = []
     for image, image_mask in zip(maps, mask, strict=True):
@@ -517,30 +520,25 @@ def test_noise_is_the_standardised_latents(num_conditional_channels, dilation, i
 
 def test_dropout_without_a_seed_or_without_a_rate_is_the_identity():
     inputs = normal(2, 4, 5, 3)
-    for outputs in (
-        dropout(inputs, 0.5, None),
-        dropout(inputs, 0.0, [1, 2]),
-        spatial_dropout(inputs, 0.5, None),
-        spatial_dropout(inputs, 0.0, [1, 2]),
-    ):
-        np.testing.assert_array_equal(outputs, inputs)
+    for rate, seed in ((0.5, None), (0.0, [1, 2])):
+        np.testing.assert_array_equal(spatial_dropout(inputs, rate, seed), inputs)
+        assert dropout_mask([2, 3], rate, seed) is None
 
 
-@pytest.mark.parametrize("function", [dropout, spatial_dropout])
-def test_dropout_is_a_function_of_its_seed(function):
+def test_dropout_is_a_function_of_its_seed():
     inputs = normal(4, 3, 3, 16)
-    outputs = function(inputs, 0.5, [1, 2])
-    np.testing.assert_array_equal(outputs, function(inputs, 0.5, [1, 2]))
-    np.testing.assert_array_equal(outputs, tf.function(function)(inputs, 0.5, tf.constant([1, 2])))
-    assert greatest_difference(outputs, function(inputs, 0.5, [1, 3])) > 0.0
+    outputs = spatial_dropout(inputs, 0.5, [1, 2])
+    np.testing.assert_array_equal(outputs, spatial_dropout(inputs, 0.5, [1, 2]))
+    in_graph = tf.function(spatial_dropout)(inputs, 0.5, tf.constant([1, 2]))
+    np.testing.assert_array_equal(outputs, in_graph)
+    assert greatest_difference(outputs, spatial_dropout(inputs, 0.5, [1, 3])) > 0.0
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5])
-@pytest.mark.parametrize("function", [dropout, spatial_dropout])
-def test_dropout_keeps_the_expectation(function, rate):
+def test_dropout_keeps_the_expectation(rate):
     count = 20_000
     inputs = tf.constant([[[[1.0, -2.0, 0.5, 4.0]]]], tf.float64)
-    outputs = function(tf.repeat(inputs, count, axis=0), rate, [1, 2]).numpy()
+    outputs = spatial_dropout(tf.repeat(inputs, count, axis=0), rate, [1, 2]).numpy()
     ratio = outputs / inputs.numpy()
     np.testing.assert_allclose(np.unique(ratio), [0.0, 1.0 / (1.0 - rate)])
     error = np.sqrt(rate / (1.0 - rate) / count)
@@ -557,8 +555,8 @@ def test_spatial_dropout_drops_whole_channels_of_single_images():
     assert len({image.tobytes() for image in kept[:, 0]}) == 6
 
 
-def test_dropout_drops_pixels_and_channels_alone():
-    kept = (dropout(1.0 + tf.abs(normal(2, 10, 10, 8)), 0.5, [1, 2]) != 0.0).numpy()
+def test_dropout_masks_have_entries_of_their_own():
+    kept = dropout_mask([2, 10, 10, 8], 0.5, [1, 2]).numpy()
     for axis in range(4):
         assert not np.array_equal(np.all(kept, axis=axis), np.any(kept, axis=axis))
 

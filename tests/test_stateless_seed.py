@@ -84,7 +84,30 @@ def test_outside_of_replicas_a_batch_has_the_noise_of_its_shape():
     )
 
 
-@pytest.mark.parametrize("probability", [0.0, 0.2, 0.5, 1.0])
-def test_a_mask_is_a_comparison_of_the_uniform_noise(probability):
-    mask = batch_mask([50, 40], 3, probability)
-    np.testing.assert_array_equal(mask, batch_uniform([50, 40], 3, tf.float32) >= probability)
+@pytest.mark.parametrize("probability", [0.0, 1e-4, 0.2, 0.5, 0.7, 0.999, 1.0])
+def test_a_mask_has_the_share_of_false_in_all_of_it_and_in_each_column(probability):
+    mask = batch_mask([2000, 5, 30], 3, probability).numpy()
+    assert mask.shape == (2000, 5, 30)
+    np.testing.assert_array_equal(mask, batch_mask([tf.constant(2000), 5, 30], 3, probability))
+    deviation = np.sqrt(probability * (1.0 - probability))
+    assert abs(np.mean(~mask) - probability) <= 5.0 * deviation / np.sqrt(mask.size)
+    columns = np.mean(~mask, axis=(0, 1))
+    assert np.max(np.abs(columns - probability)) <= 5.0 * deviation / np.sqrt(10_000)
+
+
+def test_entries_of_a_mask_are_independent():
+    """The greatest correlation of 24 columns, and of neighbouring rows, is that of chance."""
+    mask = batch_mask([20_000, 24], 5, 0.2).numpy().astype(float)
+    correlations = np.corrcoef(mask, rowvar=False) - np.eye(24)
+    assert np.max(np.abs(correlations)) < 5.0 / np.sqrt(20_000)
+    for shift in (1, 2, 3):
+        pairs = np.corrcoef(mask[shift:].ravel(), mask[:-shift].ravel())[0, 1]
+        assert abs(pairs) < 5.0 / np.sqrt(mask.size)
+
+
+def test_a_mask_is_the_same_under_xla():
+    def draw(seed):
+        return batch_mask([3, 4, 7], seed, 0.2)
+
+    seed = tf.constant([1, 2])
+    np.testing.assert_array_equal(draw(seed), tf.function(draw, jit_compile=True)(seed))

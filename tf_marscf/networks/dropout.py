@@ -9,25 +9,21 @@ import tensorflow as tf
 from tf_marscf.stateless_seed import batch_mask
 
 
-def dropout(inputs, rate, seed, noise_shape=None):
-    """Zeroes a share of the inputs and scales the others by `1 / (1 - rate)`.
+def dropout_mask(shape, rate, seed):
+    """Which entries dropout keeps, `bool`; None where it is off: without a seed, or at rate 0.
 
     Args:
-        inputs: a float tensor.
+        shape: of the mask, the batch first: a list, its last entry a Python `int`.
         rate: Python `float` in [0, 1), the share that is dropped.
-        seed: [2] integer tensor, or None: then the inputs are returned as they are.
-        noise_shape: shape of the mask, which broadcasts, the batch first; default: the inputs'
-            shape.
+        seed: [2] integer tensor, or None.
     """
-    if seed is None or rate == 0.0:
-        return inputs
-    shape = tf.shape(inputs) if noise_shape is None else noise_shape
-    kept = batch_mask(shape, seed, rate)
-    # A gradient needs the mask alone, one byte an entry.
-    return tf.where(kept, inputs / (1.0 - rate), tf.zeros([], inputs.dtype))
+    return None if seed is None or rate == 0.0 else batch_mask(shape, seed, rate)
 
 
 def spatial_dropout(maps, rate, seed):
-    """Drops whole channels of [N, H, W, C] maps."""
-    shape = tf.shape(maps)
-    return dropout(maps, rate, seed, noise_shape=[shape[0], 1, 1, shape[3]])
+    """Zeroes whole channels of [N, H, W, C] maps and scales the others by `1 / (1 - rate)`.
+
+    Arguments as of `dropout_mask`.
+    """
+    kept = dropout_mask([tf.shape(maps)[0], 1, 1, maps.shape[-1]], rate, seed)
+    return maps if kept is None else maps * (tf.cast(kept, maps.dtype) / (1.0 - rate))

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.networks.dropout import dropout
-from tf_marscf.networks.gated_conv import gate
+from tf_marscf.networks.dot_product_attention import dot_product_attention
+from tf_marscf.networks.dropout import dropout_mask
+from tf_marscf.networks.gated_conv import gated_linear
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.networks.weight_norm import WeightNormDense
 
@@ -72,15 +73,28 @@ class GatedAttention(keras.layers.Layer):
     def call(self, maps, dropout_seed=None):
         """[N, H, W, C] -> [N, H, W, C], H and W static; `dropout_seed` [2] turns dropout on."""
         height, width, channels = maps.shape[1:]
-        head_channels = channels // self.num_heads
-        codes = tf.constant(position_codes(height * width, channels), dtype=maps.dtype)
-        sequence = tf.reshape(maps, [-1, height * width, channels]) + codes
-        projected = tf.reshape(
-            self.projection(sequence), [-1, height * width, 3, self.num_heads, head_channels]
+        length, num_heads = height * width, self.num_heads
+        head_channels = channels // num_heads
+        codes = tf.constant(position_codes(length, channels), dtype=maps.dtype)
+        sequence = tf.reshape(maps, [-1, length, channels]) + codes
+        # Queries are scaled by way of the kernel, which is smaller.
+        factors = tf.repeat(tf.constant([1.0, 1.0, head_channels**-0.5], maps.dtype), channels)
+        kernel = self.projection.normalized_kernel() * factors
+        projected = tf.matmul(kernel[tf.newaxis], sequence, transpose_a=True, transpose_b=True)
+        key, value, query = (
+            tf.reshape(part, [-1, num_heads, head_channels, length])
+            for part in tf.split(projected, 3, axis=1)
         )
-        key, value, query = tf.unstack(tf.transpose(projected, [2, 0, 3, 1, 4]))
-        logits = tf.matmul(query * head_channels**-0.5, key, transpose_b=True)
-        weights = dropout(tf.nn.softmax(logits), self.dropout_rate, dropout_seed)
-        attended = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
-        attended = tf.reshape(attended, [-1, height, width, channels])
-        return gate(self.gate(attended))
+        mask_shape = [tf.shape(maps)[0], num_heads, length, length]
+        attended = dot_product_attention(
+            query,
+            key,
+            value,
+            dropout_mask(mask_shape, self.dropout_rate, dropout_seed),
+            self.dropout_rate,
+        )
+        attended = tf.reshape(attended, [-1, channels, length])
+        outputs = gated_linear(
+            attended, self.gate.normalized_kernel(), self.gate.bias, channels_first=True
+        )
+        return tf.reshape(outputs, [-1, height, width, channels])

@@ -13,10 +13,35 @@ def concat_elu(inputs):
     return tf.nn.elu(tf.concat([inputs, -inputs], axis=-1))
 
 
-def gate(inputs):
-    """`p * sigmoid(q)` of the two halves (p, q) of the last axis."""
-    values, gates = tf.split(inputs, 2, axis=-1)
-    return values * tf.sigmoid(gates)
+def gated_linear(inputs, kernel, bias, channels_first=False):
+    """`p * sigmoid(q)` of the two halves (p, q) of a linear map's outputs.
+
+    Each half is a product of its own: no product is split, and TensorFlow computes bias and sigmoid
+    in the epilogue of a plain one.
+
+    Args:
+        inputs: [N, T, C_in], or [N, C_in, T] with `channels_first`.
+        kernel: [C_in, 2 C].
+        bias: [2 C].
+        channels_first: Python `bool`.
+
+    Returns:
+        [N, T, C].
+    """
+    length = inputs.shape[-1 if channels_first else -2]
+    kernels, biases = tf.split(kernel, 2, axis=-1), tf.split(bias, 2)
+    if channels_first:
+        values, gates = (
+            tf.matmul(inputs, part[tf.newaxis], transpose_a=True) + part_bias
+            for part, part_bias in zip(kernels, biases, strict=True)
+        )
+    else:
+        inputs = tf.reshape(inputs, [-1, inputs.shape[-1]])
+        values, gates = (
+            tf.nn.bias_add(tf.matmul(inputs, part), part_bias)
+            for part, part_bias in zip(kernels, biases, strict=True)
+        )
+    return tf.reshape(values * tf.sigmoid(gates), [-1, length, biases[0].shape[0]])
 
 
 class GatedConv(keras.layers.Layer):
@@ -50,4 +75,10 @@ class GatedConv(keras.layers.Layer):
         """[N, H, W, C] -> [N, H, W, C]; `dropout_seed` [2] turns dropout on."""
         maps = concat_elu(self.convolution(concat_elu(maps)))
         maps = spatial_dropout(maps, self.dropout_rate, dropout_seed)
-        return gate(self.gate(maps))
+        height, width, channels = maps.shape[1:]
+        outputs = gated_linear(
+            tf.reshape(maps, [-1, height * width, channels]),
+            self.gate.normalized_kernel()[0, 0],
+            self.gate.bias,
+        )
+        return tf.reshape(outputs, [-1, height, width, channels // 2])

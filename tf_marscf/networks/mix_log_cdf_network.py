@@ -6,6 +6,7 @@ import tensorflow as tf
 from tf_marscf.networks.gated_attention import GatedAttention
 from tf_marscf.networks.gated_conv import GatedConv
 from tf_marscf.networks.initializers import spawn_seeds
+from tf_marscf.networks.layer_norm import LayerNorm
 from tf_marscf.networks.weight_norm import WeightNormConv2D
 from tf_marscf.stateless_seed import split_seed
 
@@ -36,9 +37,7 @@ class GatedBlock(keras.layers.Layer):
             name="attention",
         )  # fmt: skip
         self.norms = [
-            keras.layers.LayerNormalization(
-                epsilon=_LAYER_NORM_EPSILON, dtype=policy, name=f"norm_{index}"
-            )
+            LayerNorm(epsilon=_LAYER_NORM_EPSILON, dtype=policy, name=f"norm_{index}")
             for index in range(2)
         ]
 

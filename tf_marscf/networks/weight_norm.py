@@ -47,13 +47,11 @@ class _WeightNormLayer(keras.layers.Layer):
         self.built = True
 
     def _direction_norm(self):
-        axes = list(range(len(self.direction.shape) - 1))
-        # `tf.math.reduce_euclidean_norm` is faster, but XLA does not have it.
-        return tf.sqrt(tf.reduce_sum(tf.square(self.direction), axis=axes))
+        return _norm(tf.convert_to_tensor(self.direction))
 
     def normalized_kernel(self):
         """The kernel that the layer applies."""
-        return self.direction * (self.gain / self._direction_norm())
+        return normalized(tf.convert_to_tensor(self.direction), tf.convert_to_tensor(self.gain))
 
     def _add_bias(self, outputs):
         return outputs + self.bias if self.use_bias else outputs
@@ -91,3 +89,31 @@ class WeightNormDense(_WeightNormLayer):
     def call(self, inputs):
         """[..., C] -> [..., units]."""
         return self._add_bias(tf.tensordot(inputs, self.normalized_kernel(), axes=1))
+
+
+def _norm(direction):
+    # `tf.math.reduce_euclidean_norm` is faster, but XLA does not have it.
+    return tf.sqrt(_sum_over_inputs(tf.square(direction)))
+
+
+def _sum_over_inputs(values):
+    return tf.reduce_sum(values, axis=list(range(values.shape.rank - 1)))
+
+
+@tf.custom_gradient
+def normalized(direction, gain):
+    """`gain * direction / |direction|`, with half of the passes through memory in its gradient.
+
+    Args:
+        direction: [..., C_out].
+        gain: [C_out].
+    """
+    norm = _norm(direction)
+    scale = gain / norm
+
+    def gradient(kernel_gradient):
+        products = _sum_over_inputs(kernel_gradient * direction)
+        direction_gradient = kernel_gradient * scale - direction * (scale * products / norm**2)
+        return direction_gradient, products / norm
+
+    return direction * scale, gradient
