@@ -69,7 +69,7 @@ def test_layer_norm(shape):
 
 
 def test_layer_norm_in_half_precision_computes_in_float32():
-    layer = LayerNorm(dtype="mixed_bfloat16")
+    layer = LayerNorm(1e-3, dtype="mixed_bfloat16")
     maps = tf.cast(100.0 + normal(4, 64), tf.bfloat16)
     layer.build(maps.shape)
     outputs = layer(maps)

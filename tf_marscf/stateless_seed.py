@@ -117,7 +117,11 @@ def batch_uniform(shape, seed, dtype):
         seed: as of `stateless_seed`.
         dtype: float dtype.
     """
-    return _rows_of_replica(lambda shape: stateless_uniform(shape, seed, dtype), shape)
+
+    def draw(num_rows):
+        return stateless_uniform(tf.concat([[num_rows], shape[1:]], axis=0), seed, dtype)
+
+    return _rows_of_replica(draw, shape[0])
 
 
 def batch_mask(shape, seed, probability):
@@ -139,15 +143,15 @@ def batch_mask(shape, seed, probability):
     least = math.floor(rarer * 256.0)
     bytes_seed, rows_seed = split_seed(seed, 2)
 
-    def draw(shape):
-        *rows, num_columns = shape
+    def draw(num_rows):
+        rows, num_columns = [num_rows, *shape[1:-1]], shape[-1]
         words = _random_bits([*rows, -(-num_columns // 4)], bytes_seed, tf.uint32)
         entries = tf.reshape(tf.bitcast(words, tf.uint8), [*rows, -1])[..., :num_columns]
         rounds_up = stateless_uniform([*rows, 1], rows_seed, tf.float32) < rarer * 256.0 - least
         bounds = tf.cast(least, tf.uint8) + tf.cast(rounds_up, tf.uint8)
         return entries >= bounds if probability <= 0.5 else entries < bounds
 
-    return _rows_of_replica(draw, list(shape))
+    return _rows_of_replica(draw, shape[0])
 
 
 def _random_bits(shape, seed, dtype):
@@ -156,16 +160,12 @@ def _random_bits(shape, seed, dtype):
     )
 
 
-def _rows_of_replica(draw, shape):
-    """`draw(shape)`, or this replica's rows of what is drawn for all replicas."""
+def _rows_of_replica(draw, num_rows):
+    """`draw(num_rows)`, or this replica's rows of what is drawn for all replicas."""
     context = tf.distribute.get_replica_context()
     num_replicas = 1 if context is None else context.num_replicas_in_sync
     if num_replicas == 1:
-        return draw(shape)
-    num_rows, rest = shape[0], shape[1:]
-    if isinstance(shape, list):
-        noise = draw([num_replicas * num_rows, *rest])
-    else:
-        noise = draw(tf.concat([[num_replicas * num_rows], rest], axis=0))
+        return draw(num_rows)
+    noise = draw(num_replicas * num_rows)
     first = tf.cast(context.replica_id_in_sync_group, tf.int32) * num_rows
     return noise[first : first + num_rows]

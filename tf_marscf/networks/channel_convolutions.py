@@ -57,18 +57,39 @@ class ImageChannels:
         return tf.split(convolve(self._convolution.to_images(maps), kernel) + bias, 2, axis=-1)
 
 
-class DenseChannels:
-    """Products with dense matrices, for small maps; a channel is [P, N].
+class _SpectralChannels:
+    """Base: a channel is [P * d * d, N], as in the layout of a `SpectralConvolution`.
+
+    Pixels are in the order (pixel of a phase, phase), so that no step transposes anything.
 
     Args:
-        image_size: (H, W), P = H * W.
-        convolution: of the ConvLSTM.
+        image_size: (H, W).
+        convolution: of the ConvLSTM, with the layout [P, C, d * d * N].
     """
 
     def __init__(self, image_size, convolution):
         self._image_size = image_size
         self._convolution = convolution
         self._num_pixels = image_size[0] * image_size[1]
+
+    def from_images(self, maps):
+        """[N, H, W, T] -> channels, stacked along the first axis."""
+        channels = tf.transpose(self._convolution.from_images(maps), [1, 0, 2])
+        return tf.reshape(channels, [maps.shape[-1], self._num_pixels, -1])
+
+    def to_images(self, channels):
+        """The inverse of `from_images`."""
+        maps = tf.reshape(channels, [channels.shape[0], self._convolution.num_pixels, -1])
+        return self._convolution.to_images(tf.transpose(maps, [1, 0, 2]))
+
+    def _offset_maps(self, offset):
+        """[N, H, W, C], or [C] -> what broadcasts in the layout of the ConvLSTM."""
+        is_bias = offset.shape.rank == 1
+        return offset[:, tf.newaxis] if is_bias else self._convolution.from_images(offset)
+
+
+class DenseChannels(_SpectralChannels):
+    """Products with dense matrices, for small maps without phases."""
 
     def prepare(self, input_kernel, offset, output_kernel, output_bias):
         """As of `ImageChannels`."""
@@ -77,17 +98,7 @@ class DenseChannels:
         matrix = tf.transpose(_dense(output_kernel, self._image_size), [3, 0, 1, 2])
         output_matrix = tf.reshape(matrix, [2 * self._num_pixels, -1])
         bias = tf.repeat(output_bias, self._num_pixels)[:, tf.newaxis]
-        return (input_matrix, _offset_maps(offset, self._convolution)), (output_matrix, bias)
-
-    def from_images(self, maps):
-        """[N, H, W, T] -> channels, stacked along the first axis."""
-        maps = tf.reshape(maps, [-1, self._num_pixels, maps.shape[-1]])
-        return tf.transpose(maps, [2, 1, 0])
-
-    def to_images(self, channels):
-        """The inverse of `from_images`."""
-        maps = tf.transpose(channels, [2, 1, 0])
-        return tf.reshape(maps, [-1, *self._image_size, maps.shape[-1]])
+        return (input_matrix, self._offset_maps(offset)), (output_matrix, bias)
 
     def embed(self, channel, weights):
         """As of `ImageChannels`."""
@@ -102,24 +113,19 @@ class DenseChannels:
         return tf.split(tf.matmul(matrix, flat) + bias, 2, axis=0)
 
 
-class GatheredChannels:
-    """Gathers neighbours, for maps with phases; a channel is [H * W, N].
-
-    Pixels are in the order of the ConvLSTM's layout, (pixel of a phase, phase), so that nothing is
-    transposed here either.
+class GatheredChannels(_SpectralChannels):
+    """Gathers neighbours, for maps with phases and for large ones.
 
     Args:
         image_size: (H, W).
-        convolution: of the ConvLSTM, with the layout [P, C, d * d * N].
+        convolution: of the ConvLSTM.
         input_size: odd `int`, of the input kernel.
         output_size: odd `int`, of the output kernel.
     """
 
     def __init__(self, image_size, convolution, input_size, output_size):
-        self._image_size = image_size
-        self._convolution = convolution
+        super().__init__(image_size, convolution)
         self._num_phases = convolution.num_phases
-        self._num_pixels = image_size[0] * image_size[1]
         num_parts = self._num_phases**2
         # [pixel of a phase, tap, phase]: the pixel that the tap reads.
         sources = _sources(image_size, self._num_phases, input_size)
@@ -141,21 +147,7 @@ class GatheredChannels:
         matrix = tf.transpose(output_kernel, [0, 1, 3, 2])
         output_matrix = tf.reshape(matrix, [1, -1, num_hidden])
         bias = output_bias[:, tf.newaxis, tf.newaxis]
-        return (input_matrix, _offset_maps(offset, self._convolution)), (output_matrix, bias)
-
-    def from_images(self, maps):
-        """[N, H, W, T] -> channels, stacked along the first axis."""
-        (height, width), phases = self._image_size, self._num_phases
-        sizes = [-1, height // phases, phases, width // phases, phases, maps.shape[-1]]
-        maps = tf.transpose(tf.reshape(maps, sizes), [5, 1, 3, 2, 4, 0])
-        return tf.reshape(maps, [maps.shape[0], self._num_pixels, -1])
-
-    def to_images(self, channels):
-        """The inverse of `from_images`."""
-        (height, width), phases = self._image_size, self._num_phases
-        sizes = [channels.shape[0], height // phases, width // phases, phases, phases, -1]
-        maps = tf.transpose(tf.reshape(channels, sizes), [5, 1, 3, 2, 4, 0])
-        return tf.reshape(maps, [-1, height, width, channels.shape[0]])
+        return (input_matrix, self._offset_maps(offset)), (output_matrix, bias)
 
     def embed(self, channel, weights):
         """As of `ImageChannels`."""
@@ -188,11 +180,6 @@ def channel_convolutions(image_size, convolution, input_size, output_size):
     if convolution.num_phases == 1 and num_pixels <= _MAX_DENSE_PIXELS:
         return DenseChannels(image_size, convolution)
     return GatheredChannels(image_size, convolution, input_size, output_size)
-
-
-def _offset_maps(offset, convolution):
-    """[N, H, W, C], or [C] -> what broadcasts in the layout [P, C, N]."""
-    return offset[:, tf.newaxis] if offset.shape.rank == 1 else convolution.from_images(offset)
 
 
 def _with_zeros(rows):

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tf_marscf.networks.recomputation import copies_behind
+
 
 def compiled(function, *args):
     """Calls a function; while a graph is traced, as one computation that XLA compiles.
@@ -26,10 +28,7 @@ def compiled(function, *args):
     @tf.custom_gradient
     def forward(*tensors):
         def gradient(output_gradient):
-            # Tensors that exist after the forward pass only: else TensorFlow, which merges equal
-            # operations, could keep what the first pass has.
-            with tf.control_dependencies([output_gradient]):
-                again = [tf.identity(tensor) for tensor in tensors]
+            again = copies_behind(tensors, output_gradient)
             with tf.GradientTape() as tape:
                 tape.watch(again)
                 output = function(*tf.nest.pack_sequence_as(args, again))

@@ -95,6 +95,8 @@ class GatedAttention(keras.layers.Layer):
         )
         attended = tf.reshape(attended, [-1, channels, length])
         outputs = gated_linear(
-            attended, self.gate.normalized_kernel(), self.gate.bias, channels_first=True
+            lambda kernel: tf.matmul(attended, kernel[tf.newaxis], transpose_a=True),
+            self.gate.normalized_kernel(),
+            self.gate.bias,
         )
         return tf.reshape(outputs, [-1, height, width, channels])

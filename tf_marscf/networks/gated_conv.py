@@ -13,35 +13,27 @@ def concat_elu(inputs):
     return tf.nn.elu(tf.concat([inputs, -inputs], axis=-1))
 
 
-def gated_linear(inputs, kernel, bias, channels_first=False):
+def gated_linear(multiply, kernel, bias):
     """`p * sigmoid(q)` of the two halves (p, q) of a linear map's outputs.
 
-    Each half is a product of its own: no product is split, and TensorFlow computes bias and sigmoid
-    in the epilogue of a plain one.
+    Each half is a product of its own, so that no product is split. TensorFlow computes bias and
+    sigmoid in the epilogue of a product of two matrices.
 
     Args:
-        inputs: [N, T, C_in], or [N, C_in, T] with `channels_first`.
+        multiply: [C_in, C] -> [..., C], the product with one half of the kernel.
         kernel: [C_in, 2 C].
         bias: [2 C].
-        channels_first: Python `bool`.
 
     Returns:
-        [N, T, C].
+        [..., C].
     """
-    length = inputs.shape[-1 if channels_first else -2]
-    kernels, biases = tf.split(kernel, 2, axis=-1), tf.split(bias, 2)
-    if channels_first:
-        values, gates = (
-            tf.matmul(inputs, part[tf.newaxis], transpose_a=True) + part_bias
-            for part, part_bias in zip(kernels, biases, strict=True)
+    values, gates = (
+        tf.nn.bias_add(multiply(kernel_half), bias_half)
+        for kernel_half, bias_half in zip(
+            tf.split(kernel, 2, axis=-1), tf.split(bias, 2), strict=True
         )
-    else:
-        inputs = tf.reshape(inputs, [-1, inputs.shape[-1]])
-        values, gates = (
-            tf.nn.bias_add(tf.matmul(inputs, part), part_bias)
-            for part, part_bias in zip(kernels, biases, strict=True)
-        )
-    return tf.reshape(values * tf.sigmoid(gates), [-1, length, biases[0].shape[0]])
+    )
+    return values * tf.sigmoid(gates)
 
 
 class GatedConv(keras.layers.Layer):
@@ -76,8 +68,9 @@ class GatedConv(keras.layers.Layer):
         maps = concat_elu(self.convolution(concat_elu(maps)))
         maps = spatial_dropout(maps, self.dropout_rate, dropout_seed)
         height, width, channels = maps.shape[1:]
+        pixels = tf.reshape(maps, [-1, channels])
         outputs = gated_linear(
-            tf.reshape(maps, [-1, height * width, channels]),
+            lambda kernel: tf.matmul(pixels, kernel),
             self.gate.normalized_kernel()[0, 0],
             self.gate.bias,
         )

@@ -35,7 +35,9 @@ class _WeightNormLayer(keras.layers.Layer):
         )
         self.gain = self.add_weight(
             shape=(self.units,),
-            initializer=lambda *_, **__: self._initial_scale * self._direction_norm(),
+            initializer=lambda *_, **__: (
+                self._initial_scale * _norm(tf.convert_to_tensor(self.direction))
+            ),
             name="gain",
         )
         if self.use_bias:
@@ -45,9 +47,6 @@ class _WeightNormLayer(keras.layers.Layer):
                 name="bias",
             )
         self.built = True
-
-    def _direction_norm(self):
-        return _norm(tf.convert_to_tensor(self.direction))
 
     def normalized_kernel(self):
         """The kernel that the layer applies."""
@@ -102,7 +101,7 @@ def _sum_over_inputs(values):
 
 @tf.custom_gradient
 def normalized(direction, gain):
-    """`gain * direction / |direction|`, with half of the passes through memory in its gradient.
+    """`gain * direction / |direction|`, with fewer passes through memory in its gradient.
 
     Args:
         direction: [..., C_out].

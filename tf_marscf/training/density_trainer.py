@@ -122,7 +122,8 @@ class DensityTrainer(keras.Model):
         loss = tf.reduce_sum(parts) + self._bits_of_a_grey_level(parts.dtype)
         norm = tf.linalg.global_norm(gradients)
         with tf.control_dependencies(self._checks(loss, norm)):
-            # Keras adds up the replicas' gradients, which are all the same by now.
+            # One pass over the gradients clips them and divides by the replicas: Keras adds up the
+            # replicas' gradients, which are all the same by now.
             factor = self._clip_norm / tf.maximum(norm, self._clip_norm) / num_replicas
             gradients = [gradient * factor for gradient in gradients]
             if self.jit_compile:

@@ -11,9 +11,8 @@ class FusedAdamax(keras.optimizers.Adamax):
         u = max(beta_2 u, |g|)
         variable = variable - learning_rate / (1 - beta_1^t) * m / (u + epsilon)
 
-    Keras runs some fifteen operations a variable, each of which passes through memory; here it is
-    one pass, and a graph with half of the nodes. Arguments and state are those of
-    `keras.optimizers.Adamax`.
+    Keras runs many operations a variable, most of which pass through memory; here it is one, which
+    passes once. Arguments and state are those of `keras.optimizers.Adamax`.
     """
 
     def update_step(self, gradient, variable, learning_rate):
