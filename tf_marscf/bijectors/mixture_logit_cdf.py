@@ -1,10 +1,14 @@
 """The logit of the CDF of a mixture of logistic distributions."""
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_marscf.bijectors.monotone_inverse import invert_increasing
+from tf_marscf.bijectors.mixture_terms import (
+    MixtureTerms,
+    logit_cdf_and_log_slope,
+    mixture_weights,
+)
+from tf_marscf.bijectors.monotone_inverse import implicit_inverse, invert_increasing
 
 
 class MixtureLogitCdf(tfp.bijectors.Bijector):
@@ -12,16 +16,16 @@ class MixtureLogitCdf(tfp.bijectors.Bijector):
 
     With z_k = (x - mean_k) exp(-log_scale_k), weights pi = softmax(logits), sigma the sigmoid:
 
-        log F(x) = logsumexp_k(log pi_k + log sigma(z_k))
-        log(1 - F(x)) = logsumexp_k(log pi_k + log sigma(-z_k))
+        F(x) = sum_k pi_k sigma(z_k),    1 - F(x) = sum_k pi_k sigma(-z_k)
         y = log F(x) - log(1 - F(x))
-        dy/dx = sum_k exp(-log_scale_k) (p_k sigma(-z_k) + q_k sigma(z_k))
+        dy/dx = F'(x) / (F(x) (1 - F(x))),    F'(x) = sum_k pi_k sigma(z_k) sigma(-z_k) / scale_k
 
-    where p and q are the softmaxes of the terms of log F and log(1 - F). All of it stays finite in
-    both tails: y grows linearly there, unlike log F. The inverse is found by safeguarded Newton
-    steps from an exact bracket: each component alone would put the root at
-    x_k = mean_k + exp(log_scale_k) y, and the mixture's root lies between the least and the
-    greatest x_k. (Flow++, Section 3.1; the published code bisects.)
+    All of it stays finite and accurate in both tails, where y grows linearly, unlike log F. (See
+    `mixture_terms.py`.)
+
+    The inverse is found by safeguarded Halley steps from an exact bracket: each component alone
+    would put the root at x_k = mean_k + exp(log_scale_k) y, and the mixture's root lies between the
+    least and the greatest x_k. (Flow++, Section 3.1; the published code bisects.)
 
     Args:
         logits: [..., M], unnormalised log-weights.
@@ -38,7 +42,7 @@ class MixtureLogitCdf(tfp.bijectors.Bijector):
         with tf.name_scope(name) as name:
             dtype = tf.convert_to_tensor(means).dtype
             self._logits = tf.convert_to_tensor(logits, dtype)
-            self._log_weights = tf.nn.log_softmax(self._logits)
+            self._weights = mixture_weights(self._logits)
             self._means = tf.convert_to_tensor(means)
             self._log_scales = tf.convert_to_tensor(log_scales, dtype)
             self._inverse_scales = tf.exp(-self._log_scales)
@@ -84,38 +88,37 @@ class MixtureLogitCdf(tfp.bijectors.Bijector):
 
     def forward_and_log_slope(self, x):
         """`(y, log dy/dx)`, shapes as `x`."""
-        # z is bounded so that it and its products stay finite for every finite x.
-        limit = self.dtype.max**0.5
-        z = (x[..., tf.newaxis] - self._means) * self._inverse_scales
-        z = tf.clip_by_value(z, -limit, limit)
-        log_sigmoid = tf.math.log_sigmoid(z)
-        below_terms = self._log_weights + log_sigmoid
-        above_terms = below_terms - z  # log sigma(-z) = log sigma(z) - z
-        log_below, below_shares = _log_sum_exp_and_shares(below_terms)
-        log_above, above_shares = _log_sum_exp_and_shares(above_terms)
-        sigmoid = tf.exp(log_sigmoid)
-        slope = tf.reduce_sum(
-            self._inverse_scales * (below_shares * (1.0 - sigmoid) + above_shares * sigmoid),
-            axis=-1,
-        )
-        return log_below - log_above, tf.math.log(slope + np.finfo(self.dtype.as_numpy_dtype).tiny)
+        return logit_cdf_and_log_slope(*self._standardized(x))
+
+    def _derivatives(self, x):
+        """`(y, log dy/dx, d log(dy/dx) / dx)`, shapes as `x`."""
+        terms = MixtureTerms(*self._standardized(x))
+        return terms.logit_cdf, terms.log_slope, terms.log_slope_derivative()
+
+    def _standardized(self, x):
+        """`(-z, weights, 1 / scales)`, all of one shape [..., M]."""
+        negative_z = (self._means - x[..., tf.newaxis]) * self._inverse_scales
+        shape = tf.shape(negative_z)
+        weights = tf.broadcast_to(self._weights, shape)
+        return negative_z, weights, tf.broadcast_to(self._inverse_scales, shape)
 
     def inverse_and_log_slope(self, y):
         """`(x, log dy/dx)` at the x whose image is `y`, shapes as `y`."""
         limit = self.dtype.max**0.25
         y = tf.clip_by_value(y, -limit, limit)
-        # The root of each component alone; their range holds the mixture's. Their mean, weighted by
-        # the components' densities, solves the linearised equation.
-        roots = self._means + tf.exp(self._log_scales) * tf.stop_gradient(y)[..., tf.newaxis]
+        target = tf.stop_gradient(y)
+        # The root of each component alone; their range holds the mixture's.
+        roots = self._means + tf.exp(self._log_scales) * target[..., tf.newaxis]
         roots = tf.stop_gradient(tf.clip_by_value(roots, -(limit**2), limit**2))
-        _, shares = _log_sum_exp_and_shares(tf.stop_gradient(self._log_weights - self._log_scales))
-        return invert_increasing(
-            self.forward_and_log_slope,
-            y,
+        root = invert_increasing(
+            self._derivatives,
+            target,
             low=tf.reduce_min(roots, axis=-1),
             high=tf.reduce_max(roots, axis=-1),
-            start=tf.reduce_sum(shares * roots, axis=-1),
+            start=tf.reduce_sum(self._weights * roots, axis=-1),
+            greatest_rate=tf.reduce_max(self._inverse_scales, axis=-1),
         )
+        return implicit_inverse(self.forward_and_log_slope, y, *root)
 
     def _forward(self, x):
         return self.forward_and_log_slope(x)[0]
@@ -125,11 +128,3 @@ class MixtureLogitCdf(tfp.bijectors.Bijector):
 
     def _forward_log_det_jacobian(self, x):
         return self.forward_and_log_slope(x)[1]
-
-
-def _log_sum_exp_and_shares(terms):
-    """Log-sum-exp and softmax of the last axis, from one set of exponentials."""
-    greatest = tf.stop_gradient(tf.reduce_max(terms, axis=-1, keepdims=True))
-    exponentials = tf.exp(terms - greatest)
-    total = tf.reduce_sum(exponentials, axis=-1, keepdims=True)
-    return (tf.math.log(total) + greatest)[..., 0], exponentials / total

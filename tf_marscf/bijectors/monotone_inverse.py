@@ -3,54 +3,57 @@
 import numpy as np
 import tensorflow as tf
 
-# Newton steps double the correct digits; bisections, where they are needed, halve the bracket.
+# Halley steps triple the correct digits; bisections, where they are needed, halve the bracket.
 # The bound is a guard against endless loops: bisection alone converges within it.
 _MAX_ITERATIONS = {tf.float32: 200, tf.float64: 1200}
 
 
-def invert_increasing(function_and_log_slope, y, low, high, start):
-    """Finds x with f(x) = y by Newton steps inside a shrinking bracket.
+def invert_increasing(derivatives, y, low, high, start, greatest_rate):
+    """Finds x with f(x) = y by Halley steps inside a shrinking bracket.
 
-    Each iteration evaluates f and its slope once, at all elements, and shrinks the bracket of each
-    by the sign of the error. The next point is the Newton step if it falls inside the bracket and
-    the error has halved since the iteration before; else the middle of the bracket. An element is
-    done when its Newton step is within two units of the last place, or its error within the
-    rounding of f (four units); the loop ends when all are. One further Newton step, taken where it
-    stays inside the bracket, carries the gradients, by the implicit function theorem:
-    dx/dy = 1 / f'(x), dx/dparameter = -(df/dparameter) / f'(x).
+    With error e = f(x) - y and Newton step h = -e / f'(x), Halley's step is
+
+        h / (1 + h f''(x) / (2 f'(x)))
+
+    Each iteration evaluates f and its derivatives once, at all elements, and shrinks the bracket of
+    each by the sign of e. The next point is the Halley step if it falls inside the bracket and e
+    has halved since the iteration before; else the middle of the bracket. The step leaves an error
+    of the order of e (rate h)^2; where that is within the rounding of f (four units of the last
+    place), an element is done without being evaluated once more. It is done, too, when e is within
+    that rounding or h within two units of x. The loop ends when all elements are done.
 
     Args:
-        function_and_log_slope: x -> `(f(x), log f'(x))`, f increasing, shapes as `x`.
+        derivatives: x -> `(f(x), log f'(x), f''(x) / f'(x))`, f increasing, shapes as `x`.
         y: values to invert.
         low: x below or at the root, shape of `y`.
         high: x above or at the root, shape of `y`.
         start: the first guess, shape of `y`.
+        greatest_rate: the inverse of the least length over which f bends, shape of `y`.
 
     Returns:
-        `(x, log f'(x))`, shapes as `y`. First derivatives of both are exact to `y` and to
-        whatever `function_and_log_slope` depends on.
+        `(x, low, high)`, shapes as `y`: the root and what became of its bracket. No gradient flows
+        through them.
     """
     epsilon = np.finfo(y.dtype.as_numpy_dtype).eps
-    target = tf.stop_gradient(y)
+    rounding = 4.0 * epsilon * (1.0 + tf.abs(y))
 
     def body(iteration, x, low, high, last_error, done):
-        value, log_slope = function_and_log_slope(x)
-        error = value - target
+        value, log_slope, log_slope_derivative = derivatives(x)
+        error = value - y
         low = tf.where(error <= 0.0, x, low)
         high = tf.where(error >= 0.0, x, high)
-        step = -error * tf.exp(-log_slope)
-        newton = x + step
-        done |= (
-            (tf.abs(step) <= 2.0 * epsilon * tf.abs(x))
-            | (tf.abs(error) <= 4.0 * epsilon * (1.0 + tf.abs(target)))
-            | tf.math.is_nan(error)
-        )
-        is_safe = (newton > low) & (newton < high) & (tf.abs(error) <= 0.5 * last_error)
-        following = tf.where(is_safe, newton, low + 0.5 * (high - low))
+        newton = -error * tf.exp(-log_slope)
+        # Where the parabola differs this much from the tangent, neither says much.
+        halley = newton / tf.clip_by_value(1.0 + 0.5 * newton * log_slope_derivative, 0.5, 2.0)
+        error = tf.abs(error)
+        is_safe = (x + halley > low) & (x + halley < high) & (error <= 0.5 * last_error)
+        following = tf.where(is_safe, x + halley, low + 0.5 * (high - low))
+        is_root = (error <= rounding) | (tf.abs(newton) <= 2.0 * epsilon * tf.abs(x))
         # A bracket without a number inside cannot shrink further.
-        done |= (following <= low) | (following >= high)
-        x = tf.where(done, x, following)
-        return iteration + 1, x, low, high, tf.abs(error), done
+        is_root |= (following <= low) | (following >= high) | tf.math.is_nan(value)
+        is_last = is_safe & (error * tf.square(greatest_rate * newton) <= rounding)
+        x = tf.where(done | is_root, x, following)
+        return iteration + 1, x, low, high, error, done | is_root | is_last
 
     start = tf.clip_by_value(start, low, high)
     _, x, low, high, *_ = tf.while_loop(
@@ -66,12 +69,29 @@ def invert_increasing(function_and_log_slope, y, low, high, start):
         ),
         maximum_iterations=_MAX_ITERATIONS[y.dtype],
     )
-    x = tf.stop_gradient(x)
+    return tuple(tf.stop_gradient(tensor) for tensor in (x, low, high))
+
+
+def implicit_inverse(function_and_log_slope, y, x, low, high):
+    """Makes a root of f(x) = y differentiable, by one Newton step where it stays in the bracket.
+
+    By the implicit function theorem dx/dy = 1 / f'(x), dx/dparameter = -(df/dparameter) / f'(x).
+
+    Args:
+        function_and_log_slope: x -> `(f(x), log f'(x))`, differentiable, shapes as `x`.
+        y: values to invert.
+        x: roots, shape of `y`, without gradients.
+        low: x below or at the root, shape of `y`.
+        high: x above or at the root, shape of `y`.
+
+    Returns:
+        `(x, log f'(x))`, shapes as `y`. First derivatives of both are exact to `y` and to
+        whatever `function_and_log_slope` depends on.
+    """
     value, log_slope = function_and_log_slope(x)
     step = (y - value) * tf.exp(-tf.stop_gradient(log_slope))
     # Where f is flat, an error of its rounding is a step across the whole plateau.
     newton = tf.stop_gradient(x + step)
-    is_safe = (newton > tf.stop_gradient(low)) & (newton < tf.stop_gradient(high))
-    x = tf.where(is_safe, newton, x) + (step - tf.stop_gradient(step))
+    x = tf.where((newton > low) & (newton < high), newton, x) + (step - tf.stop_gradient(step))
     # The slope is taken at the returned x, so that its own gradients flow through x.
     return x, function_and_log_slope(x)[1]
