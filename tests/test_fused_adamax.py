@@ -67,6 +67,8 @@ def test_a_step_is_one_operation_a_variable():
     assert sum(op.type == "ResourceApplyAdaMax" for op in operations) == len(variables)
     # The one that is assigned counts the steps.
     assert sum("Assign" in op.type for op in operations) == 1
+    # The scalars are the same for all variables.
+    assert sum(op.type == "Pow" for op in operations) == 1
     step()
     np.testing.assert_allclose(variables[0], 0.9 * np.ones(2), rtol=1e-5)
     assert int(optimizer.iterations) == 1

@@ -165,8 +165,9 @@ class MixLogCdfNetwork(keras.layers.Layer):
                 maps = block(maps, dropout_seed=seed)
             return maps
         values = [[variable.value for variable in block.variables] for block in self.blocks]
-        arrays = [_as_array(parts) for parts in zip(*values, strict=True)]
-        seed_array = None if dropout_seed is None else _as_array(seeds)
+        indices = [tf.constant(index) for index in range(len(self.blocks))]
+        arrays = [_as_array(parts, indices) for parts in zip(*values, strict=True)]
+        seed_array = None if dropout_seed is None else _as_array(seeds, indices)
 
         def body(index, maps):
             weights = [array.read(index) for array in arrays]
@@ -184,10 +185,10 @@ class MixLogCdfNetwork(keras.layers.Layer):
         return maps
 
 
-def _as_array(tensors):
-    """A `TensorArray` of tensors of one shape, which are not copied."""
+def _as_array(tensors, indices):
+    """A `TensorArray` of tensors of one shape, which are not copied; `indices` as tensors."""
     first = tf.convert_to_tensor(tensors[0])
     array = tf.TensorArray(first.dtype, size=len(tensors), element_shape=first.shape)
-    for index, tensor in enumerate(tensors):
+    for index, tensor in zip(indices, tensors, strict=True):
         array = array.write(index, tensor)
     return array
