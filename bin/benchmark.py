@@ -78,6 +78,9 @@ def define_speed_flags():
     flags.DEFINE_string("coupling", "affine", "affine or mixlogcdf.")
     flags.DEFINE_string("prior", "mar", "mar or gaussian.")
     flags.DEFINE_boolean("recompute_prior", False, "Gradients run the ConvLSTM once more.")
+    flags.DEFINE_boolean(
+        "recompute_couplings", False, "Gradients run each block of MixLogCDF couplings once more."
+    )
     flags.DEFINE_integer("batch_size", 16, "Images a call.", lower_bound=1)
     flags.DEFINE_integer(
         "num_repeats", 10, "Interleaved repeats; medians are shown.", lower_bound=1
@@ -112,6 +115,7 @@ def speed():
         coupling=values.coupling,
         prior=values.prior,
         recompute_prior=values.recompute_prior,
+        recompute_couplings=values.recompute_couplings,
     )
     baseline = command_line.checked(read_baseline, values.baseline) if values.baseline else {}
     from tf_marscf.evaluation.speed import SpeedBenchmark

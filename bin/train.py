@@ -45,6 +45,7 @@ _TRAINING_FLAGS = {
     "log_every": (_INTEGER, "Steps between entries of the TensorBoard log."),
     "network_dtype": (_STRING, "float32, or bfloat16 inside the networks."),
     "recompute_prior": (_BOOLEAN, "Gradients run the ConvLSTM again, keeping nothing."),
+    "recompute_couplings": (_BOOLEAN, "Gradients run each block of MixLogCDF couplings again."),
     "jit_compile": (_BOOLEAN, "Compile steps with XLA; for GPUs."),
     "strategy": (_STRING, "auto, one, mirrored (all GPUs) or multi_worker (TF_CONFIG)."),
     "seed": (_INTEGER, "Seed of weights, data order, augmentation, noise and dropout."),

@@ -601,6 +601,66 @@ def test_parts_that_are_none_pass_through_occupied_batch(batch):
     assert seen == [None]
 
 
+@pytest.mark.parametrize(
+    "options", [None, {}, {"jit_compile": True}], ids=["eager", "graph", "xla"]
+)
+@pytest.mark.parametrize("num_blocks", [2, 3])
+def test_recomputed_blocks_have_the_same_gradients(num_blocks, options):
+    maps = tf.random.stateless_normal([2, 4, 4, 3], [1, 2], dtype=tf.float64)
+    results = []
+    for recompute in (False, True):
+        layer = MixLogCdfNetwork(
+            4,
+            2,
+            num_blocks=num_blocks,
+            num_components=3,
+            recompute=recompute,
+            seed=0,
+            dtype="float64",
+        )
+        layer.build(maps.shape)
+
+        def outputs_and_gradients(layer=layer):
+            with tf.GradientTape() as tape:
+                tape.watch(maps)
+                outputs = layer(maps, dropout_seed=tf.constant([3, 4]))
+                loss = tf.add_n([tf.reduce_sum(tf.sin(part)) for part in outputs])
+            variables = [variable.value for variable in layer.trainable_variables]
+            return [*outputs, *tape.gradient(loss, [maps, *variables])]
+
+        function = outputs_and_gradients
+        if options is not None:
+            function = tf.function(outputs_and_gradients, **options)
+        results.append(function())
+    for kept, recomputed in zip(*results, strict=True):
+        np.testing.assert_allclose(recomputed, kept, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_loop_of_recomputed_blocks_keeps_its_inputs_only(recompute):
+    """What each iteration keeps: the maps, the weights, which are not copied, and its index."""
+    layer = MixLogCdfNetwork(4, 2, num_blocks=3, num_components=3, recompute=recompute)
+    layer.build((None, 4, 4, 3))
+
+    @tf.function
+    def gradient(maps):
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            loss = tf.add_n([tf.reduce_sum(part) for part in layer(maps)])
+        return tape.gradient(loss, maps)
+
+    graph = gradient.get_concrete_function(tf.TensorSpec([2, 4, 4, 3])).graph
+    num_kept = 0
+    for function in graph.as_graph_def().library.function:
+        operations = {node.name: node.op for node in function.node_def}
+        kept = [node.input[1] for node in function.node_def if node.op == "TensorListPushBack"]
+        kept = [operations.get(name.split(":")[0], "") for name in kept]
+        # Lengths and shapes of lists are numbers.
+        num_kept += sum(op not in ("TensorListLength", "TensorListElementShape") for op in kept)
+    inputs_and_index = len(layer.blocks[0].variables) + 2
+    assert num_kept == inputs_and_index if recompute else num_kept > 2 * inputs_and_index
+
+
 # Weights and seeds.
 
 

@@ -40,6 +40,7 @@ class MarScfConfig:
     dtype: str = "float32"
     network_dtype: str = None
     recompute_prior: bool = False
+    recompute_couplings: bool = False
 
     def __post_init__(self):
         self._set("image_shape", _integers("image_shape", self.image_shape, length=3))
@@ -69,10 +70,9 @@ class MarScfConfig:
                 "`network_dtype` must be None unless `dtype` is 'float32'; got "
                 f"network_dtype={self.network_dtype!r}, dtype={self.dtype!r}."
             )
-        if not isinstance(self.recompute_prior, bool):
-            raise ValueError(
-                f"`recompute_prior` must be True or False; got {self.recompute_prior!r}."
-            )
+        for name in ("recompute_prior", "recompute_couplings"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"`{name}` must be True or False; got {getattr(self, name)!r}.")
         self._check_sizes()
         self._set_by_level("prior_kernel_sizes", _PUBLISHED_KERNEL_SIZES)
         self._set_by_level("prior_dilations", _PUBLISHED_DILATIONS)

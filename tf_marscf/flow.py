@@ -55,6 +55,8 @@ class MarScf(FlowLevel):
             log-dets, priors and samples stay in float32. None: all in `dtype`.
         recompute_prior: if True, gradients run the ConvLSTM once more instead of keeping what it
             computed: memory is free between the two passes, no less is needed within the second.
+        recompute_couplings: if True, gradients run each block of a MixLogCDF coupling's network
+            once more: only what goes from block to block is kept.
         seed: Python `int` or None, seed of the initial weights.
         validate_args: Python `bool`: check at run time that images are finite.
         name: Python `str`.
@@ -86,6 +88,7 @@ class MarScf(FlowLevel):
         dtype=tf.float32,
         network_dtype=None,
         recompute_prior=False,
+        recompute_couplings=False,
         seed=None,
         validate_args=False,
         name="MarScf",
@@ -111,6 +114,7 @@ class MarScf(FlowLevel):
             dtype=tf.as_dtype(dtype).name,
             network_dtype=network_dtype,
             recompute_prior=recompute_prior,
+            recompute_couplings=recompute_couplings,
         )
         with tf.name_scope(name) as name:
             distribution, bijector = _build_levels(self._config, seed, validate_args)
@@ -319,6 +323,7 @@ def _build_level_bijector(config, level, num_channels, seed, validate_args):
             "num_components": config.num_components,
             "num_heads": config.num_heads,
             "dropout_rate": config.dropout_rate,
+            "recompute": config.recompute_couplings,
             # Each new coupling shrinks some directions. Of a long chain of them, as published, not
             # even float64 could find the inverse: 32 steps lose all digits.
             "output_initial_scale": min(1.0, _WELL_CONDITIONED_STEPS / config.num_steps),

@@ -31,6 +31,8 @@ class MixLogCdfCoupling(ImageBijector):
         dropout_rate: of the network, where a call has a `dropout_seed`.
         output_initial_scale: factor of the initial weights of the network's last layer. Small, the
             new coupling is close to the identity; 1 is the published code's.
+        recompute: Python `bool`: gradients run each block of the network once more, instead of
+            keeping what it computed.
         seed: Python `int` or None, seed of the network's initial weights.
         dtype: float dtype.
         network_dtype: "bfloat16": the network computes in it, all else in `dtype`; or None.
@@ -50,6 +52,7 @@ class MixLogCdfCoupling(ImageBijector):
         num_heads=4,
         dropout_rate=0.2,
         output_initial_scale=1.0,
+        recompute=False,
         seed=None,
         dtype=tf.float32,
         network_dtype=None,
@@ -68,6 +71,7 @@ class MixLogCdfCoupling(ImageBijector):
                     num_heads=num_heads,
                     dropout_rate=dropout_rate,
                     output_initial_scale=output_initial_scale,
+                    recompute=recompute,
                     seed=seed,
                     dtype=network_policy(dtype, network_dtype),
                 ),

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tf_marscf.networks.recomputation import copies_behind
+from tf_marscf.networks.recomputation import gradients_again
 
 
 def compiled(function, *args):
@@ -28,11 +28,11 @@ def compiled(function, *args):
     @tf.custom_gradient
     def forward(*tensors):
         def gradient(output_gradient):
-            again = copies_behind(tensors, output_gradient)
-            with tf.GradientTape() as tape:
-                tape.watch(again)
-                output = function(*tf.nest.pack_sequence_as(args, again))
-            return tape.gradient(output, again, output_gradient, unconnected_gradients="zero")
+            return gradients_again(
+                lambda *tensors: function(*tf.nest.pack_sequence_as(args, tensors)),
+                tensors,
+                output_gradient,
+            )
 
         run = tf.function(function, jit_compile=True, autograph=False)
         # TensorFlow must not prepare for a gradient of its own.

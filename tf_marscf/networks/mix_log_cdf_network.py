@@ -7,6 +7,7 @@ from tf_marscf.networks.gated_attention import GatedAttention
 from tf_marscf.networks.gated_conv import GatedConv
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.networks.layer_norm import LayerNorm
+from tf_marscf.networks.recomputation import recomputed
 from tf_marscf.networks.weight_norm import WeightNormConv2D
 from tf_marscf.stateless_seed import split_seed
 
@@ -68,6 +69,7 @@ class MixLogCdfNetwork(keras.layers.Layer):
         num_heads: attention heads.
         dropout_rate: of every block.
         output_initial_scale: factor of the output convolution's initial weights.
+        recompute: `bool`: gradients run each block once more, instead of keeping what it computed.
         seed: `int` or None, seed of the initial weights.
     """
 
@@ -81,12 +83,14 @@ class MixLogCdfNetwork(keras.layers.Layer):
         num_heads=4,
         dropout_rate=0.2,
         output_initial_scale=1.0,
+        recompute=False,
         seed=None,
         dtype=None,
         name=None,
     ):
         super().__init__(dtype=dtype, name=name)
         policy = self.dtype_policy
+        self.recompute = recompute
         self.output_channels = output_channels
         self.num_components = num_components
         input_seed, output_seed, *block_seeds = spawn_seeds(seed, 2 + num_blocks)
@@ -160,11 +164,14 @@ class MixLogCdfNetwork(keras.layers.Layer):
     def _run_blocks(self, maps, dropout_seed):
         """All blocks one after another; in a graph, one loop whose body is traced once."""
         seeds = split_seed(dropout_seed, len(self.blocks))
+        values = [
+            [tf.convert_to_tensor(variable.value) for variable in block.variables]
+            for block in self.blocks
+        ]
         if tf.executing_eagerly() or len(self.blocks) < _MIN_LOOPED_BLOCKS:
-            for block, seed in zip(self.blocks, seeds, strict=True):
-                maps = block(maps, dropout_seed=seed)
+            for block, weights, seed in zip(self.blocks, values, seeds, strict=True):
+                maps = self._run_block(block, maps, weights, seed)
             return maps
-        values = [[variable.value for variable in block.variables] for block in self.blocks]
         indices = [tf.constant(index) for index in range(len(self.blocks))]
         arrays = [_as_array(parts, indices) for parts in zip(*values, strict=True)]
         seed_array = None if dropout_seed is None else _as_array(seeds, indices)
@@ -173,7 +180,7 @@ class MixLogCdfNetwork(keras.layers.Layer):
             weights = [array.read(index) for array in arrays]
             seed = None if seed_array is None else seed_array.read(index)
             # The first block's operations, with the weights of block `index`.
-            following, _ = self.blocks[0].stateless_call(weights, [], maps, dropout_seed=seed)
+            following = self._run_block(self.blocks[0], maps, weights, seed)
             return index + 1, tf.ensure_shape(following, maps.shape)
 
         _, maps = tf.while_loop(
@@ -184,10 +191,18 @@ class MixLogCdfNetwork(keras.layers.Layer):
         )
         return maps
 
+    def _run_block(self, block, maps, weights, seed):
+        """A block with these weights instead of its own."""
+
+        def run(maps, *weights):
+            return block.stateless_call(weights, [], maps, dropout_seed=seed)[0]
+
+        return recomputed(run, maps, *weights) if self.recompute else run(maps, *weights)
+
 
 def _as_array(tensors, indices):
     """A `TensorArray` of tensors of one shape, which are not copied; `indices` as tensors."""
-    first = tf.convert_to_tensor(tensors[0])
+    first = tensors[0]
     array = tf.TensorArray(first.dtype, size=len(tensors), element_shape=first.shape)
     for index, tensor in zip(indices, tensors, strict=True):
         array = array.write(index, tensor)

@@ -1,4 +1,4 @@
-"""Inputs for what a gradient computes a second time."""
+"""What a gradient computes a second time, and its inputs."""
 
 import tensorflow as tf
 
@@ -17,3 +17,42 @@ def copies_behind(tensors, gradient):
     """
     with tf.control_dependencies([gradient]):
         return [tf.identity(tensor) for tensor in tensors]
+
+
+def recomputed(function, *tensors):
+    """Calls a function of tensors, of which nothing is kept for the gradient: it is run once more.
+
+    Args:
+        function: from tensors to one tensor. Gradients flow to its arguments only.
+        *tensors: its arguments.
+
+    Returns:
+        What `function` returns.
+    """
+
+    @tf.custom_gradient
+    def forward(*tensors):
+        def gradient(output_gradient):
+            return gradients_again(function, tensors, output_gradient)
+
+        return function(*tensors), gradient
+
+    return forward(*tensors)
+
+
+def gradients_again(function, tensors, output_gradient):
+    """The gradients to a function's arguments, from a second run of it.
+
+    Args:
+        function: from tensors to one tensor.
+        tensors: its arguments.
+        output_gradient: the gradient to what it returns.
+
+    Returns:
+        A list of gradients, zeros where the function does not depend on an argument.
+    """
+    again = copies_behind(tensors, output_gradient)
+    with tf.GradientTape() as tape:
+        tape.watch(again)
+        output = function(*again)
+    return tape.gradient(output, again, output_gradient, unconnected_gradients="zero")

@@ -38,6 +38,7 @@ class TrainingConfig:
         network_dtype: "float32", or "bfloat16": the networks compute in it; weights, log-dets and
             densities stay in float32.
         recompute_prior: whether gradients run the ConvLSTM again, instead of keeping its states.
+        recompute_couplings: whether gradients run each block of MixLogCDF couplings again.
         jit_compile: whether steps are compiled with XLA; for GPUs.
         strategy: "auto", "one", "mirrored" or "multi_worker".
         seed: of weights, data order, augmentation, dequantization and dropout.
@@ -64,6 +65,7 @@ class TrainingConfig:
     log_every: int = 50
     network_dtype: str = "float32"
     recompute_prior: bool = False
+    recompute_couplings: bool = False
     jit_compile: bool = False
     strategy: str = "auto"
     seed: int = 0
@@ -96,7 +98,7 @@ class TrainingConfig:
                 raise ValueError(f"`{name}` must be a finite number > 0; got {value!r}.")
         if not isinstance(self.average_decay, numbers.Real) or not 0.0 <= self.average_decay < 1.0:
             raise ValueError(f"`average_decay` must be in [0, 1); got {self.average_decay!r}.")
-        for name in ("recompute_prior", "jit_compile"):
+        for name in ("recompute_prior", "recompute_couplings", "jit_compile"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"`{name}` must be True or False; got {getattr(self, name)!r}.")
         for name, choices in (
