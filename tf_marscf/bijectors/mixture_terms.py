@@ -10,7 +10,8 @@ to zero if all have one sign, else 0, and
 
     E_k = exp(u - z_k),   a = exp(min(u, 0)),   b = exp(-max(u, 0)),   S_k = 1 / (a + b E_k)
 
-so that sigma(z_k) = a S_k and sigma(-z_k) = b E_k S_k. None of the following sums is very small:
+so that sigma(z_k) = a S_k and sigma(-z_k) = b E_k S_k. Of the following sums P and Q are never very
+small, and D is on plateaus between components only:
 
     P = sum_k pi_k S_k = F / a,   Q = sum_k pi_k E_k S_k = (1 - F) / b,
     D = sum_k pi_k E_k S_k^2 / s_k = F' / (a b)
