@@ -196,20 +196,22 @@ def test_an_inverse_on_a_plateau_stays_there():
     np.testing.assert_allclose(mixture.forward(found), y, rtol=1e-5, atol=1e-5)
 
 
+def log_domain_mixture(x, logits, means, log_scales):
+    """The same function as sums of exponentials, which autodiff takes."""
+    log_weights = tf.nn.log_softmax(logits)
+    z = (x[:, tf.newaxis] - means) * tf.exp(-log_scales)
+    log_below = tf.reduce_logsumexp(log_weights + tf.math.log_sigmoid(z), axis=-1)
+    log_above = tf.reduce_logsumexp(log_weights + tf.math.log_sigmoid(-z), axis=-1)
+    log_densities = log_weights + tf.math.log_sigmoid(z) + tf.math.log_sigmoid(-z) - log_scales
+    log_density = tf.reduce_logsumexp(log_densities, axis=-1)
+    return log_below - log_above, log_density - log_below - log_above
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_written_gradients_are_those_of_autodiff(dtype):
-    """Against the same function as sums of exponentials in float64, far into both tails."""
+    """Against the reference in float64, far into both tails."""
     tensors = [tf.cast(tensor, dtype) for tensor in parameters([300])]
     x = tf.cast(tf.linspace(-60.0, 60.0, 300), dtype)
-
-    def reference(x, logits, means, log_scales):
-        log_weights = tf.nn.log_softmax(logits)
-        z = (x[:, tf.newaxis] - means) * tf.exp(-log_scales)
-        log_below = tf.reduce_logsumexp(log_weights + tf.math.log_sigmoid(z), axis=-1)
-        log_above = tf.reduce_logsumexp(log_weights + tf.math.log_sigmoid(-z), axis=-1)
-        log_densities = log_weights + tf.math.log_sigmoid(z) + tf.math.log_sigmoid(-z) - log_scales
-        log_density = tf.reduce_logsumexp(log_densities, axis=-1)
-        return log_below - log_above, log_density - log_below - log_above
 
     def results(function, arguments):
         with tf.GradientTape() as tape:
@@ -223,5 +225,32 @@ def test_written_gradients_are_those_of_autodiff(dtype):
     )
     arguments = [tf.cast(tensor, tf.float64) for tensor in (x, *tensors)]
     tolerance = {"float32": 2e-4, "float64": 1e-10}[dtype]
-    for ours, theirs in zip(actual, results(reference, arguments), strict=True):
+    for ours, theirs in zip(actual, results(log_domain_mixture, arguments), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "options", [None, {}, {"jit_compile": True}], ids=["eager", "graph", "xla"]
+)
+def test_second_derivatives_are_those_of_autodiff(options):
+    tensors = parameters([40])
+    x = tf.linspace(tf.constant(-8.0, tf.float64), 8.0, 40)
+
+    def derivatives(function):
+        arguments = [x, *tensors]
+        with tf.GradientTape() as outer:
+            outer.watch(arguments)
+            with tf.GradientTape() as inner:
+                inner.watch(arguments)
+                y, log_slope = function(*arguments)
+                loss = tf.reduce_sum(tf.sin(y) + y * log_slope)
+            first = inner.gradient(loss, arguments)
+            loss = tf.add_n([tf.reduce_sum(tf.sin(part)) for part in first])
+        return outer.gradient(loss, arguments)
+
+    def ours():
+        return derivatives(lambda x, *rest: MixtureLogitCdf(*rest).forward_and_log_slope(x))
+
+    actual = ours() if options is None else tf.function(ours, **options)()
+    for part, expected in zip(actual, derivatives(log_domain_mixture), strict=True):
+        np.testing.assert_allclose(part, expected, rtol=1e-8, atol=1e-8)

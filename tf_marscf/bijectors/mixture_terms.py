@@ -94,9 +94,10 @@ class MixtureTerms:
 
 @tf.custom_gradient
 def logit_cdf_and_log_slope(negative_z, weights, inverse_scales):
-    """`(logit F, log d(logit F)/dx)`, shaped as without the last axis; differentiable once.
+    """`(logit F, log d(logit F)/dx)`, shaped as without the last axis.
 
-    Autodiff would multiply numbers that leave the dtype's range, though their product does not.
+    Autodiff would multiply numbers that leave the dtype's range, though their product does not. It
+    gives second derivatives only.
 
     Args:
         negative_z: -z, [..., M].
@@ -104,7 +105,21 @@ def logit_cdf_and_log_slope(negative_z, weights, inverse_scales):
         inverse_scales: 1 / s, [..., M].
     """
     terms = MixtureTerms(negative_z, weights, inverse_scales)
-    return (terms.logit_cdf, terms.log_slope), terms.gradients
+
+    def gradient(*output_gradients):
+        @tf.custom_gradient
+        def first(*arguments):
+            def second(*cotangents):
+                with tf.GradientTape() as tape:
+                    tape.watch(arguments)
+                    gradients = MixtureTerms(*arguments[:3]).gradients(*arguments[3:])
+                return tape.gradient(gradients, arguments, cotangents)
+
+            return terms.gradients(*arguments[3:]), second
+
+        return first(negative_z, weights, inverse_scales, *output_gradients)
+
+    return (terms.logit_cdf, terms.log_slope), gradient
 
 
 def mixture_weights(logits):
