@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tf_marscf.networks.recomputation import gradients_again
+from tf_marscf.networks.recomputation import recomputed
 
 
 def compiled(function, *args):
@@ -25,18 +25,12 @@ def compiled(function, *args):
     if tf.executing_eagerly():
         return function(*args)
 
-    @tf.custom_gradient
-    def forward(*tensors):
-        def gradient(output_gradient):
-            return gradients_again(
-                lambda *tensors: function(*tf.nest.pack_sequence_as(args, tensors)),
-                tensors,
-                output_gradient,
-            )
+    def flat(*tensors):
+        return function(*tf.nest.pack_sequence_as(args, tensors))
 
-        run = tf.function(function, jit_compile=True, autograph=False)
+    def run(*tensors):
         # TensorFlow must not prepare for a gradient of its own.
         constants = [tf.stop_gradient(tensor) for tensor in tensors]
-        return run(*tf.nest.pack_sequence_as(args, constants)), gradient
+        return tf.function(flat, jit_compile=True, autograph=False)(*constants)
 
-    return forward(*tf.nest.flatten(args))
+    return recomputed(flat, *tf.nest.flatten(args), forward=run)

@@ -19,40 +19,28 @@ def copies_behind(tensors, gradient):
         return [tf.identity(tensor) for tensor in tensors]
 
 
-def recomputed(function, *tensors):
+def recomputed(function, *tensors, forward=None):
     """Calls a function of tensors, of which nothing is kept for the gradient: it is run once more.
 
     Args:
-        function: from tensors to one tensor. Gradients flow to its arguments only.
+        function: from tensors to one tensor. Gradients flow to its arguments only, zeros where it
+            does not depend on an argument.
         *tensors: its arguments.
+        forward: another way to compute the same, for the forward pass; or None.
 
     Returns:
         What `function` returns.
     """
 
     @tf.custom_gradient
-    def forward(*tensors):
+    def run(*tensors):
         def gradient(output_gradient):
-            return gradients_again(function, tensors, output_gradient)
+            again = copies_behind(tensors, output_gradient)
+            with tf.GradientTape() as tape:
+                tape.watch(again)
+                output = function(*again)
+            return tape.gradient(output, again, output_gradient, unconnected_gradients="zero")
 
-        return function(*tensors), gradient
+        return (forward or function)(*tensors), gradient
 
-    return forward(*tensors)
-
-
-def gradients_again(function, tensors, output_gradient):
-    """The gradients to a function's arguments, from a second run of it.
-
-    Args:
-        function: from tensors to one tensor.
-        tensors: its arguments.
-        output_gradient: the gradient to what it returns.
-
-    Returns:
-        A list of gradients, zeros where the function does not depend on an argument.
-    """
-    again = copies_behind(tensors, output_gradient)
-    with tf.GradientTape() as tape:
-        tape.watch(again)
-        output = function(*again)
-    return tape.gradient(output, again, output_gradient, unconnected_gradients="zero")
+    return run(*tensors)
