@@ -197,7 +197,9 @@ def test_concat_elu_is_elu_of_both_signs():
 def test_gate_multiplies_the_first_half_by_the_sigmoid_of_the_second():
     inputs, kernel, bias = normal(2, 3, 5), normal(5, 8), normal(8)
     expected = numpy_gate(inputs.numpy() @ kernel.numpy() + bias.numpy())
-    outputs = gated_linear(lambda half: tf.tensordot(inputs, half, axes=1), kernel, bias)
+    outputs = gated_linear(
+        lambda inputs, half: tf.tensordot(inputs, half, axes=1), kernel, bias, inputs
+    )
     assert_close(outputs, expected)
 
 

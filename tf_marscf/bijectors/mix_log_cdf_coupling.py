@@ -8,6 +8,7 @@ from tf_marscf.bijectors.image_bijector import (
     sum_over_event,
 )
 from tf_marscf.bijectors.mixture_logit_cdf import MixtureLogitCdf
+from tf_marscf.networks.batch_parts import joined, split_batch
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 from tf_marscf.networks.mix_log_cdf_network import MixLogCdfNetwork
 
@@ -86,21 +87,32 @@ class MixLogCdfCoupling(ImageBijector):
                 name=name,
             )
 
-    def _transformation(self, condition, dropout_seed):
-        log_scale, shift, logits, means, component_log_scales = self.network(
-            condition, dropout_seed=dropout_seed
-        )
-        return log_scale, shift, MixtureLogitCdf(logits, means, component_log_scales)
+    def _transformed(self, function, maps, dropout_seed):
+        """Calls `function(changed, log_scale, shift, mixture)`; `(concat(value, half), log-det)`.
+
+        The batch is split into parts, for the whole chain of operations.
+        """
+        changed, condition = (split_batch(half) for half in tf.split(maps, 2, axis=-1))
+        parameters = self.network(condition, dropout_seed=dropout_seed)
+        results = []
+        for half, changed_half, (log_scale, shift, *mixture) in zip(
+            condition, changed, parameters, strict=True
+        ):
+            value, log_det = function(changed_half, log_scale, shift, MixtureLogitCdf(*mixture))
+            results.append((tf.concat([value, half], axis=-1), sum_over_event(log_det)))
+        return joined(results)
 
     def _forward_and_log_det(self, x, dropout_seed=None):
-        changed, condition = tf.split(x, 2, axis=-1)
-        log_scale, shift, mixture = self._transformation(condition, dropout_seed)
-        changed, log_slope = mixture.forward_and_log_slope(changed)
-        changed = (changed + shift) * tf.exp(log_scale)
-        return tf.concat([changed, condition], axis=-1), sum_over_event(log_slope + log_scale)
+        def forward(changed, log_scale, shift, mixture):
+            changed, log_slope = mixture.forward_and_log_slope(changed)
+            return (changed + shift) * tf.exp(log_scale), log_slope + log_scale
+
+        return self._transformed(forward, x, dropout_seed)
 
     def _inverse_and_log_det(self, y, dropout_seed=None):
-        changed, condition = tf.split(y, 2, axis=-1)
-        log_scale, shift, mixture = self._transformation(condition, dropout_seed)
-        changed, log_slope = mixture.inverse_and_log_slope(changed * tf.exp(-log_scale) - shift)
-        return tf.concat([changed, condition], axis=-1), -sum_over_event(log_slope + log_scale)
+        def inverse(changed, log_scale, shift, mixture):
+            changed = changed * tf.exp(-log_scale) - shift
+            changed, log_slope = mixture.inverse_and_log_slope(changed)
+            return changed, -(log_slope + log_scale)
+
+        return self._transformed(inverse, y, dropout_seed)

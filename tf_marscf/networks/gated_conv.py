@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_marscf.networks.batch_parts import for_each_part
 from tf_marscf.networks.dropout import spatial_dropout
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.networks.weight_norm import WeightNormConv2D
@@ -13,27 +14,31 @@ def concat_elu(inputs):
     return tf.nn.elu(tf.concat([inputs, -inputs], axis=-1))
 
 
-def gated_linear(multiply, kernel, bias):
+def gated_linear(multiply, kernel, bias, inputs):
     """`p * sigmoid(q)` of the two halves (p, q) of a linear map's outputs.
 
     Each half is a product of its own, so that no product is split. TensorFlow computes bias and
     sigmoid in the epilogue of a product of two matrices.
 
     Args:
-        multiply: [C_in, C] -> [..., C], the product with one half of the kernel.
+        multiply: of `inputs` and one half of the kernel, [C_in, C]: their product, [..., C].
         kernel: [C_in, 2 C].
         bias: [2 C].
+        inputs: [..., C_in], or a list of parts of a batch.
 
     Returns:
-        [..., C].
+        [..., C], or a list.
     """
-    values, gates = (
-        tf.nn.bias_add(multiply(kernel_half), bias_half)
-        for kernel_half, bias_half in zip(
-            tf.split(kernel, 2, axis=-1), tf.split(bias, 2), strict=True
+    halves = list(zip(tf.split(kernel, 2, axis=-1), tf.split(bias, 2), strict=True))
+
+    def gated(inputs):
+        values, gates = (
+            tf.nn.bias_add(multiply(inputs, kernel_half), bias_half)
+            for kernel_half, bias_half in halves
         )
-    )
-    return values * tf.sigmoid(gates)
+        return values * tf.sigmoid(gates)
+
+    return for_each_part(gated, inputs)
 
 
 class GatedConv(keras.layers.Layer):
@@ -64,14 +69,18 @@ class GatedConv(keras.layers.Layer):
         self.built = True
 
     def call(self, maps, dropout_seed=None):
-        """[N, H, W, C] -> [N, H, W, C]; `dropout_seed` [2] turns dropout on."""
-        maps = concat_elu(self.convolution(concat_elu(maps)))
+        """[N, H, W, C] -> [N, H, W, C]; `dropout_seed` [2] turns dropout on.
+
+        A list of parts of a batch gives a list.
+        """
+        maps = for_each_part(concat_elu, self.convolution(for_each_part(concat_elu, maps)))
         maps = spatial_dropout(maps, self.dropout_rate, dropout_seed)
-        height, width, channels = maps.shape[1:]
-        pixels = tf.reshape(maps, [-1, channels])
+        pixels = for_each_part(lambda maps: tf.reshape(maps, [-1, maps.shape[-1]]), maps)
         outputs = gated_linear(
-            lambda kernel: tf.matmul(pixels, kernel),
-            self.gate.normalized_kernel()[0, 0],
-            self.gate.bias,
+            tf.matmul, self.gate.normalized_kernel()[0, 0], self.gate.bias, pixels
         )
-        return tf.reshape(outputs, [-1, height, width, channels // 2])
+        return for_each_part(
+            lambda outputs, maps: tf.reshape(outputs, [-1, *maps.shape[1:3], outputs.shape[-1]]),
+            outputs,
+            maps,
+        )

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_marscf.networks.batch_parts import for_each_part
 from tf_marscf.networks.gated_attention import GatedAttention
 from tf_marscf.networks.gated_conv import GatedConv
 from tf_marscf.networks.initializers import spawn_seeds
@@ -49,12 +50,15 @@ class GatedBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, maps, dropout_seed=None):
-        """[N, H, W, C] -> [N, H, W, C]; `dropout_seed` [2] turns dropout on."""
+        """[N, H, W, C] -> [N, H, W, C]; `dropout_seed` [2] turns dropout on.
+
+        A list of parts of a batch gives a list.
+        """
         seeds = split_seed(dropout_seed, 2)
         for part, norm, seed in zip(
             (self.convolution, self.attention), self.norms, seeds, strict=True
         ):
-            maps = norm(maps + part(maps, dropout_seed=seed))
+            maps = norm(for_each_part(tf.add, maps, part(maps, dropout_seed=seed)))
         return maps
 
 
@@ -133,17 +137,21 @@ class MixLogCdfNetwork(keras.layers.Layer):
         """Computes the parameters of the coupling.
 
         Args:
-            maps: [N, H, W, C_in], the half that stays.
+            maps: [N, H, W, C_in], the half that stays, or a list of parts of a batch.
             dropout_seed: [2] integer tensor that turns dropout on, or None.
             initialize: accepted for a common interface; nothing here depends on data.
 
         Returns:
             `(log_scale, shift, logits, means, component_log_scales)`: the first two [N, H, W, c],
-            the others [N, H, W, c, M], component log-scales at least -7.
+            the others [N, H, W, c, M], component log-scales at least -7. A list of such tuples for
+            a list.
         """
         del initialize
         maps = self._run_blocks(self.input_convolution(maps), dropout_seed)
-        outputs = self.output_convolution(maps)
+        return for_each_part(self._parameters, self.output_convolution(maps))
+
+    def _parameters(self, outputs):
+        """[N, H, W, c (2 + 3 M)] -> the parameters."""
         num_components = self.num_components
         outputs = tf.reshape(
             outputs, [-1, *outputs.shape[1:3], 2 + 3 * num_components, self.output_channels]
@@ -181,7 +189,7 @@ class MixLogCdfNetwork(keras.layers.Layer):
             seed = None if seed_array is None else seed_array.read(index)
             # The first block's operations, with the weights of block `index`.
             following = self._run_block(self.blocks[0], maps, weights, seed)
-            return index + 1, tf.ensure_shape(following, maps.shape)
+            return index + 1, for_each_part(_with_shape_of, following, maps)
 
         _, maps = tf.while_loop(
             lambda index, _: index < len(self.blocks),
@@ -194,10 +202,19 @@ class MixLogCdfNetwork(keras.layers.Layer):
     def _run_block(self, block, maps, weights, seed):
         """A block with these weights instead of its own."""
 
-        def run(maps, *weights):
+        if not self.recompute:
             return block.stateless_call(weights, [], maps, dropout_seed=seed)[0]
+        num_weights = len(weights)
 
-        return recomputed(run, maps, *weights) if self.recompute else run(maps, *weights)
+        def run(*tensors):
+            again = tf.nest.pack_sequence_as(maps, tensors[num_weights:])
+            return block.stateless_call(tensors[:num_weights], [], again, dropout_seed=seed)[0]
+
+        return recomputed(run, *weights, *tf.nest.flatten(maps))
+
+
+def _with_shape_of(following, maps):
+    return tf.ensure_shape(following, maps.shape)
 
 
 def _as_array(tensors, indices):

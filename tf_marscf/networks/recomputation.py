@@ -10,12 +10,12 @@ def copies_behind(tensors, gradient):
 
     Args:
         tensors: a list of tensors.
-        gradient: the gradient that a backward pass is given.
+        gradient: the gradient that a backward pass is given: a tensor, or a structure of some.
 
     Returns:
         A list of tensors.
     """
-    with tf.control_dependencies([gradient]):
+    with tf.control_dependencies(tf.nest.flatten(gradient)):
         return [tf.identity(tensor) for tensor in tensors]
 
 
@@ -23,8 +23,8 @@ def recomputed(function, *tensors, forward=None):
     """Calls a function of tensors, of which nothing is kept for the gradient: it is run once more.
 
     Args:
-        function: from tensors to one tensor. Gradients flow to its arguments only, zeros where it
-            does not depend on an argument.
+        function: from tensors to a tensor or a list. Gradients flow to its arguments only, zeros
+            where it does not depend on an argument.
         *tensors: its arguments.
         forward: another way to compute the same, for the forward pass; or None.
 
@@ -34,12 +34,14 @@ def recomputed(function, *tensors, forward=None):
 
     @tf.custom_gradient
     def run(*tensors):
-        def gradient(output_gradient):
-            again = copies_behind(tensors, output_gradient)
+        def gradient(*output_gradients):
+            again = copies_behind(tensors, output_gradients)
             with tf.GradientTape() as tape:
                 tape.watch(again)
-                output = function(*again)
-            return tape.gradient(output, again, output_gradient, unconnected_gradients="zero")
+                outputs = tf.nest.flatten(function(*again))
+            return tape.gradient(
+                outputs, again, list(output_gradients), unconnected_gradients="zero"
+            )
 
         return (forward or function)(*tensors), gradient
 

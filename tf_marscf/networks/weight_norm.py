@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_marscf.networks.batch_parts import for_each_part
 from tf_marscf.networks.convolution import convolve
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
 
@@ -75,8 +76,9 @@ class WeightNormConv2D(_WeightNormLayer):
         return (self.kernel_size, self.kernel_size, input_channels, self.units)
 
     def call(self, maps):
-        """[N, H, W, C] -> [N, H, W, units]."""
-        return self._add_bias(convolve(maps, self.normalized_kernel()))
+        """[N, H, W, C] -> [N, H, W, units]; a list gives a list."""
+        kernel = self.normalized_kernel()
+        return for_each_part(lambda maps: self._add_bias(convolve(maps, kernel)), maps)
 
 
 class WeightNormDense(_WeightNormLayer):
