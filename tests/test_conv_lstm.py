@@ -173,7 +173,8 @@ def test_steps_one_after_another_are_the_call(
     convolution = layer.convolution(*shape, inputs.dtype)
     zeros = convolution.zeros(batch, CHANNELS, inputs.dtype)
     assert zeros.shape == convolution.from_images(inputs[0]).shape
-    weights, state, outputs = layer.step_weights(convolution, zeros), layer.initial_state(zeros), []
+    weights = layer.step_weights(layer.prepared_kernels(convolution), convolution, zeros)
+    state, outputs = layer.initial_state(zeros), []
     for maps in tf.unstack(inputs):
         output, state = layer.step(convolution.from_images(maps), state, weights, convolution)
         outputs.append(convolution.to_images(output))

@@ -8,6 +8,7 @@ from tf_marscf.bijectors.image_bijector import (
     sum_over_event,
 )
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
+from tf_marscf.networks.batch_parts import joined, split_batch
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 
 _RAW_SCALE_OFFSET = 2.0  # Glow's: a zero network scales by sigmoid(2) = 0.88.
@@ -64,30 +65,37 @@ class AffineCoupling(ImageBijector):
                 name=name,
             )
 
-    def _shift_and_raw_scale(self, condition, **kwargs):
-        outputs = self.network(condition, in_halves=True, **kwargs)
-        shift, raw_scale = tf.split(outputs, 2, axis=-1)
-        return shift, raw_scale + _RAW_SCALE_OFFSET
-
     def _initialize(self, x):
-        self._shift_and_raw_scale(tf.split(x, 2, axis=-1)[0], initialize=True)
+        self.network(tf.split(x, 2, axis=-1)[0], initialize=True)
         return super()._initialize(x)
 
+    def _transformed(self, function, maps, dropout_seed):
+        """Calls `function(changed, shift, raw_scale)`; `(concat(half, value), log-det of forward)`.
+
+        The batch is split into parts, for the whole chain of operations.
+        """
+        condition, changed = (split_batch(half) for half in tf.split(maps, 2, axis=-1))
+        outputs = self.network(condition, in_halves=True, dropout_seed=dropout_seed)
+        results = []
+        for half, changed_half, output in zip(condition, changed, outputs, strict=True):
+            shift, raw_scale = tf.split(output, 2, axis=-1)
+            raw_scale += _RAW_SCALE_OFFSET
+            value = tf.concat([half, function(changed_half, shift, raw_scale)], axis=-1)
+            results.append((value, sum_over_event(tf.math.log_sigmoid(raw_scale))))
+        return joined(results)
+
     def _forward_and_log_det(self, x, dropout_seed=None):
-        condition, changed = tf.split(x, 2, axis=-1)
-        shift, raw_scale = self._shift_and_raw_scale(condition, dropout_seed=dropout_seed)
-        changed = changed * tf.sigmoid(raw_scale) + shift
-        return (
-            tf.concat([condition, changed], axis=-1),
-            sum_over_event(tf.math.log_sigmoid(raw_scale)),
+        return self._transformed(
+            lambda changed, shift, raw_scale: changed * tf.sigmoid(raw_scale) + shift,
+            x,
+            dropout_seed,
         )
 
     def _inverse_and_log_det(self, y, dropout_seed=None):
-        condition, changed = tf.split(y, 2, axis=-1)
-        shift, raw_scale = self._shift_and_raw_scale(condition, dropout_seed=dropout_seed)
         # 1 / sigmoid(a) = 1 + exp(-a), which does not divide by a rounded zero.
-        changed = (changed - shift) * (1.0 + tf.exp(-raw_scale))
-        return (
-            tf.concat([condition, changed], axis=-1),
-            -sum_over_event(tf.math.log_sigmoid(raw_scale)),
+        value, log_det = self._transformed(
+            lambda changed, shift, raw_scale: (changed - shift) * (1.0 + tf.exp(-raw_scale)),
+            y,
+            dropout_seed,
         )
+        return value, -log_det

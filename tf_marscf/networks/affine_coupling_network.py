@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.networks.act_norm_layer import ActNormLayer
+from tf_marscf.networks.batch_parts import for_each_part
 from tf_marscf.networks.convolution import convolve
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
@@ -62,9 +63,9 @@ class AffineCouplingNetwork(keras.layers.Layer):
         runs convolution, bias and ReLU as one operation.
 
         Args:
-            maps: the network's input.
+            maps: the network's input, or a list of parts of a batch, which gives a list.
             dropout_seed: accepted for a common interface; this network has no dropout.
-            initialize: if True, each ActNorm is first set from what it sees.
+            initialize: if True, each ActNorm is first set from what it sees: a whole batch.
             in_halves: if True, all even output channels come before all odd ones.
         """
         del dropout_seed
@@ -72,12 +73,16 @@ class AffineCouplingNetwork(keras.layers.Layer):
             if initialize:
                 act_norm.initialize(convolution(maps))
             scale = tf.exp(act_norm.log_scale)
-            maps = tf.nn.bias_add(convolve(maps, convolution.kernel * scale), act_norm.bias * scale)
-            maps = tf.nn.relu(maps)
+            maps = _convolved(maps, convolution.kernel * scale, act_norm.bias * scale)
+            maps = for_each_part(tf.nn.relu, maps)
         kernel, bias = self.output_convolution.scaled_weights()
         if in_halves:
             kernel, bias = (_in_halves(weight) for weight in (kernel, bias))
-        return tf.nn.bias_add(convolve(maps, kernel), bias)
+        return _convolved(maps, kernel, bias)
+
+
+def _convolved(maps, kernel, bias):
+    return for_each_part(lambda maps: tf.nn.bias_add(convolve(maps, kernel), bias), maps)
 
 
 def _in_halves(weights):

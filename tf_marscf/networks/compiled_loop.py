@@ -5,8 +5,8 @@ import tensorflow as tf
 from tf_marscf.networks.recomputation import recomputed
 
 
-def compiled(function, *args):
-    """Calls a function; while a graph is traced, as one computation that XLA compiles.
+def compiled(function):
+    """A function that, while a graph is traced, is one computation that XLA compiles.
 
     TensorFlow runs each operation of a loop's body by itself, and its threads meet after each. XLA
     fuses what is element-wise and spends less between operations. It compiles once for every set of
@@ -16,21 +16,25 @@ def compiled(function, *args):
     gradient cannot leave an XLA computation.
 
     Args:
-        function: of structures of tensors. It reads no other tensors.
-        *args: its arguments.
+        function: of structures of tensors, returns one tensor. It reads no other tensors.
 
     Returns:
-        What `function` returns, one tensor.
+        A function of the same arguments. Calls with the same shapes share what was compiled.
     """
-    if tf.executing_eagerly():
-        return function(*args)
+    by_xla = tf.function(function, jit_compile=True, autograph=False)
 
-    def flat(*tensors):
-        return function(*tf.nest.pack_sequence_as(args, tensors))
+    def call(*args):
+        if tf.executing_eagerly():
+            return function(*args)
 
-    def run(*tensors):
-        # TensorFlow must not prepare for a gradient of its own.
-        constants = [tf.stop_gradient(tensor) for tensor in tensors]
-        return tf.function(flat, jit_compile=True, autograph=False)(*constants)
+        def flat(*tensors):
+            return function(*tf.nest.pack_sequence_as(args, tensors))
 
-    return recomputed(flat, *tf.nest.flatten(args), forward=run)
+        def run(*tensors):
+            # TensorFlow must not prepare for a gradient of its own.
+            constants = [tf.stop_gradient(tensor) for tensor in tensors]
+            return by_xla(*tf.nest.pack_sequence_as(args, constants))
+
+        return recomputed(flat, *tf.nest.flatten(args), forward=run)
+
+    return call

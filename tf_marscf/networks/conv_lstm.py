@@ -82,7 +82,7 @@ class ConvLSTM(keras.layers.Layer):
         convolution = self.convolution(*inputs.shape[2:4], inputs.dtype)
         hiddens = conv_lstm_recurrence(
             convolution.from_images(inputs),
-            self._prepared_kernels(convolution),
+            self.prepared_kernels(convolution),
             [self._with_gate_factors(bias) for bias in self.biases],
             convolution,
             recompute=self.recompute,
@@ -94,7 +94,7 @@ class ConvLSTM(keras.layers.Layer):
         weights = tf.convert_to_tensor(weights)
         return weights * tf.repeat(tf.constant(GATE_FACTORS, weights.dtype), self.num_channels)
 
-    def _prepared_kernels(self, convolution):
+    def prepared_kernels(self, convolution):
         """One kernel a layer, for input and hidden state side by side."""
         return [
             convolution.prepare(
@@ -105,7 +105,7 @@ class ConvLSTM(keras.layers.Layer):
             )
         ]
 
-    def step_weights(self, convolution, like):
+    def step_weights(self, prepared_kernels, convolution, like):
         """The weights as `step` takes them, for maps like these.
 
         They are the same at every step: make them once, outside of a sampling loop.
@@ -113,7 +113,7 @@ class ConvLSTM(keras.layers.Layer):
         biases = [
             convolution.prepare_bias(self._with_gate_factors(bias), like) for bias in self.biases
         ]
-        return tuple(zip(self._prepared_kernels(convolution), biases, strict=True))
+        return tuple(zip(prepared_kernels, biases, strict=True))
 
     def initial_state(self, zeros):
         """The state before the first step, from maps of zeros."""

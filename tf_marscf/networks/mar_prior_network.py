@@ -1,8 +1,11 @@
 """The network inside the multi-scale autoregressive prior."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
+from tf_marscf.networks.batch_parts import for_each_part, joined, split_batch, split_like
 from tf_marscf.networks.channel_convolutions import channel_convolutions
 from tf_marscf.networks.compiled_loop import compiled
 from tf_marscf.networks.conv_lstm import ConvLSTM
@@ -186,41 +189,41 @@ class MarPriorNetwork(keras.layers.Layer):
         *image_size, _ = noise.shape[1:]
         convolution = self.conv_lstm.convolution(*image_size, noise.dtype)
         around = channel_convolutions(image_size, convolution, self.kernel_size, OUTPUT_KERNEL_SIZE)
-        num_images = tf.shape(noise)[0] if noise.shape[0] is None else noise.shape[0]
-        zeros = convolution.zeros(num_images, self.hidden_channels, noise.dtype)
-        around_weights = around.prepare(
-            tf.convert_to_tensor(self.input_kernel)[:, :, :1],
-            self._input_offset(conditional_input),
-            tf.convert_to_tensor(self.output_kernel),
-            tf.convert_to_tensor(self.output_bias),
+        kernels = self.conv_lstm.prepared_kernels(convolution)
+        offset = self._input_offset(conditional_input)
+        input_kernel = tf.convert_to_tensor(self.input_kernel)[:, :, :1]
+        output_weights = [tf.convert_to_tensor(w) for w in (self.output_kernel, self.output_bias)]
+        run = compiled(functools.partial(self._latents_of_part, convolution, around))
+
+        def latents(noise, offset):
+            num_images = tf.shape(noise)[0] if noise.shape[0] is None else noise.shape[0]
+            zeros = convolution.zeros(num_images, self.hidden_channels, noise.dtype)
+            around_weights = around.prepare(input_kernel, offset, *output_weights)
+            step_weights = self.conv_lstm.step_weights(kernels, convolution, zeros)
+            channels = run(around.from_images(noise), around_weights, step_weights, zeros)
+            return around.to_images(channels)
+
+        parts = split_batch(noise)
+        offsets = [offset] * len(parts) if offset.shape.rank == 1 else split_like(offset, parts)
+        return joined(for_each_part(latents, parts, offsets))
+
+    def _latents_of_part(self, convolution, around, noise, around_weights, step_weights, zeros):
+        """Channel after channel, in the layout of `around`."""
+        input_weights, output_weights = around_weights
+        channels = tf.TensorArray(noise.dtype, size=noise.shape[0], element_shape=noise.shape[1:])
+
+        def body(step, channel, state, channels):
+            maps, state = self.conv_lstm.step(
+                around.embed(channel, input_weights), state, step_weights, convolution
+            )
+            mean, log_scale = around.output(maps, output_weights)
+            channel = mean + tf.exp(log_scale) * noise[step]
+            return step + 1, channel, state, channels.write(step, channel)
+
+        *_, channels = tf.while_loop(
+            lambda step, *_: step < noise.shape[0],
+            body,
+            (tf.constant(0), tf.zeros_like(noise[0]), self.conv_lstm.initial_state(zeros), channels),
+            maximum_iterations=noise.shape[0],
         )
-
-        def all_channels(noise, weights, zeros):
-            (input_weights, output_weights), step_weights = weights
-            channels = tf.TensorArray(
-                noise.dtype, size=noise.shape[0], element_shape=noise.shape[1:]
-            )
-
-            def body(step, channel, state, channels):
-                maps, state = self.conv_lstm.step(
-                    around.embed(channel, input_weights), state, step_weights, convolution
-                )
-                mean, log_scale = around.output(maps, output_weights)
-                channel = mean + tf.exp(log_scale) * noise[step]
-                return step + 1, channel, state, channels.write(step, channel)
-
-            *_, channels = tf.while_loop(
-                lambda step, *_: step < noise.shape[0],
-                body,
-                (
-                    tf.constant(0),
-                    tf.zeros_like(noise[0]),
-                    self.conv_lstm.initial_state(zeros),
-                    channels,
-                ),
-                maximum_iterations=noise.shape[0],
-            )
-            return channels.stack()
-
-        weights = (around_weights, self.conv_lstm.step_weights(convolution, zeros))
-        return around.to_images(compiled(all_channels, around.from_images(noise), weights, zeros))
+        return channels.stack()
