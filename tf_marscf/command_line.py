@@ -7,6 +7,7 @@ import sys
 from absl import app, flags, logging
 
 from tf_marscf.errors import RunError, StoppedError
+from tf_marscf.intra_op_threads import set_default_intra_op_threads
 
 # --help lists the flags that the main module defines; those defined here are the command's own.
 flags.disclaim_key_flags()
@@ -67,15 +68,25 @@ def _parse_flags(arguments):
 def run(main):
     """Runs a command: parses the flags, calls `main()` and turns expected errors into one line.
 
+    `--intra_op_threads` is a flag of every command.
+
     A `UsageError` or a wrong flag ends the process with status 2; a `RunError`, or an `OSError`
     such as that of a full disk, with status 1; a `StoppedError` with its own. Anything else is a
     bug, and keeps its traceback.
     """
     # Errors only, from TensorFlow's C++ runtime; it reads this when it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    flags.DEFINE_integer(
+        "intra_op_threads",
+        None,
+        "Threads inside of one operation on CPUs; 0: one a core. Default: the environment's "
+        "TF_NUM_INTRAOP_THREADS, else 1 on at most 4 cores, which is faster, and 0 on more.",
+        lower_bound=0,
+    )
 
     def call_main(_):
         logging.set_verbosity(logging.WARNING)
+        set_default_intra_op_threads(flags.FLAGS.intra_op_threads)
         try:
             main()
         except UsageError as error:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_marscf.distributions import Dequantized
 from tf_marscf.evaluation.operation_count import convolution_operations, log_prob_operations
 from tf_marscf.flow import MarScf
+from tf_marscf.networks.batch_parts import split_batch
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.fused_adamax import FusedAdamax
 
@@ -75,16 +76,28 @@ def measure(tasks, num_repeats):
 
 
 def convolution_peak():
-    """A task that is one 3x3 convolution, and its floating-point operations.
+    """A task that is one 3x3 convolution on all cores, and its floating-point operations.
+
+    With one thread an operation, a part of the batch is convolved on each core.
 
     Returns:
         `(task, operations)`.
     """
     maps = tf.random.stateless_normal(_PEAK_SHAPE, [0, 1])
     kernel = tf.random.stateless_normal(_PEAK_KERNEL, [0, 2])
-    convolve = tf.function(lambda: tf.nn.conv2d(maps, kernel, strides=1, padding="SAME"))
-    # One number is waited for: copying all would count as convolution.
-    return lambda: convolve()[0, 0, 0, 0].numpy(), convolution_operations(_PEAK_SHAPE, _PEAK_KERNEL)
+    parts = split_batch(maps)
+
+    @tf.function
+    def convolve():
+        # One number of each is waited for: copying all would count as convolution.
+        return [
+            tf.nn.conv2d(part, kernel, strides=1, padding="SAME")[0, 0, 0, 0] for part in parts
+        ]
+
+    return (
+        lambda: [number.numpy() for number in convolve()],
+        convolution_operations(_PEAK_SHAPE, _PEAK_KERNEL),
+    )
 
 
 def peak_memory():
