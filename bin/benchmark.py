@@ -187,4 +187,5 @@ if __name__ == "__main__":
     define_benchmark_flags, main = _BENCHMARKS[name]
     define_benchmark_flags()
     del sys.argv[1]
-    command_line.run(main)
+    # The other models' operations are not split for one thread each.
+    command_line.run(main, one_thread_on_few_cores=name == "speed")

@@ -65,10 +65,11 @@ def _parse_flags(arguments):
     return remaining
 
 
-def run(main):
+def run(main, one_thread_on_few_cores=True):
     """Runs a command: parses the flags, calls `main()` and turns expected errors into one line.
 
-    `--intra_op_threads` is a flag of every command.
+    `--intra_op_threads` is a flag of every command. Where it and TensorFlow's environment variable
+    are missing, operations have one thread on few cores, if `one_thread_on_few_cores`.
 
     A `UsageError` or a wrong flag ends the process with status 2; a `RunError`, or an `OSError`
     such as that of a full disk, with status 1; a `StoppedError` with its own. Anything else is a
@@ -76,17 +77,20 @@ def run(main):
     """
     # Errors only, from TensorFlow's C++ runtime; it reads this when it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    default = "1 on at most 4 cores, which is faster, and 0 on more"
     flags.DEFINE_integer(
         "intra_op_threads",
         None,
-        "Threads inside of one operation on CPUs; 0: one a core. Default: the environment's "
-        "TF_NUM_INTRAOP_THREADS, else 1 on at most 4 cores, which is faster, and 0 on more.",
+        "Threads inside of one operation on CPUs; 0: one a core. Default: TF_NUM_INTRAOP_THREADS "
+        f"of the environment, else {default if one_thread_on_few_cores else 0}.",
         lower_bound=0,
     )
 
     def call_main(_):
         logging.set_verbosity(logging.WARNING)
-        set_default_intra_op_threads(flags.FLAGS.intra_op_threads)
+        num_threads = flags.FLAGS.intra_op_threads
+        if num_threads is not None or one_thread_on_few_cores:
+            set_default_intra_op_threads(num_threads)
         try:
             main()
         except UsageError as error:

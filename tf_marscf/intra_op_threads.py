@@ -25,7 +25,7 @@ def set_default_intra_op_threads(num_threads=None):
             `TF_NUM_INTRAOP_THREADS` comes before None.
     """
     if num_threads is None:
-        if _VARIABLE in os.environ or num_cores() > _MAX_CORES_FOR_ONE:
+        if os.environ.get(_VARIABLE) or num_cores() > _MAX_CORES_FOR_ONE:
             return
         num_threads = 1
     if num_threads:

@@ -14,12 +14,14 @@ from tf_marscf.intra_op_threads import num_cores, num_intra_op_threads
 
 
 def num_batch_parts(num_images):
-    """Into how many parts a batch is split: 1, except on CPUs with one thread an operation.
+    """Into how many parts a batch is split: 1, except in graphs on CPUs, one thread an operation.
 
     Args:
         num_images: of the batch, or None where it is not known while a graph is traced.
     """
-    if not num_images or num_intra_op_threads() != 1 or tf.config.list_physical_devices("GPU"):
+    if not num_images or tf.executing_eagerly() or num_intra_op_threads() != 1:
+        return 1
+    if tf.config.list_physical_devices("GPU"):
         return 1
     num_threads = tf.config.threading.get_inter_op_parallelism_threads() or num_cores()
     return min(num_images, num_threads)
