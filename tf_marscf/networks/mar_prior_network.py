@@ -223,7 +223,12 @@ class MarPriorNetwork(keras.layers.Layer):
         *_, channels = tf.while_loop(
             lambda step, *_: step < noise.shape[0],
             body,
-            (tf.constant(0), tf.zeros_like(noise[0]), self.conv_lstm.initial_state(zeros), channels),
+            (
+                tf.constant(0),
+                tf.zeros_like(noise[0]),
+                self.conv_lstm.initial_state(zeros),
+                channels,
+            ),
             maximum_iterations=noise.shape[0],
         )
         return channels.stack()

@@ -201,7 +201,6 @@ class MixLogCdfNetwork(keras.layers.Layer):
 
     def _run_block(self, block, maps, weights, seed):
         """A block with these weights instead of its own."""
-
         if not self.recompute:
             return block.stateless_call(weights, [], maps, dropout_seed=seed)[0]
         num_weights = len(weights)
