@@ -208,8 +208,10 @@ def test_benchmark_prints_a_row_a_task(tmp_path):
     output = tmp_path / "speed.json"
     arguments = "speed --image_size=8 --image_channels=1 --num_levels=1 --num_steps=1".split()
     arguments += "--hidden_channels=8 --batch_size=2 --num_repeats=1".split()
+    arguments += ["--intra_op_threads=2"]
     process = run_command("benchmark.py", *arguments, f"--json={output}")
     assert process.returncode == 0, process.stderr
+    assert "threads: 2 an operation" in process.stdout
     compared = run_command("benchmark.py", *arguments, f"--baseline={output}")
     for task in ("train_step", "log_prob", "sample"):
         (row,) = [line for line in compared.stdout.splitlines() if line.startswith(task)]

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_marscf.distributions import Dequantized
 from tf_marscf.evaluation.operation_count import convolution_operations, log_prob_operations
 from tf_marscf.flow import MarScf
+from tf_marscf.intra_op_threads import num_cores, num_intra_op_threads
 from tf_marscf.networks.batch_parts import split_batch
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.fused_adamax import FusedAdamax
@@ -159,5 +160,6 @@ class SpeedBenchmark:
             f"a density is {operations / 1e9:.1f} GFLOP as plain convolutions: {rate / 1e9:.0f} "
             f"GFLOP/s, {rate / peak_rate:.0%} of that convolution's rate"
         )
+        report(f"threads: {num_intra_op_threads()} an operation, on {num_cores()} cores")
         report(f"memory: {start_memory:.0f} MiB before, {peak_memory():.0f} MiB at the peak")
         return {task: seconds[task] for task in TASKS}
