@@ -89,9 +89,9 @@ def run(main, one_thread_on_few_cores=True):
     def call_main(_):
         logging.set_verbosity(logging.WARNING)
         num_threads = flags.FLAGS.intra_op_threads
-        if num_threads is not None or one_thread_on_few_cores:
-            set_default_intra_op_threads(num_threads)
         try:
+            if num_threads is not None or one_thread_on_few_cores:
+                checked(set_default_intra_op_threads, num_threads)
             main()
         except UsageError as error:
             _fail(error, _USAGE_STATUS)

@@ -23,9 +23,12 @@ def set_default_intra_op_threads(num_threads=None):
         num_threads: `int` >= 1; 0 for TensorFlow's choice, a thread a core; or None: 1 on at most
             four cores, and TensorFlow's choice on more. The environment variable
             `TF_NUM_INTRAOP_THREADS` comes before None.
+
+    Raises:
+        ValueError: if that variable is needed, and no integer >= 0.
     """
     if num_threads is None:
-        if os.environ.get(_VARIABLE) or num_cores() > _MAX_CORES_FOR_ONE:
+        if _threads_of_environment() or num_cores() > _MAX_CORES_FOR_ONE:
             return
         num_threads = 1
     if num_threads:
@@ -35,8 +38,22 @@ def set_default_intra_op_threads(num_threads=None):
 
 
 def num_intra_op_threads():
-    """The threads of one operation, by TensorFlow's own rules."""
+    """The threads of one operation, by TensorFlow's own rules.
+
+    Raises:
+        ValueError: as `set_default_intra_op_threads`.
+    """
     import tensorflow as tf
 
     configured = tf.config.threading.get_intra_op_parallelism_threads()
-    return configured or int(os.environ.get(_VARIABLE) or 0) or num_cores()
+    return configured or _threads_of_environment() or num_cores()
+
+
+def _threads_of_environment():
+    """0 where there is no variable."""
+    text = os.environ.get(_VARIABLE) or "0"
+    if not text.isdecimal():
+        raise ValueError(
+            f"the environment variable {_VARIABLE} must be an integer >= 0; got {text!r}."
+        )
+    return int(text)
