@@ -71,6 +71,8 @@ def test_tensors_and_lists():
     assert batch_size(whole) == batch_size(parts) == 5
     assert split_like(whole, whole) is whole
     assert split_like(whole, [whole]) == [whole]
+    assert split_like(None, whole) is None
+    assert split_like(None, parts) == [None, None]
     assert [part.numpy().tolist() for part in split_like(whole, parts)] == [[0, 1], [2, 3, 4]]
     assert for_each_part(tf.add, whole, whole).shape == [5]
     sums = for_each_part(tf.add, parts, parts)

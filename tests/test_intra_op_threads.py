@@ -73,13 +73,13 @@ def test_every_command_has_the_flag(few, arguments):
     assert threads == {"3": 3, "0": cores}.get("".join(arguments)[-1:], default)
 
 
-@pytest.mark.parametrize("text", ["two", "-1", "1.5"])
-def test_a_wrong_variable_is_named(monkeypatch, text):
+@pytest.mark.parametrize(("text", "few"), [("two", True), ("-1", True), ("1.5", False)])
+def test_a_wrong_variable_is_named(monkeypatch, text, few):
     monkeypatch.setenv(VARIABLE, text)
     with pytest.raises(ValueError, match=f"{VARIABLE} must be an integer >= 0; got '{text}'"):
         num_intra_op_threads()
     result = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(few=True)], capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM.format(few=few)], capture_output=True, text=True
     )
     assert result.returncode == 2
     assert f"got '{text}'" in result.stderr.splitlines()[-1]

@@ -7,7 +7,7 @@ import sys
 from absl import app, flags, logging
 
 from tf_marscf.errors import RunError, StoppedError
-from tf_marscf.intra_op_threads import set_default_intra_op_threads
+from tf_marscf.intra_op_threads import MAX_CORES_FOR_ONE_THREAD, set_default_intra_op_threads
 
 # --help lists the flags that the main module defines; those defined here are the command's own.
 flags.disclaim_key_flags()
@@ -77,7 +77,7 @@ def run(main, one_thread_on_few_cores=True):
     """
     # Errors only, from TensorFlow's C++ runtime; it reads this when it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    default = "1 on at most 4 cores, which is faster, and 0 on more"
+    default = f"1 on at most {MAX_CORES_FOR_ONE_THREAD} cores, which is faster, and 0 on more"
     flags.DEFINE_integer(
         "intra_op_threads",
         None,
@@ -88,10 +88,10 @@ def run(main, one_thread_on_few_cores=True):
 
     def call_main(_):
         logging.set_verbosity(logging.WARNING)
-        num_threads = flags.FLAGS.intra_op_threads
         try:
-            if num_threads is not None or one_thread_on_few_cores:
-                checked(set_default_intra_op_threads, num_threads)
+            checked(
+                set_default_intra_op_threads, flags.FLAGS.intra_op_threads, one_thread_on_few_cores
+            )
             main()
         except UsageError as error:
             _fail(error, _USAGE_STATUS)

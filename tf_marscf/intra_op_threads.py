@@ -8,7 +8,7 @@ a ConvLSTM's layers, use the cores as well and never meet.
 import os
 
 _VARIABLE = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own.
-_MAX_CORES_FOR_ONE = 4  # More than a model's independent operations would keep busy.
+MAX_CORES_FOR_ONE_THREAD = 4  # More than a model's independent operations would keep busy.
 
 
 def num_cores():
@@ -16,19 +16,22 @@ def num_cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def set_default_intra_op_threads(num_threads=None):
+def set_default_intra_op_threads(num_threads=None, one_on_few_cores=True):
     """Sets what TensorFlow uses where a program does not say; call it before TensorFlow starts.
 
     Args:
-        num_threads: `int` >= 1; 0 for TensorFlow's choice, a thread a core; or None: 1 on at most
-            four cores, and TensorFlow's choice on more. The environment variable
-            `TF_NUM_INTRAOP_THREADS` comes before None.
+        num_threads: `int` >= 1; 0 for TensorFlow's choice, a thread a core; or None for what the
+            environment variable `TF_NUM_INTRAOP_THREADS` says.
+        one_on_few_cores: whether it is 1, where neither says anything, on at most
+            `MAX_CORES_FOR_ONE_THREAD` cores. Else it is TensorFlow's choice.
 
     Raises:
         ValueError: if that variable is needed, and no integer >= 0.
     """
     if num_threads is None:
-        if _threads_of_environment() or num_cores() > _MAX_CORES_FOR_ONE:
+        if _threads_of_environment() or not one_on_few_cores:
+            return
+        if num_cores() > MAX_CORES_FOR_ONE_THREAD:
             return
         num_threads = 1
     if num_threads:

@@ -8,7 +8,7 @@ from tf_marscf.bijectors.image_bijector import (
     sum_over_event,
 )
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
-from tf_marscf.networks.batch_parts import joined, split_batch
+from tf_marscf.networks.batch_parts import for_each_part, joined, split_batch
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 
 _RAW_SCALE_OFFSET = 2.0  # Glow's: a zero network scales by sigmoid(2) = 0.88.
@@ -76,13 +76,14 @@ class AffineCoupling(ImageBijector):
         """
         condition, changed = (split_batch(half) for half in tf.split(maps, 2, axis=-1))
         outputs = self.network(condition, in_halves=True, dropout_seed=dropout_seed)
-        results = []
-        for half, changed_half, output in zip(condition, changed, outputs, strict=True):
-            shift, raw_scale = tf.split(output, 2, axis=-1)
+
+        def transformed(condition, changed, outputs):
+            shift, raw_scale = tf.split(outputs, 2, axis=-1)
             raw_scale += _RAW_SCALE_OFFSET
-            value = tf.concat([half, function(changed_half, shift, raw_scale)], axis=-1)
-            results.append((value, sum_over_event(tf.math.log_sigmoid(raw_scale))))
-        return joined(results)
+            value = tf.concat([condition, function(changed, shift, raw_scale)], axis=-1)
+            return value, sum_over_event(tf.math.log_sigmoid(raw_scale))
+
+        return joined(for_each_part(transformed, condition, changed, outputs))
 
     def _forward_and_log_det(self, x, dropout_seed=None):
         return self._transformed(

@@ -8,7 +8,7 @@ from tf_marscf.bijectors.image_bijector import (
     sum_over_event,
 )
 from tf_marscf.bijectors.mixture_logit_cdf import MixtureLogitCdf
-from tf_marscf.networks.batch_parts import joined, split_batch
+from tf_marscf.networks.batch_parts import for_each_part, joined, split_batch
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 from tf_marscf.networks.mix_log_cdf_network import MixLogCdfNetwork
 
@@ -94,13 +94,13 @@ class MixLogCdfCoupling(ImageBijector):
         """
         changed, condition = (split_batch(half) for half in tf.split(maps, 2, axis=-1))
         parameters = self.network(condition, dropout_seed=dropout_seed)
-        results = []
-        for half, changed_half, (log_scale, shift, *mixture) in zip(
-            condition, changed, parameters, strict=True
-        ):
-            value, log_det = function(changed_half, log_scale, shift, MixtureLogitCdf(*mixture))
-            results.append((tf.concat([value, half], axis=-1), sum_over_event(log_det)))
-        return joined(results)
+
+        def transformed(condition, changed, parameters):
+            log_scale, shift, *mixture = parameters
+            value, log_det = function(changed, log_scale, shift, MixtureLogitCdf(*mixture))
+            return tf.concat([value, condition], axis=-1), sum_over_event(log_det)
+
+        return joined(for_each_part(transformed, condition, changed, parameters))
 
     def _forward_and_log_det(self, x, dropout_seed=None):
         def forward(changed, log_scale, shift, mixture):

@@ -1,10 +1,11 @@
 """What a measurement depends on besides the program."""
 
-import os
 import platform
 from importlib import metadata
 
 import tensorflow as tf
+
+from tf_marscf.intra_op_threads import num_cores
 
 _PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "tf-keras", "numpy")
 
@@ -21,6 +22,6 @@ def machine_facts():
     return {
         "python": platform.python_version(),
         **{package: metadata.version(package) for package in _PACKAGES},
-        "num_cpus": len(os.sched_getaffinity(0)),
+        "num_cpus": num_cores(),
         "devices": ["CPU", *(detail.get("device_name", "GPU") for detail in details)],
     }

@@ -38,9 +38,14 @@ def split_batch(values):
 
 
 def split_like(values, maps):
-    """What belongs to a whole batch, split as `maps` is: a tensor, or a list of parts."""
+    """What belongs to a whole batch, split as `maps` is: a tensor, or a list of parts.
+
+    None stays None for each part.
+    """
     if not isinstance(maps, list):
         return values
+    if values is None:
+        return [None] * len(maps)
     return [values] if len(maps) == 1 else tf.split(values, [part.shape[0] for part in maps])
 
 

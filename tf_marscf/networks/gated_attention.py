@@ -98,10 +98,7 @@ class GatedAttention(keras.layers.Layer):
             attended = dot_product_attention(query, key, value, kept, self.dropout_rate)
             return tf.reshape(attended, [-1, channels, length])
 
-        if kept is None:
-            attended = for_each_part(lambda maps: attend(maps, None), maps)
-        else:
-            attended = for_each_part(attend, maps, split_like(kept, maps))
+        attended = for_each_part(attend, maps, split_like(kept, maps))
         outputs = gated_linear(
             lambda attended, kernel: tf.matmul(attended, kernel[tf.newaxis], transpose_a=True),
             self.gate.normalized_kernel(),

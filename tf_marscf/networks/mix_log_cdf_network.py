@@ -201,15 +201,14 @@ class MixLogCdfNetwork(keras.layers.Layer):
 
     def _run_block(self, block, maps, weights, seed):
         """A block with these weights instead of its own."""
-        if not self.recompute:
-            return block.stateless_call(weights, [], maps, dropout_seed=seed)[0]
         num_weights = len(weights)
 
         def run(*tensors):
-            again = tf.nest.pack_sequence_as(maps, tensors[num_weights:])
-            return block.stateless_call(tensors[:num_weights], [], again, dropout_seed=seed)[0]
+            inputs = tf.nest.pack_sequence_as(maps, tensors[num_weights:])
+            return block.stateless_call(tensors[:num_weights], [], inputs, dropout_seed=seed)[0]
 
-        return recomputed(run, *weights, *tf.nest.flatten(maps))
+        tensors = [*weights, *tf.nest.flatten(maps)]
+        return recomputed(run, *tensors) if self.recompute else run(*tensors)
 
 
 def _with_shape_of(following, maps):
