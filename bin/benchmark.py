@@ -79,7 +79,7 @@ def define_speed_flags():
     flags.DEFINE_string("prior", "mar", "mar or gaussian.")
     flags.DEFINE_boolean("recompute_prior", False, "Gradients run the ConvLSTM once more.")
     flags.DEFINE_boolean(
-        "recompute_couplings", False, "Gradients run each block of MixLogCDF couplings once more."
+        "recompute_couplings", True, "Gradients run each block of MixLogCDF couplings once more."
     )
     flags.DEFINE_integer("batch_size", 16, "Images a call.", lower_bound=1)
     flags.DEFINE_integer(

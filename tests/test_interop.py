@@ -120,7 +120,8 @@ def to_published(model, rng):
     """Published arrays of random values that fit any model: the mapping read backwards."""
     weights = {}
     for mapping in published_mappings(model):
-        shape = tuple(mapping.variable.shape)
+        # The stacked weights of several layers are one array a layer.
+        shape = tuple(mapping.variable.shape)[1 if mapping.stacked else 0 :]
         for name in mapping.names:
             if name.endswith(("rescale.weight_g", "rescale.weight_v")):
                 value = rng.normal(size=(shape[0], 1, 1))

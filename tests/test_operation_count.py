@@ -20,8 +20,8 @@ def operations_of_weights(model):
             entries += math.prod(step.invertible_conv1x1.lower.shape)
             entries += sum(
                 math.prod(variable.shape)
-                for variable in step.coupling.network.layer_variables
-                if variable.shape.rank == 4 or variable.shape.rank == 2
+                for variable in step.coupling.network.layer.variables
+                if variable.name.endswith(("kernel", "direction"))
             )
         network = prior.network.layer
         lstm = network.conv_lstm

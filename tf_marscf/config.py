@@ -40,7 +40,7 @@ class MarScfConfig:
     dtype: str = "float32"
     network_dtype: str = None
     recompute_prior: bool = False
-    recompute_couplings: bool = False
+    recompute_couplings: bool = True
 
     def __post_init__(self):
         self._set("image_shape", _integers("image_shape", self.image_shape, length=3))

@@ -56,7 +56,8 @@ class MarScf(FlowLevel):
         recompute_prior: if True, gradients run the ConvLSTM once more instead of keeping what it
             computed: memory is free between the two passes, no less is needed within the second.
         recompute_couplings: if True, gradients run each block of a MixLogCDF coupling's network
-            once more: only what goes from block to block is kept.
+            once more: only what goes from block to block is kept. False takes more memory, and a
+            little less time for a training step.
         seed: Python `int` or None, seed of the initial weights.
         validate_args: Python `bool`: check at run time that images are finite.
         name: Python `str`.
@@ -88,7 +89,7 @@ class MarScf(FlowLevel):
         dtype=tf.float32,
         network_dtype=None,
         recompute_prior=False,
-        recompute_couplings=False,
+        recompute_couplings=True,
         seed=None,
         validate_args=False,
         name="MarScf",

@@ -53,7 +53,7 @@ class MixLogCdfCoupling(ImageBijector):
         num_heads=4,
         dropout_rate=0.2,
         output_initial_scale=1.0,
-        recompute=False,
+        recompute=True,
         seed=None,
         dtype=tf.float32,
         network_dtype=None,

@@ -44,15 +44,23 @@ class WeightMapping:
         variable: a Keras or TensorFlow variable.
         names: the published names.
         convert: function from the published arrays to the variable's value.
+        stacked: whether each array is converted alone, to one entry of the variable.
     """
 
     variable: object
     names: tuple
     convert: Callable = staticmethod(lambda value: value)
+    stacked: bool = False
+
+    def value(self, arrays):
+        """What the variable becomes, from one array a name."""
+        if self.stacked:
+            return np.stack([self.convert(array) for array in arrays])
+        return self.convert(*arrays)
 
     def published_shape(self):
         """The shape of each published array."""
-        shape = tuple(self.variable.shape)
+        shape = tuple(self.variable.shape)[1 if self.stacked else 0 :]
         if self.convert is _kernel:
             height, width, inputs, outputs = shape
             return (outputs, inputs, height, width)
@@ -129,20 +137,13 @@ def _affine_mappings(network, prefix):
 def _mix_log_cdf_mappings(network, prefix):
     prefix += "nn."
     mappings = _weight_norm_mappings(network.input_convolution, prefix + "in_conv.conv.", _kernel)
-    for index, block in enumerate(network.blocks):
-        name = f"{prefix}mid_convs.{index}."
-        gated, attention = block.convolution, block.attention
-        mappings += [
-            *_weight_norm_mappings(gated.convolution, name + "conv.conv.conv.", _kernel),
-            *_weight_norm_mappings(gated.gate, name + "conv.gate.conv.", _kernel),
-            *_weight_norm_mappings(attention.projection, name + "attn.in_proj.", _matrix),
-            *_weight_norm_mappings(attention.gate, name + "attn.gate.", _matrix),
-        ]
-        for number, norm in enumerate(block.norms, start=1):
-            mappings += [
-                WeightMapping(norm.gamma, (f"{name}norm_{number}.weight",)),
-                WeightMapping(norm.beta, (f"{name}norm_{number}.bias",)),
-            ]
+    blocks = network.blocks
+    block_mappings = _gated_block_mappings(blocks.template) if blocks.num_layers else []
+    for stack, mapping in zip(blocks.stacked_weights, block_mappings, strict=True):
+        names = tuple(
+            f"{prefix}mid_convs.{index}.{mapping.names[0]}" for index in range(blocks.num_layers)
+        )
+        mappings.append(WeightMapping(stack, names, mapping.convert, stacked=True))
     return [
         *mappings,
         *_weight_norm_mappings(network.output_convolution, prefix + "out_conv.conv.", _kernel),
@@ -150,6 +151,21 @@ def _mix_log_cdf_mappings(network, prefix):
             network.rescale,
             (prefix + "rescale.weight_g", prefix + "rescale.weight_v"),
             _signed_gain,
+        ),
+    ]
+
+
+def _gated_block_mappings(block):
+    gated, attention = block.convolution, block.attention
+    return [
+        *_weight_norm_mappings(gated.convolution, "conv.conv.conv.", _kernel),
+        *_weight_norm_mappings(gated.gate, "conv.gate.conv.", _kernel),
+        *_weight_norm_mappings(attention.projection, "attn.in_proj.", _matrix),
+        *_weight_norm_mappings(attention.gate, "attn.gate.", _matrix),
+        *(
+            WeightMapping(variable, (f"norm_{number}.{name}",))
+            for number, norm in enumerate(block.norms, start=1)
+            for variable, name in ((norm.gamma, "weight"), (norm.beta, "bias"))
         ),
     ]
 
@@ -257,7 +273,7 @@ def load_published_weights(model, weights):
     values, table = [], []
     for mapping in mappings:
         arrays = [weights[name] for name in mapping.names]
-        value = mapping.convert(*arrays)
+        value = mapping.value(arrays)
         if not np.all(np.isfinite(value)):
             raise ValueError(
                 f"`weights[{mapping.names[0]!r}]` must be finite; got NaN or infinity."

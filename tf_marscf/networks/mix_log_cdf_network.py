@@ -8,12 +8,11 @@ from tf_marscf.networks.gated_attention import GatedAttention
 from tf_marscf.networks.gated_conv import GatedConv
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.networks.layer_norm import LayerNorm
-from tf_marscf.networks.recomputation import recomputed
+from tf_marscf.networks.layer_stack import LayerStack
 from tf_marscf.networks.weight_norm import WeightNormConv2D
 from tf_marscf.stateless_seed import split_seed
 
 _LAYER_NORM_EPSILON = 1e-5
-_MIN_LOOPED_BLOCKS = 3
 _MIN_LOG_SCALE = -7.0  # As in the code of Flow++ and of mAR-SCF.
 
 
@@ -87,31 +86,28 @@ class MixLogCdfNetwork(keras.layers.Layer):
         num_heads=4,
         dropout_rate=0.2,
         output_initial_scale=1.0,
-        recompute=False,
+        recompute=True,
         seed=None,
         dtype=None,
         name=None,
     ):
         super().__init__(dtype=dtype, name=name)
         policy = self.dtype_policy
-        self.recompute = recompute
         self.output_channels = output_channels
         self.num_components = num_components
         input_seed, output_seed, *block_seeds = spawn_seeds(seed, 2 + num_blocks)
         self.input_convolution = WeightNormConv2D(
             hidden_channels, 3, seed=input_seed, dtype=policy, name="input_convolution"
         )
-        self.blocks = [
-            GatedBlock(
-                hidden_channels,
-                num_heads,
-                dropout_rate,
-                seed=block_seed,
-                dtype=policy,
-                name=f"block_{index}",
-            )  # fmt: skip
-            for index, block_seed in enumerate(block_seeds)
-        ]
+        self.blocks = LayerStack(
+            [
+                GatedBlock(hidden_channels, num_heads, dropout_rate, seed=block_seed, dtype=policy)
+                for block_seed in block_seeds
+            ],
+            recompute=recompute,
+            dtype=policy,
+            name="blocks",
+        )
         self.output_convolution = WeightNormConv2D(
             output_channels * (2 + 3 * num_components),
             3,
@@ -125,8 +121,7 @@ class MixLogCdfNetwork(keras.layers.Layer):
         """Creates the weights for [N, H, W, C] inputs."""
         self.input_convolution.build(input_shape)
         hidden_shape = (*input_shape[:-1], self.input_convolution.units)
-        for block in self.blocks:
-            block.build(hidden_shape)
+        self.blocks.build(hidden_shape)
         self.output_convolution.build(hidden_shape)
         self.rescale = self.add_weight(
             shape=(self.output_channels,), initializer="ones", name="rescale"
@@ -147,7 +142,7 @@ class MixLogCdfNetwork(keras.layers.Layer):
             a list.
         """
         del initialize
-        maps = self._run_blocks(self.input_convolution(maps), dropout_seed)
+        maps = self.blocks(self.input_convolution(maps), dropout_seed=dropout_seed)
         return for_each_part(self._parameters, self.output_convolution(maps))
 
     def _parameters(self, outputs):
@@ -168,57 +163,3 @@ class MixLogCdfNetwork(keras.layers.Layer):
             means,
             tf.maximum(component_log_scales, tf.cast(_MIN_LOG_SCALE, component_log_scales.dtype)),
         )
-
-    def _run_blocks(self, maps, dropout_seed):
-        """All blocks one after another; in a graph, one loop whose body is traced once."""
-        seeds = split_seed(dropout_seed, len(self.blocks))
-        values = [
-            [tf.convert_to_tensor(variable.value) for variable in block.variables]
-            for block in self.blocks
-        ]
-        if tf.executing_eagerly() or len(self.blocks) < _MIN_LOOPED_BLOCKS:
-            for block, weights, seed in zip(self.blocks, values, seeds, strict=True):
-                maps = self._run_block(block, maps, weights, seed)
-            return maps
-        indices = [tf.constant(index) for index in range(len(self.blocks))]
-        arrays = [_as_array(parts, indices) for parts in zip(*values, strict=True)]
-        seed_array = None if dropout_seed is None else _as_array(seeds, indices)
-
-        def body(index, maps):
-            weights = [array.read(index) for array in arrays]
-            seed = None if seed_array is None else seed_array.read(index)
-            # The first block's operations, with the weights of block `index`.
-            following = self._run_block(self.blocks[0], maps, weights, seed)
-            return index + 1, for_each_part(_with_shape_of, following, maps)
-
-        _, maps = tf.while_loop(
-            lambda index, _: index < len(self.blocks),
-            body,
-            (tf.constant(0), maps),
-            maximum_iterations=len(self.blocks),
-        )
-        return maps
-
-    def _run_block(self, block, maps, weights, seed):
-        """A block with these weights instead of its own."""
-        num_weights = len(weights)
-
-        def run(*tensors):
-            inputs = tf.nest.pack_sequence_as(maps, tensors[num_weights:])
-            return block.stateless_call(tensors[:num_weights], [], inputs, dropout_seed=seed)[0]
-
-        tensors = [*weights, *tf.nest.flatten(maps)]
-        return recomputed(run, *tensors) if self.recompute else run(*tensors)
-
-
-def _with_shape_of(following, maps):
-    return tf.ensure_shape(following, maps.shape)
-
-
-def _as_array(tensors, indices):
-    """A `TensorArray` of tensors of one shape, which are not copied; `indices` as tensors."""
-    first = tensors[0]
-    array = tf.TensorArray(first.dtype, size=len(tensors), element_shape=first.shape)
-    for index, tensor in zip(indices, tensors, strict=True):
-        array = array.write(index, tensor)
-    return array

@@ -38,7 +38,8 @@ class TrainingConfig:
         network_dtype: "float32", or "bfloat16": the networks compute in it; weights, log-dets and
             densities stay in float32.
         recompute_prior: whether gradients run the ConvLSTM again, instead of keeping its states.
-        recompute_couplings: whether gradients run each block of MixLogCDF couplings again.
+        recompute_couplings: whether gradients run each block of MixLogCDF couplings again, instead
+            of keeping what it computed.
         jit_compile: whether steps are compiled with XLA; for GPUs.
         strategy: "auto", "one", "mirrored" or "multi_worker".
         seed: of weights, data order, augmentation, dequantization and dropout.
@@ -65,7 +66,7 @@ class TrainingConfig:
     log_every: int = 50
     network_dtype: str = "float32"
     recompute_prior: bool = False
-    recompute_couplings: bool = False
+    recompute_couplings: bool = True
     jit_compile: bool = False
     strategy: str = "auto"
     seed: int = 0
