@@ -1,5 +1,8 @@
 """Layers of one kind in a loop, and their stacked weights."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -176,6 +179,17 @@ def test_a_stack_starts_with_the_weights_of_its_layers(num_layers):
         alone = Dense(index, "float64")
         alone.build((None, 4))
         np.testing.assert_array_equal(kernel[index], alone.kernel)
+
+
+def test_a_stack_keeps_one_of_its_layers_only():
+    layers = [Dense(seed, "float64") for seed in range(3)]
+    references = [weakref.ref(layer) for layer in layers]
+    stack = LayerStack(layers, dtype="float64")
+    stack.build((None, 4))
+    del layers
+    gc.collect()
+    assert references[0]() is stack.template
+    assert [reference() for reference in references[1:]] == [None, None]
 
 
 @pytest.mark.parametrize("dropout_seed", [None, tf.constant([5, 6])], ids=["plain", "seed"])

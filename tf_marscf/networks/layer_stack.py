@@ -45,7 +45,7 @@ class LayerStack(keras.layers.Layer):
         self.stacked_weights = [
             self._stacked_weight(copies) for copies in zip(*variables, strict=True)
         ]
-        self._get_layers = lambda: layers[:1]
+        self._get_layers = lambda first=layers[:1]: first  # The others may be forgotten.
         self.built = True
 
     def _stacked_weight(self, copies):
