@@ -12,7 +12,11 @@ from tf_marscf.networks.convolution import (
     split_phases,
     transposed_kernel,
 )
-from tf_marscf.networks.step_convolution import DirectConvolution, SpectralConvolution
+from tf_marscf.networks.step_convolution import (
+    CompactSpectralConvolution,
+    DirectConvolution,
+    SpectralConvolution,
+)
 
 CHANNELS = 3
 # Kernel size, dilation, (height, width), batch size.
@@ -164,13 +168,16 @@ def test_float32_agrees_with_the_loop_too(
 
 @every_convolution
 @pytest.mark.parametrize(("num_layers", "num_steps"), [(1, 4), (3, 2), (3, 5)])
+@pytest.mark.parametrize("of_few_images", [False, True])
 @every_geometry
 def test_steps_one_after_another_are_the_call(
-    num_layers, num_steps, size, dilation, shape, batch, kind
+    num_layers, num_steps, size, dilation, shape, batch, kind, of_few_images
 ):
     layer = conv_lstm(num_layers, size, dilation, kind=kind)
     inputs = noise(num_steps, batch, *shape, CHANNELS)
     convolution = layer.convolution(*shape, inputs.dtype)
+    if of_few_images:
+        convolution = convolution.for_steps(batch)
     zeros = convolution.zeros(batch, CHANNELS, inputs.dtype)
     assert zeros.shape == convolution.from_images(inputs[0]).shape
     weights = layer.step_weights(layer.prepared_kernels(convolution), convolution, zeros)
@@ -180,6 +187,20 @@ def test_steps_one_after_another_are_the_call(
         outputs.append(convolution.to_images(output))
     np.testing.assert_allclose(tf.stack(outputs), layer(inputs), rtol=0.0, atol=1e-12)
     assert len(state) == num_layers
+
+
+def test_kernels_are_compact_for_few_maps_only():
+    """A dilation of d makes d * d maps of an image."""
+    for dilation, most in ((1, 8), (2, 2)):
+        convolution = SpectralConvolution(4, 6, 3, dilation)
+        assert convolution.for_steps(None) is convolution.for_steps(most + 1) is convolution
+        compact = convolution.for_steps(most)
+        assert isinstance(compact, CompactSpectralConvolution)
+        kernel = noise(3, 3, 2, 5, dtype="float32")
+        whole, half = (tf.size(part.prepare(kernel)) for part in (convolution, compact))
+        assert int(whole) == 2 * int(half)
+    direct = DirectConvolution(4, 6, 3)
+    assert direct.for_steps(1) is direct
 
 
 @every_convolution

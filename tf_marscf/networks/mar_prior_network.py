@@ -187,7 +187,9 @@ class MarPriorNetwork(keras.layers.Layer):
 
     def _latents_from_noise(self, noise, conditional_input):
         *image_size, _ = noise.shape[1:]
+        parts = split_batch(noise)
         convolution = self.conv_lstm.convolution(*image_size, noise.dtype)
+        convolution = convolution.for_steps(parts[0].shape[0])
         around = channel_convolutions(image_size, convolution, self.kernel_size, OUTPUT_KERNEL_SIZE)
         kernels = self.conv_lstm.prepared_kernels(convolution)
         offset = self._input_offset(conditional_input)
@@ -203,7 +205,6 @@ class MarPriorNetwork(keras.layers.Layer):
             channels = run(around.from_images(noise), around_weights, step_weights, zeros)
             return around.to_images(channels)
 
-        parts = split_batch(noise)
         offsets = [offset] * len(parts) if offset.shape.rank == 1 else split_like(offset, parts)
         return joined(for_each_part(latents, parts, offsets))
 

@@ -14,6 +14,8 @@ from tf_marscf.networks.spectral_matrices import num_frequencies, spectral_matri
 
 # An operation of many small matrix products takes longer than one of a large convolution.
 _SPECTRAL_COST = 1.5
+# So few maps take less time to multiply than their kernel takes to read.
+_MAX_COMPACT_MAPS = 8
 
 
 class StepConvolution:
@@ -62,6 +64,11 @@ class DirectConvolution(StepConvolution):
         leading, phases = maps.shape[:-4], self._num_phases
         sizes = [-1, phases, phases, *self._phase_size, maps.shape[-1]]
         return self._merge_phases(tf.reshape(maps, [*leading, *sizes]), leading, [0, 3, 1, 4, 2, 5])
+
+    def for_steps(self, num_images):
+        """The convolution that is fastest for single steps of so many images: this one."""
+        del num_images
+        return self
 
     def zeros(self, num_images, num_channels, dtype):
         """Zeros, the maps of so many images in this class's layout."""
@@ -115,6 +122,7 @@ class SpectralConvolution(StepConvolution):
 
     def __init__(self, height, width, kernel_size, dilation=1, dtype=tf.float32):
         super().__init__(height, width, kernel_size, dilation)
+        self._geometry = (height, width, kernel_size, dilation, dtype)
         matrices = spectral_matrices(*self._phase_size, kernel_size, self._dilation)
         self._analysis, self._kernel_analysis, self._synthesis = (
             tf.constant(matrix, dtype) for matrix in matrices
@@ -154,6 +162,14 @@ class SpectralConvolution(StepConvolution):
         blocks = tf.transpose(tf.reshape(blocks, [-1, 2, 2, outputs, inputs]), [0, 1, 3, 2, 4])
         return tf.reshape(blocks, [-1, 2 * outputs, 2 * inputs])
 
+    def for_steps(self, num_images):
+        """The convolution that is fastest for single steps of so many images (None: any number).
+
+        XLA, which compiles such steps, joins what lies between the products.
+        """
+        is_compact = num_images and num_images * self._num_phases**2 <= _MAX_COMPACT_MAPS
+        return CompactSpectralConvolution(*self._geometry) if is_compact else self
+
     def prepare_bias(self, bias, maps):
         """[C_out] -> the bias as `sigmoid` takes it, for maps like these."""
         # One bias a column of the last matrix product: so TensorFlow computes bias and sigmoid in
@@ -162,10 +178,13 @@ class SpectralConvolution(StepConvolution):
 
     def sigmoid(self, maps, kernel, bias):
         """The sigmoid of convolution and bias, [P, C_in, N] -> [P, C_out, N]; weights prepared."""
-        products = tf.matmul(kernel, self._features(self._analysis, maps))
-        products = tf.reshape(products, [self._synthesis.shape[1], -1])
+        products = tf.reshape(self._products(maps, kernel), [self._synthesis.shape[1], -1])
         outputs = tf.sigmoid(tf.nn.bias_add(tf.matmul(self._synthesis, products), bias))
         return tf.reshape(outputs, [self.num_pixels, kernel.shape[1] // 2, -1])
+
+    def _products(self, maps, kernel):
+        """The products of all frequencies, real above imaginary parts, [F, 2 C_out, N]."""
+        return tf.matmul(kernel, self._features(self._analysis, maps))
 
     def input_gradient(self, output_gradient, kernel):
         """The gradient of the convolution to its maps."""
@@ -185,6 +204,44 @@ class SpectralConvolution(StepConvolution):
         """[P, C, N] -> [F, 2 C, N], real above imaginary parts."""
         features = _over_first_axis(matrix, maps, transpose)
         return tf.reshape(features, [features.shape[0] // 2, 2 * maps.shape[1], -1])
+
+
+class CompactSpectralConvolution(SpectralConvolution):
+    """A `SpectralConvolution` for few maps, whose kernels take half as long to read.
+
+    A prepared kernel, [F, 2 C_out, C_in], has real and imaginary parts once. Both multiply both
+    parts of the maps, which lie side by side:
+
+        [c; d] (a, b) = [c a, c b; d a, d b],    (re, im) = (c a - d b, d a + c b)
+    """
+
+    def prepare(self, kernel):
+        """[k, k, C_in, C_out] -> [F, 2 C_out, C_in]."""
+        inputs, outputs = kernel.shape[2:]
+        kernel = tf.reshape(tf.transpose(kernel, [0, 1, 3, 2]), [-1, outputs, inputs])
+        # The first columns of the blocks.
+        kernel = _over_first_axis(self._kernel_analysis[::2], kernel)
+        return tf.reshape(kernel, [-1, 2 * outputs, inputs])
+
+    def _products(self, maps, kernel):
+        num_frequencies, outputs, inputs = kernel.shape[0], kernel.shape[1] // 2, kernel.shape[2]
+        features = _over_first_axis(self._analysis, maps)
+        features = tf.reshape(features, [num_frequencies, 2, inputs, -1])
+        features = tf.transpose(features, [0, 2, 1, 3])
+        products = tf.matmul(kernel, tf.reshape(features, [num_frequencies, inputs, -1]))
+        products = tf.reshape(products, [num_frequencies, 2, outputs, 2, -1])
+        of_real, of_imaginary = tf.unstack(products, axis=1)
+        real = of_real[:, :, 0] - of_imaginary[:, :, 1]
+        imaginary = of_imaginary[:, :, 0] + of_real[:, :, 1]
+        return tf.concat([real, imaginary], axis=1)
+
+    def input_gradient(self, output_gradient, kernel):
+        """Not there: autodiff takes the gradients of single steps."""
+        raise NotImplementedError
+
+    def kernel_gradient(self, maps, output_gradients):
+        """Not there: autodiff takes the gradients of single steps."""
+        raise NotImplementedError
 
 
 def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
