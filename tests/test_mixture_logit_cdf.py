@@ -145,10 +145,13 @@ def test_gradients_of_the_inverse_are_those_of_the_implicit_function():
         assert slope == pytest.approx(float(tf.reduce_sum(gradient * direction)), rel=1e-5)
 
 
-@pytest.mark.parametrize(("dtype", "most"), [("float32", 12), ("float64", 14)])
+@pytest.mark.parametrize(("dtype", "most"), [("float32", 13), ("float64", 15)])
 @pytest.mark.parametrize(("spread", "variety"), [(0.3, 1.0), (1.0, 1.0), (3.0, 1.0)])
 def test_inversion_takes_few_evaluations(dtype, most, spread, variety):
-    """The slowest of 12,000 elements decides; bisection alone would take hundreds in its tails."""
+    """The slowest of 12,000 elements decides; bisection alone would take hundreds in its tails.
+
+    One evaluation is that of the slopes, at the roots.
+    """
     logits, means, log_scales = (
         tf.random.stateless_normal([12_000, 32], [3, index], 0.0, scale, dtype)
         for index, scale in enumerate((1.0, spread, variety))
@@ -172,6 +175,42 @@ def test_inversion_takes_few_evaluations(dtype, most, spread, variety):
     assert num_evaluations <= most
 
 
+@pytest.mark.parametrize(
+    "options", [None, {}, {"jit_compile": True}], ids=["eager", "graph", "xla"]
+)
+def test_float32_has_all_its_digits_in_graphs_too(options):
+    """Graphs turned `1 / x` into an operation that is coarse for exponentials near 1e35."""
+    tensors = [
+        tf.random.stateless_normal([5_000, 32], [4, index], 0.0, scale)
+        for index, scale in enumerate((1.0, 3.0, 1.0))
+    ]
+    x = tf.random.stateless_normal([5_000], [4, 3], 0.0, 3.0)
+    run = MixtureLogitCdf(*tensors).forward_and_log_slope
+    run = run if options is None else tf.function(run, **options)
+    reference = MixtureLogitCdf(*(tf.cast(tensor, tf.float64) for tensor in tensors))
+    for actual, expected in zip(
+        run(x), reference.forward_and_log_slope(tf.cast(x, tf.float64)), strict=True
+    ):
+        np.testing.assert_allclose(actual, expected, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("variety", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+def test_the_slope_of_an_inverse_is_that_at_its_root(dtype, variety, jit_compile):
+    """Though it follows from a derivative, and scales differ by factors of up to 10^5."""
+    logits, means, log_scales = (
+        tf.random.stateless_normal([5_000, 32], [4, index], 0.0, scale, dtype)
+        for index, scale in enumerate((1.0, 3.0, variety))
+    )
+    mixture = MixtureLogitCdf(logits, means, log_scales)
+    y = tf.random.stateless_normal([5_000], [4, 3], 0.0, 3.0, dtype)
+    x, log_slope = tf.function(mixture.inverse_and_log_slope, jit_compile=jit_compile)(y)
+    epsilon = np.finfo(dtype).eps
+    expected = mixture.forward_and_log_slope(x)[1]
+    np.testing.assert_allclose(log_slope, expected, rtol=0.0, atol=64.0 * epsilon)
+
+
 def test_one_component_is_solved_at_once():
     """A single logistic is an affine map: the bracket is its root."""
     bijector = MixtureLogitCdf(
@@ -190,8 +229,9 @@ def test_an_inverse_on_a_plateau_stays_there():
         *(tf.repeat([tf.constant(part, tf.float32)], 401, axis=0) for part in parameters)
     )
     y = mixture.forward(x)
+    assert np.min(mixture.forward_and_log_slope(x)[1]) < -15.0
     found, log_slope = mixture.inverse_and_log_slope(y)
-    assert np.min(log_slope) < -15.0
+    np.testing.assert_allclose(log_slope, mixture.forward_and_log_slope(found)[1], atol=1e-5)
     assert -7.0 < np.min(found) and np.max(found) < 14.0
     np.testing.assert_allclose(mixture.forward(found), y, rtol=1e-5, atol=1e-5)
 

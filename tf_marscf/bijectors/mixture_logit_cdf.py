@@ -4,8 +4,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_marscf.bijectors.mixture_terms import (
-    MixtureTerms,
     logit_cdf_and_log_slope,
+    logit_cdf_derivatives,
     mixture_weights,
 )
 from tf_marscf.bijectors.monotone_inverse import implicit_inverse, invert_increasing
@@ -92,8 +92,7 @@ class MixtureLogitCdf(tfp.bijectors.Bijector):
 
     def _derivatives(self, x):
         """`(y, log dy/dx, d log(dy/dx) / dx)`, shapes as `x`."""
-        terms = MixtureTerms(*self._standardized(x))
-        return terms.logit_cdf, terms.log_slope, terms.log_slope_derivative()
+        return logit_cdf_derivatives(*self._standardized(x))
 
     def _standardized(self, x):
         """`(-z, weights, 1 / scales)`, all of one shape [..., M]."""
@@ -110,15 +109,16 @@ class MixtureLogitCdf(tfp.bijectors.Bijector):
         # The root of each component alone; their range holds the mixture's.
         roots = self._means + tf.exp(self._log_scales) * target[..., tf.newaxis]
         roots = tf.stop_gradient(tf.clip_by_value(roots, -(limit**2), limit**2))
+        greatest_rate = tf.stop_gradient(tf.reduce_max(self._inverse_scales, axis=-1))
         root = invert_increasing(
             self._derivatives,
             target,
             low=tf.reduce_min(roots, axis=-1),
             high=tf.reduce_max(roots, axis=-1),
             start=tf.reduce_sum(self._weights * roots, axis=-1),
-            greatest_rate=tf.reduce_max(self._inverse_scales, axis=-1),
+            greatest_rate=greatest_rate,
         )
-        return implicit_inverse(self.forward_and_log_slope, y, *root)
+        return implicit_inverse(self._derivatives, y, *root, greatest_rate)
 
     def _forward(self, x):
         return self.forward_and_log_slope(x)[0]

@@ -47,10 +47,11 @@ class MixtureTerms:
         self._inverse_scales = inverse_scales
         self._below = tf.exp(-tf.maximum(shift, 0.0))
         self._above = tf.exp(tf.minimum(shift, 0.0))
-        # Not `reciprocal`, which is coarse near the ends of the dtype's range.
-        self._shares = 1.0 / (self._below + self._above * exponentials)
-        self._exponential_shares = exponentials * self._shares
-        below_terms = weights * self._shares
+        # 1 / S, divided by and nowhere inverted: graphs make a `Reciprocal` of `1 / x`, which is
+        # coarse near the ends of the dtype's range.
+        self._inverse_shares = self._below + self._above * exponentials
+        self._exponential_shares = exponentials / self._inverse_shares
+        below_terms = weights / self._inverse_shares
         self._densities = below_terms * self._exponential_shares
         self._below_sum = _sum(below_terms)
         self._above_sum = _sum(below_terms * exponentials)
@@ -81,15 +82,13 @@ class MixtureTerms:
             + (self._above * below_gradient + self._below * above_gradient)
         )
         weights_gradient = (
-            self._shares
-            * (slope_gradient * self._exponential_shares * self._inverse_scales + below_gradient)
-            - above_gradient * self._exponential_shares
-        )
+            slope_gradient * self._exponential_shares * self._inverse_scales + below_gradient
+        ) / self._inverse_shares - above_gradient * self._exponential_shares
         return negative_z_gradient, weights_gradient, slope_gradient * self._densities
 
     def _bends(self):
         """The derivatives of sigma(z_k) sigma(-z_k) to x, divided by it."""
-        return self._inverse_scales * (1.0 - 2.0 * self._below * self._shares)
+        return self._inverse_scales * (1.0 - 2.0 * self._below / self._inverse_shares)
 
 
 @tf.custom_gradient
@@ -107,19 +106,38 @@ def logit_cdf_and_log_slope(negative_z, weights, inverse_scales):
     terms = MixtureTerms(negative_z, weights, inverse_scales)
 
     def gradient(*output_gradients):
-        @tf.custom_gradient
-        def first(*arguments):
-            def second(*cotangents):
-                with tf.GradientTape() as tape:
-                    tape.watch(arguments)
-                    gradients = MixtureTerms(*arguments[:3]).gradients(*arguments[3:])
-                return tape.gradient(gradients, arguments, cotangents)
-
-            return terms.gradients(*arguments[3:]), second
-
-        return first(negative_z, weights, inverse_scales, *output_gradients)
+        return _gradients(terms, (negative_z, weights, inverse_scales), *output_gradients)
 
     return (terms.logit_cdf, terms.log_slope), gradient
+
+
+@tf.custom_gradient
+def logit_cdf_derivatives(negative_z, weights, inverse_scales):
+    """As `logit_cdf_and_log_slope`, and `d log_slope / dx`, through which no gradient flows."""
+    terms = MixtureTerms(negative_z, weights, inverse_scales)
+
+    def gradient(logit_cdf_gradient, log_slope_gradient, _):
+        return _gradients(
+            terms, (negative_z, weights, inverse_scales), logit_cdf_gradient, log_slope_gradient
+        )
+
+    return (terms.logit_cdf, terms.log_slope, terms.log_slope_derivative()), gradient
+
+
+def _gradients(terms, arguments, *output_gradients):
+    """`terms.gradients`, differentiable once more."""
+
+    @tf.custom_gradient
+    def first(*arguments):
+        def second(*cotangents):
+            with tf.GradientTape() as tape:
+                tape.watch(arguments)
+                gradients = MixtureTerms(*arguments[:3]).gradients(*arguments[3:])
+            return tape.gradient(gradients, arguments, cotangents)
+
+        return terms.gradients(*arguments[3:]), second
+
+    return first(*arguments, *output_gradients)
 
 
 def mixture_weights(logits):

@@ -72,26 +72,34 @@ def invert_increasing(derivatives, y, low, high, start, greatest_rate):
     return tuple(tf.stop_gradient(tensor) for tensor in (x, low, high))
 
 
-def implicit_inverse(function_and_log_slope, y, x, low, high):
+def implicit_inverse(derivatives, y, x, low, high, greatest_rate):
     """Makes a root of f(x) = y differentiable, by one Newton step where it stays in the bracket.
 
     By the implicit function theorem dx/dy = 1 / f'(x), dx/dparameter = -(df/dparameter) / f'(x).
+    All is evaluated once, at the root as it is given; the slope at the root that is returned
+    follows from its derivative. A step for which that would not be exact, to rounding, is not made.
 
     Args:
-        function_and_log_slope: x -> `(f(x), log f'(x))`, differentiable, shapes as `x`.
+        derivatives: x -> `(f(x), log f'(x), f''(x) / f'(x))`, shapes as `x`, the first two
+            differentiable.
         y: values to invert.
         x: roots, shape of `y`, without gradients.
         low: x below or at the root, shape of `y`.
         high: x above or at the root, shape of `y`.
+        greatest_rate: the inverse of the least length over which f bends, shape of `y`.
 
     Returns:
         `(x, log f'(x))`, shapes as `y`. First derivatives of both are exact to `y` and to
-        whatever `function_and_log_slope` depends on.
+        whatever `derivatives` depends on.
     """
-    value, log_slope = function_and_log_slope(x)
+    value, log_slope, log_slope_derivative = derivatives(x)
     step = (y - value) * tf.exp(-tf.stop_gradient(log_slope))
+    size = tf.stop_gradient(step)
     # Where f is flat, an error of its rounding is a step across the whole plateau.
-    newton = tf.stop_gradient(x + step)
-    x = tf.where((newton > low) & (newton < high), newton, x) + (step - tf.stop_gradient(step))
-    # The slope is taken at the returned x, so that its own gradients flow through x.
-    return x, function_and_log_slope(x)[1]
+    is_inside = (x + size > low) & (x + size < high)
+    epsilon = np.finfo(y.dtype.as_numpy_dtype).eps
+    is_linear = tf.square(greatest_rate * size) <= epsilon
+    is_linear |= tf.abs(size) <= 4.0 * epsilon * tf.abs(x)
+    root = x + (step + tf.where(is_inside & is_linear, tf.zeros_like(size), -size))
+    # The difference of rounded numbers: the slope is that at the root as it is returned.
+    return root, log_slope + tf.stop_gradient(log_slope_derivative) * (root - x)
