@@ -63,9 +63,10 @@ class MixtureTerms:
 
     def log_slope_derivative(self):
         """The derivative of `log_slope` to x, [...]."""
-        bent = _sum(self._densities * self._inverse_scales * self._bends())
+        # A mean: the products of small scales' inverses would leave the dtype's range.
+        shares = self._densities * self._inverse_scales / self._slope_sum
         imbalance = self._below * self._below_sum - self._above * self._above_sum
-        derivative = bent / self._slope_sum
+        derivative = _sum(shares * self._bends())
         derivative += self._slope_sum / self._below_sum * (imbalance / self._above_sum)
         return derivative[..., 0]
 

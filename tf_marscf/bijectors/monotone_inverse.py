@@ -19,8 +19,8 @@ def invert_increasing(derivatives, y, low, high, start, greatest_rate):
     each by the sign of e. The next point is the Halley step if it falls inside the bracket and e
     has halved since the iteration before; else the middle of the bracket. The step leaves an error
     of the order of e (rate h)^2; where that is within the rounding of f (four units of the last
-    place), an element is done without being evaluated once more. It is done, too, when e is within
-    that rounding or h within two units of x. The loop ends when all elements are done.
+    place), or h within two units of x, an element is done without being evaluated once more. It is
+    done, too, when e is within that rounding. The loop ends when all elements are done.
 
     Args:
         derivatives: x -> `(f(x), log f'(x), f''(x) / f'(x))`, f increasing, shapes as `x`.
@@ -48,10 +48,12 @@ def invert_increasing(derivatives, y, low, high, start, greatest_rate):
         error = tf.abs(error)
         is_safe = (x + halley > low) & (x + halley < high) & (error <= 0.5 * last_error)
         following = tf.where(is_safe, x + halley, low + 0.5 * (high - low))
-        is_root = (error <= rounding) | (tf.abs(newton) <= 2.0 * epsilon * tf.abs(x))
+        is_near = tf.abs(newton) <= 2.0 * epsilon * tf.abs(x)
+        is_root = (error <= rounding) | (is_near & ~is_safe)
         # A bracket without a number inside cannot shrink further.
         is_root |= (following <= low) | (following >= high) | tf.math.is_nan(value)
-        is_last = is_safe & (error * tf.square(greatest_rate * newton) <= rounding)
+        is_last = error * tf.square(greatest_rate * newton) <= rounding
+        is_last = is_safe & (is_last | is_near)
         x = tf.where(done | is_root, x, following)
         return iteration + 1, x, low, high, error, done | is_root | is_last
 
@@ -99,7 +101,6 @@ def implicit_inverse(derivatives, y, x, low, high, greatest_rate):
     is_inside = (x + size > low) & (x + size < high)
     epsilon = np.finfo(y.dtype.as_numpy_dtype).eps
     is_linear = tf.square(greatest_rate * size) <= epsilon
-    is_linear |= tf.abs(size) <= 4.0 * epsilon * tf.abs(x)
     root = x + (step + tf.where(is_inside & is_linear, tf.zeros_like(size), -size))
     # The difference of rounded numbers: the slope is that at the root as it is returned.
     return root, log_slope + tf.stop_gradient(log_slope_derivative) * (root - x)
