@@ -22,7 +22,8 @@ def main(directory, strategy, coupling, num_accumulated_parts):
         directory,
         # 196 training images, twelve steps an epoch; the last evaluation batch has one image.
         DataConfig(name="digits", num_validation_images=1301),
-        MODEL_OPTIONS | MIX_LOG_CDF_OPTIONS | {"coupling": coupling},
+        # So many blocks are a loop.
+        MODEL_OPTIONS | MIX_LOG_CDF_OPTIONS | {"num_blocks": 3, "coupling": coupling},
         TrainingConfig(
             batch_size=16,
             evaluation_batch_size=100,

@@ -166,9 +166,11 @@ def test_float32_agrees_with_the_loop_too(
         assert_relatively_close(one, other, 1e-5)
 
 
-@every_convolution
+@pytest.mark.parametrize(
+    ("kind", "of_few_images"),
+    [(DirectConvolution, False), (SpectralConvolution, False), (SpectralConvolution, True)],
+)
 @pytest.mark.parametrize(("num_layers", "num_steps"), [(1, 4), (3, 2), (3, 5)])
-@pytest.mark.parametrize("of_few_images", [False, True])
 @every_geometry
 def test_steps_one_after_another_are_the_call(
     num_layers, num_steps, size, dilation, shape, batch, kind, of_few_images
