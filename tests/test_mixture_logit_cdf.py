@@ -145,12 +145,12 @@ def test_gradients_of_the_inverse_are_those_of_the_implicit_function():
         assert slope == pytest.approx(float(tf.reduce_sum(gradient * direction)), rel=1e-5)
 
 
-@pytest.mark.parametrize(("dtype", "most"), [("float32", 13), ("float64", 15)])
+@pytest.mark.parametrize(("dtype", "most"), [("float32", 12), ("float64", 14)])
 @pytest.mark.parametrize(("spread", "variety"), [(0.3, 1.0), (1.0, 1.0), (3.0, 1.0)])
 def test_inversion_takes_few_evaluations(dtype, most, spread, variety):
     """The slowest of 12,000 elements decides; bisection alone would take hundreds in its tails.
 
-    One evaluation is that of the slopes, at the roots.
+    One evaluation more, behind the loop, is that of the slopes.
     """
     logits, means, log_scales = (
         tf.random.stateless_normal([12_000, 32], [3, index], 0.0, scale, dtype)
@@ -172,7 +172,7 @@ def test_inversion_takes_few_evaluations(dtype, most, spread, variety):
     # Neither f nor x is known better.
     precision = 8.0 * np.finfo(dtype).eps * (1.0 + np.abs(y) + np.exp(log_slope) * np.abs(x))
     assert np.all(np.abs(value - y) <= precision)
-    assert num_evaluations <= most
+    assert num_evaluations - 1 <= most
 
 
 @pytest.mark.parametrize(
@@ -240,6 +240,7 @@ def test_an_inverse_on_a_plateau_stays_there():
     y = mixture.forward(x)
     assert np.min(mixture.forward_and_log_slope(x)[1]) < -15.0
     found, log_slope = mixture.inverse_and_log_slope(y)
+    assert np.min(log_slope) < -15.0
     np.testing.assert_allclose(log_slope, mixture.forward_and_log_slope(found)[1], atol=1e-5)
     assert -7.0 < np.min(found) and np.max(found) < 14.0
     np.testing.assert_allclose(mixture.forward(found), y, rtol=1e-5, atol=1e-5)

@@ -641,6 +641,31 @@ def test_recomputed_blocks_have_the_same_gradients(num_blocks, options):
         np.testing.assert_allclose(recomputed, kept, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_loop_of_recomputed_blocks_keeps_its_inputs_only(recompute):
+    """No iteration keeps anything of its own; the maps between blocks are written by the loop."""
+    layer = MixLogCdfNetwork(4, 2, num_blocks=3, num_components=3, recompute=recompute)
+    layer.build((None, 4, 4, 3))
+
+    @tf.function
+    def gradient(maps):
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            loss = tf.add_n([tf.reduce_sum(part) for part in layer(maps)])
+        return tape.gradient(loss, maps)
+
+    graph = gradient.get_concrete_function(tf.TensorSpec([2, 4, 4, 3])).graph
+    num_kept = 0
+    for function in graph.as_graph_def().library.function:
+        operations = {node.name: node.op for node in function.node_def}
+        kept = [node.input[1] for node in function.node_def if node.op == "TensorListPushBack"]
+        kept = [operations.get(name.split(":")[0], "") for name in kept]
+        # Lengths and shapes of lists are numbers.
+        num_kept += sum(op not in ("TensorListLength", "TensorListElementShape") for op in kept)
+    inputs_and_index = len(layer.blocks.stacked_weights) + 2
+    assert num_kept == 0 if recompute else num_kept > 2 * inputs_and_index
+
+
 # Weights and seeds.
 
 

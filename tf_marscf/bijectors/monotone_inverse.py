@@ -19,8 +19,9 @@ def invert_increasing(derivatives, y, low, high, start, greatest_rate):
     each by the sign of e. The next point is the Halley step if it falls inside the bracket and e
     has halved since the iteration before; else the middle of the bracket. The step leaves an error
     of the order of e (rate h)^2; where that is within the rounding of f (four units of the last
-    place), or h within two units of x, an element is done without being evaluated once more. It is
-    done, too, when e is within that rounding. The loop ends when all elements are done.
+    place), an element is done without being evaluated once more. It is done, too, when e is within
+    that rounding or h within two units of x: after that step, if it falls inside the bracket. The
+    loop ends when all elements are done.
 
     Args:
         derivatives: x -> `(f(x), log f'(x), f''(x) / f'(x))`, f increasing, shapes as `x`.
@@ -46,16 +47,16 @@ def invert_increasing(derivatives, y, low, high, start, greatest_rate):
         # Where the parabola differs this much from the tangent, neither says much.
         halley = newton / tf.clip_by_value(1.0 + 0.5 * newton * log_slope_derivative, 0.5, 2.0)
         error = tf.abs(error)
-        is_safe = (x + halley > low) & (x + halley < high) & (error <= 0.5 * last_error)
+        is_inside = (x + halley > low) & (x + halley < high)
+        is_found = (error <= rounding) | (tf.abs(newton) <= 2.0 * epsilon * tf.abs(x))
+        is_safe = is_inside & (is_found | (error <= 0.5 * last_error))
         following = tf.where(is_safe, x + halley, low + 0.5 * (high - low))
-        is_near = tf.abs(newton) <= 2.0 * epsilon * tf.abs(x)
-        is_root = (error <= rounding) | (is_near & ~is_safe)
         # A bracket without a number inside cannot shrink further.
-        is_root |= (following <= low) | (following >= high) | tf.math.is_nan(value)
-        is_last = error * tf.square(greatest_rate * newton) <= rounding
-        is_last = is_safe & (is_last | is_near)
+        is_root = (is_found & ~is_inside) | (following <= low) | (following >= high)
+        is_root |= tf.math.is_nan(value)
+        is_last = is_safe & (error * tf.square(greatest_rate * newton) <= rounding)
         x = tf.where(done | is_root, x, following)
-        return iteration + 1, x, low, high, error, done | is_root | is_last
+        return iteration + 1, x, low, high, error, done | is_root | is_found | is_last
 
     start = tf.clip_by_value(start, low, high)
     _, x, low, high, *_ = tf.while_loop(
