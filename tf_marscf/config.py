@@ -3,6 +3,8 @@
 import dataclasses
 import numbers
 
+from tf_marscf.errors import InputError
+
 COUPLINGS = ("affine", "mixlogcdf")
 PRIORS = ("mar", "gaussian")
 DTYPES = ("float32", "float64")
@@ -64,24 +66,24 @@ class MarScfConfig:
             ("network_dtype", NETWORK_DTYPES),
         ):
             if getattr(self, name) not in choices:
-                raise ValueError(f"`{name}` must be one of {choices}; got {getattr(self, name)!r}.")
+                raise InputError(f"`{name}` must be one of {choices}; got {getattr(self, name)!r}.")
         if self.network_dtype is not None and self.dtype != "float32":
-            raise ValueError(
+            raise InputError(
                 "`network_dtype` must be None unless `dtype` is 'float32'; got "
                 f"network_dtype={self.network_dtype!r}, dtype={self.dtype!r}."
             )
         for name in ("recompute_prior", "recompute_couplings"):
             if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"`{name}` must be True or False; got {getattr(self, name)!r}.")
+                raise InputError(f"`{name}` must be True or False; got {getattr(self, name)!r}.")
         self._check_sizes()
         self._set_by_level("prior_kernel_sizes", _PUBLISHED_KERNEL_SIZES)
         self._set_by_level("prior_dilations", _PUBLISHED_DILATIONS)
         if any(size % 2 == 0 for size in self.prior_kernel_sizes):
-            raise ValueError(f"`prior_kernel_sizes` must be odd; got {self.prior_kernel_sizes}.")
+            raise InputError(f"`prior_kernel_sizes` must be odd; got {self.prior_kernel_sizes}.")
         if not isinstance(self.dropout_rate, numbers.Real) or not 0.0 <= self.dropout_rate < 1.0:
-            raise ValueError(f"`dropout_rate` must be in [0, 1); got {self.dropout_rate!r}.")
+            raise InputError(f"`dropout_rate` must be in [0, 1); got {self.dropout_rate!r}.")
         if self.coupling == "mixlogcdf" and self.hidden_channels % self.num_heads:
-            raise ValueError(
+            raise InputError(
                 "`hidden_channels` must be a multiple of `num_heads` for mixlogcdf couplings; got "
                 f"hidden_channels={self.hidden_channels}, num_heads={self.num_heads}."
             )
@@ -103,7 +105,7 @@ class MarScfConfig:
         divisor = 2**self.num_levels
         for axis, size in zip(("height", "width"), self.image_shape[:2], strict=True):
             if size % divisor:
-                raise ValueError(
+                raise InputError(
                     f"`image_shape` must have a {axis} divisible by 2^num_levels = {divisor}; got "
                     f"image_shape={self.image_shape}, num_levels={self.num_levels}."
                 )
@@ -139,7 +141,7 @@ class MarScfConfig:
 
 def _integer(name, value):
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"`{name}` must be an integer >= 1; got {value!r}.")
+        raise InputError(f"`{name}` must be an integer >= 1; got {value!r}.")
     return int(value)
 
 
@@ -147,7 +149,7 @@ def _integers(name, values, length):
     try:
         values = tuple(values)
     except TypeError:
-        raise ValueError(f"`{name}` must be {length} integers >= 1; got {values!r}.") from None
+        raise InputError(f"`{name}` must be {length} integers >= 1; got {values!r}.") from None
     if len(values) != length:
-        raise ValueError(f"`{name}` must be {length} integers >= 1; got {values!r}.")
+        raise InputError(f"`{name}` must be {length} integers >= 1; got {values!r}.")
     return tuple(_integer(name, value) for value in values)

@@ -7,6 +7,8 @@ a ConvLSTM's layers, use the cores as well and never meet.
 
 import os
 
+from tf_marscf.errors import InputError
+
 _VARIABLE = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own.
 MAX_CORES_FOR_ONE_THREAD = 4  # More than a model's independent operations would keep busy.
 
@@ -56,7 +58,7 @@ def _threads_of_environment():
     """0 where there is no variable."""
     text = os.environ.get(_VARIABLE) or "0"
     if not text.isdecimal():
-        raise ValueError(
+        raise InputError(
             f"the environment variable {_VARIABLE} must be an integer >= 0; got {text!r}."
         )
     return int(text)

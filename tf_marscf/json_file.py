@@ -3,6 +3,7 @@
 import json
 
 from tf_marscf.atomic_file import atomic_write
+from tf_marscf.errors import InputError
 
 
 def write_json(path, content):
@@ -18,3 +19,24 @@ def write_json(path, content):
     text = json.dumps(content, indent=2, allow_nan=False)
     with atomic_write(path) as file:
         file.write((text + "\n").encode())
+
+
+def read_json(path):
+    """Reads a file that holds a JSON object.
+
+    Returns:
+        A dict.
+
+    Raises:
+        InputError: if it holds anything else.
+        OSError: if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        text = file.read()
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{str(path)!r} must be a JSON file; {error}.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{str(path)!r} must hold a JSON object; got {type(content).__name__}.")
+    return content

@@ -5,6 +5,7 @@ import json
 import os
 
 from tf_marscf.config import MarScfConfig
+from tf_marscf.errors import InputError, MissingInputError
 from tf_marscf.json_file import write_json
 
 FILE_NAME = "config.json"
@@ -60,7 +61,7 @@ class RunConfig:
         """
         path = os.path.join(directory, FILE_NAME)
         if not os.path.isfile(path):
-            raise FileNotFoundError(
+            raise MissingInputError(
                 f"`train_dir` must be a training directory, with a {FILE_NAME} in it; "
                 f"got {directory!r}."
             )
@@ -74,4 +75,4 @@ class RunConfig:
                 training=content["training"],
             )
         except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path!r} is not a config of tf_marscf: {error!r}.") from error
+            raise InputError(f"{path!r} is not a config of tf_marscf: {error!r}.") from error

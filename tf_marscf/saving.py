@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tf_marscf.errors import RunError
+from tf_marscf.errors import InputError, MissingInputError, RunError
 from tf_marscf.run_config import FILE_NAME, PixelConfig, RunConfig
 from tf_marscf.training.checkpoint_store import CheckpointStore
 from tf_marscf.training.checkpoints import restore_model
@@ -54,12 +54,12 @@ def load(path, which="best"):
     """
     path = Path(path)
     if not path.is_dir():
-        raise FileNotFoundError(f"`path` must be a directory; {str(path)!r} is none.")
+        raise MissingInputError(f"`path` must be a directory; {str(path)!r} is none.")
     versions = [part for part in path.iterdir() if part.name.isdigit() and part.is_dir()]
     newest = max(versions, key=lambda part: int(part.name), default=path)
     for candidate in (path, path / EXPORTED_WEIGHTS, newest / EXPORTED_WEIGHTS):
         if (candidate / FILE_NAME).is_file():
             return restore_model(RunConfig.load(candidate), os.fspath(candidate), which)
-    raise ValueError(
+    raise InputError(
         f"`path` must be a training directory or an export of tf_marscf; {str(path)!r} is neither."
     )

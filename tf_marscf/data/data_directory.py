@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tf_marscf.data.dataset_options import DatasetOptions
+from tf_marscf.errors import InputError, MissingInputError
 
 
 def existing_directory(options: DatasetOptions, content: str, name: str) -> Path:
@@ -25,9 +26,9 @@ def existing_directory(options: DatasetOptions, content: str, name: str) -> Path
     rule = f"`data_dir` must be a directory of {content} for dataset {name!r}"
     directory = options.data_path
     if directory is None:
-        raise ValueError(f"{rule}; got None.")
+        raise InputError(f"{rule}; got None.")
     if not directory.exists():
-        raise FileNotFoundError(f"{rule}; got {str(directory)!r}, which does not exist.")
+        raise MissingInputError(f"{rule}; got {str(directory)!r}, which does not exist.")
     if not directory.is_dir():
-        raise ValueError(f"{rule}; got {str(directory)!r}, which is no directory.")
+        raise InputError(f"{rule}; got {str(directory)!r}, which is no directory.")
     return directory

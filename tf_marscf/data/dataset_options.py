@@ -6,6 +6,8 @@ import dataclasses
 import os
 from pathlib import Path
 
+from tf_marscf.errors import InputError
+
 
 @dataclasses.dataclass(frozen=True)
 class DatasetOptions:
@@ -37,17 +39,17 @@ class DatasetOptions:
     def __post_init__(self):
         """Checks the values."""
         if self.num_channels not in (None, 1, 3):
-            raise ValueError(f"`num_channels` must be None, 1 or 3; got {self.num_channels!r}.")
+            raise InputError(f"`num_channels` must be None, 1 or 3; got {self.num_channels!r}.")
         count = self.num_validation_images
         if count is not None and (isinstance(count, bool) or not isinstance(count, int)):
-            raise ValueError(f"`num_validation_images` must be None or an integer; got {count!r}.")
+            raise InputError(f"`num_validation_images` must be None or an integer; got {count!r}.")
         if count is not None and count < 0:
-            raise ValueError(f"`num_validation_images` must be at least 0; got {count}.")
+            raise InputError(f"`num_validation_images` must be at least 0; got {count}.")
         limit = self.max_images
         if limit is not None and (
             isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
         ):
-            raise ValueError(f"`max_images` must be an integer >= 1; got {limit!r}.")
+            raise InputError(f"`max_images` must be an integer >= 1; got {limit!r}.")
 
     @property
     def data_path(self) -> Path | None:
@@ -70,7 +72,7 @@ class DatasetOptions:
         if self.num_channels in (None, num_stored):
             return num_stored
         if num_stored != 1:
-            raise ValueError(
+            raise InputError(
                 f"`num_channels` must be {num_stored} for {source}; got {self.num_channels}."
             )
         return self.num_channels

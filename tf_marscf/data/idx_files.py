@@ -16,6 +16,7 @@ from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.preprocessing import repeat_channel, zero_pad
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
+from tf_marscf.errors import InputError, MissingInputError
 
 # Two zero bytes, the type uint8 and the number of axes.
 _MAGIC = 0x00000803
@@ -58,7 +59,7 @@ def load_idx(options: DatasetOptions, name: str = "idx") -> ImageDataset:
     images = {split: read_idx_images(path) for split, path in paths.items()}
     height, width = images["train"].shape[1:]
     if images["test"].shape[1:] != (height, width):
-        raise ValueError(
+        raise InputError(
             f"{paths['test']} must hold images of the size of those in {paths['train']}, "
             f"{(height, width)}; got {images['test'].shape[1:]}."
         )
@@ -88,29 +89,29 @@ def read_idx_images(path: Path) -> np.ndarray:
             content = file.read()
     # A file that is cut off raises EOFError; a wrong checksum, an OSError.
     except (EOFError, OSError, zlib.error) as error:
-        raise ValueError(
+        raise InputError(
             f"{path} must be a readable IDX file; got {type(error).__name__}: "
             f"{' '.join(str(error).split())}."
         ) from error
     if len(content) < _HEADER.size:
-        raise ValueError(
+        raise InputError(
             f"{path} must start with a header of {_HEADER.size} bytes; got {len(content)} bytes."
         )
     magic, *shape = _HEADER.unpack_from(content)
     if magic != _MAGIC:
-        raise ValueError(
+        raise InputError(
             f"{path} must start with the magic number 0x{_MAGIC:08x} of uint8 images; got "
             f"0x{magic:08x}."
         )
     if 0 in shape:
-        raise ValueError(
+        raise InputError(
             f"{path} must hold at least one image and pixel; got the shape {tuple(shape)}."
         )
     num_expected = math.prod(shape)
     num_found = len(content) - _HEADER.size
     if num_found != num_expected:
         problem = "cut off" if num_found < num_expected else "too long"
-        raise ValueError(
+        raise InputError(
             f"{path} must have {num_expected} bytes of pixels, as its header's shape "
             f"{tuple(shape)} says; got {num_found}, so it is {problem}."
         )
@@ -128,7 +129,7 @@ def _image_path(directory: Path, split: str) -> Path:
     candidates = _candidates(directory, split)
     if not candidates:
         names = ", ".join(_PREFIXES[split] + suffix for suffix in _SUFFIXES)
-        raise FileNotFoundError(
+        raise MissingInputError(
             f"`data_dir` must hold the {split} images, one of {names}; got {str(directory)!r}, "
             "which holds none of them."
         )

@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.errors import InputError, InputTypeError
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageDataset:
@@ -40,19 +42,19 @@ class ImageDataset:
         """Checks the splits against the image shape."""
         shape = tuple(self.image_shape)
         if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
-            raise ValueError(
+            raise InputError(
                 "`image_shape` must be three positive integers (height, width, channels); got "
                 f"{self.image_shape!r}."
             )
         object.__setattr__(self, "image_shape", shape)
         if not 2 <= self.num_grey_levels <= 256:
-            raise ValueError(
+            raise InputError(
                 f"`num_grey_levels` must be from 2 to 256 (uint8); got {self.num_grey_levels!r}."
             )
         for split, images in self.splits().items():
             check_images(images, split)
             if tuple(images.element_spec.shape) != shape:
-                raise ValueError(
+                raise InputError(
                     f"`{split}` must hold images of `image_shape` {shape}; got "
                     f"{images.element_spec.shape}."
                 )
@@ -140,7 +142,7 @@ def take_images(dataset: ImageDataset, max_images: int | None) -> ImageDataset:
     if max_images is None:
         return dataset
     if max_images < 1:
-        raise ValueError(f"`max_images` must be an integer >= 1; got {max_images}.")
+        raise InputError(f"`max_images` must be an integer >= 1; got {max_images}.")
     splits = {name: images.take(max_images) for name, images in dataset.splits().items()}
     return dataclasses.replace(dataset, **splits)
 
@@ -158,14 +160,14 @@ def check_images(images: tf.data.Dataset, argument: str) -> None:
             infinite or 0.
     """
     if not isinstance(images, tf.data.Dataset):
-        raise TypeError(
+        raise InputTypeError(
             f"`{argument}` must be a tf.data.Dataset of single images; got {type(images).__name__}."
         )
     spec = images.element_spec
     if not isinstance(spec, tf.TensorSpec) or spec.dtype != tf.uint8:
-        raise TypeError(f"`{argument}` must hold single uint8 tensors; got {spec}.")
+        raise InputTypeError(f"`{argument}` must hold single uint8 tensors; got {spec}.")
     if spec.shape.rank != 3 or not spec.shape.is_fully_defined():
-        raise ValueError(
+        raise InputError(
             f"`{argument}` must hold images of static shape [height, width, channels]; got "
             f"{spec.shape}."
         )
@@ -175,7 +177,7 @@ def check_images(images: tf.data.Dataset, argument: str) -> None:
             tf.data.INFINITE_CARDINALITY: "an infinite number",
             tf.data.UNKNOWN_CARDINALITY: "an unknown number",
         }.get(cardinality, "none")
-        raise ValueError(f"`{argument}` must hold a known, positive number of images; got {seen}.")
+        raise InputError(f"`{argument}` must hold a known, positive number of images; got {seen}.")
 
 
 def collect_images(images: tf.data.Dataset, num_images: int) -> np.ndarray:
@@ -194,7 +196,7 @@ def collect_images(images: tf.data.Dataset, num_images: int) -> np.ndarray:
     check_images(images, "images")
     available = int(images.cardinality())
     if not 1 <= num_images <= available:
-        raise ValueError(f"`num_images` must be from 1 to {available}; got {num_images}.")
+        raise InputError(f"`num_images` must be from 1 to {available}; got {num_images}.")
     return np.stack(list(images.take(num_images).as_numpy_iterator()))
 
 
@@ -202,14 +204,14 @@ def _check_array(array: np.ndarray, argument: str, num_grey_levels: int) -> None
     """Checks the images of one split, given as an array."""
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
         seen = getattr(array, "dtype", type(array).__name__)
-        raise TypeError(f"`{argument}` must be a uint8 array; got {seen}.")
+        raise InputTypeError(f"`{argument}` must be a uint8 array; got {seen}.")
     if array.ndim != 4 or array.size == 0:
-        raise ValueError(
+        raise InputError(
             f"`{argument}` must be a non-empty array [num_images, height, width, channels]; got "
             f"shape {array.shape}."
         )
     if array.max() >= num_grey_levels:
-        raise ValueError(
+        raise InputError(
             f"`{argument}` must hold pixels below `num_grey_levels` {num_grey_levels}; got "
             f"{array.max()}."
         )

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.errors import InputError
+
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -49,18 +51,18 @@ def read_image_file(path: str | os.PathLike[str]) -> np.ndarray:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{path} must be a readable file; got {error.strerror}.") from error
+        raise InputError(f"{path} must be a readable file; got {error.strerror}.") from error
     _check_encoding(path, content)
     try:
         image = decode_image(content).numpy()
     except tf.errors.OpError as error:
-        raise ValueError(
+        raise InputError(
             f"{path} must be a whole image; got {len(content)} bytes that cannot be decoded, so "
             "it is damaged or cut off."
         ) from error
     num_channels = image.shape[-1]
     if num_channels in (2, 4):
-        raise ValueError(
+        raise InputError(
             f"{path} must have 1 or 3 channels, since alpha is not supported; got {num_channels} "
             "channels."
         )
@@ -72,12 +74,12 @@ def _check_encoding(path: Path, content: bytes) -> None:
     if content.startswith(_PNG_SIGNATURE):
         # TensorFlow would drop the lower half of the bits.
         if content[_PNG_BIT_DEPTH_OFFSET : _PNG_BIT_DEPTH_OFFSET + 1] == b"\x10":
-            raise ValueError(f"{path} must have 8 bits a channel; got a PNG file of 16 bits.")
+            raise InputError(f"{path} must have 8 bits a channel; got a PNG file of 16 bits.")
     elif content.startswith(_BMP_SIGNATURE):
         _check_bmp(path, content)
     elif not content.startswith(_JPEG_SIGNATURE):
         # TensorFlow goes by the content too, and would take the first frame of a GIF file.
-        raise ValueError(f"{path} must be a PNG, JPEG or BMP image, whatever its name; got none.")
+        raise InputError(f"{path} must be a PNG, JPEG or BMP image, whatever its name; got none.")
 
 
 def _check_bmp(path: Path, content: bytes) -> None:
@@ -91,7 +93,7 @@ def _check_bmp(path: Path, content: bytes) -> None:
     is_grey = palette[0::4] == palette[1::4] == palette[2::4] == bytes(range(256))
     is_plain = bits_per_pixel == 24 or (bits_per_pixel == 8 and is_grey)
     if compression != 0 or not is_plain:
-        raise ValueError(
+        raise InputError(
             f"{path} must be a BMP file of 24 bits a pixel or of 256 grey levels, not compressed; "
             f"got {bits_per_pixel} bits a pixel, compression {compression}."
         )

@@ -16,6 +16,7 @@ from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.image_file import IMAGE_SUFFIXES, decode_image, read_image_file
 from tf_marscf.data.preprocessing import repeat_channel
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
+from tf_marscf.errors import InputError
 
 MAX_ARRAY_BYTES = 2 * 1024**3
 _SPLITS = ("train", "validation", "test")
@@ -88,12 +89,12 @@ def _image_paths(root: Path) -> list[str]:
             ]
     # Such as a folder that may not be read.
     except OSError as error:
-        raise ValueError(
+        raise InputError(
             f"`data_dir` must be a directory whose folders can be read; got {error.strerror} for "
             f"{error.filename!r}."
         ) from error
     if not paths:
-        raise ValueError(
+        raise InputError(
             f"`data_dir` must hold images ({', '.join(IMAGE_SUFFIXES)}); got {str(root)!r}, which "
             "holds none."
         )
@@ -112,7 +113,7 @@ def _check_links(root: Path, directory: Path, folders: list[str]) -> None:
         # All that was walked through on the way here, which may have been links as well.
         walked = [parent for parent in link.parents if parent.is_relative_to(root)]
         if any(parent.resolve().is_relative_to(target) for parent in walked):
-            raise ValueError(
+            raise InputError(
                 f"`data_dir` must hold no link to a folder that the link lies in; got {link}."
             )
 
@@ -126,20 +127,20 @@ def _split_paths(paths: list[str], options: DatasetOptions, root: Path) -> dict[
         folder = PurePosixPath(path).parts[0]
         if folder not in splits:
             # Such as `val`: better an error than images that are silently left out.
-            raise ValueError(
+            raise InputError(
                 f"`data_dir` must hold images in its folders {', '.join(_SPLITS)} alone, since it "
                 f"has one of them; got {root / path}."
             )
         splits[folder].append(path)
     for split in ("train", "test"):
         if not splits[split]:
-            raise ValueError(
+            raise InputError(
                 f"`data_dir` must hold images in both folders 'train' and 'test', or have neither; "
                 f"got {str(root)!r}, which has none in {split!r}."
             )
     if splits["validation"]:
         if options.num_validation_images is not None:
-            raise ValueError(
+            raise InputError(
                 f"`num_validation_images` must be None, since {str(root)!r} has a folder "
                 f"'validation'; got {options.num_validation_images}."
             )
@@ -155,7 +156,7 @@ def _split_paths(paths: list[str], options: DatasetOptions, root: Path) -> dict[
 def _split_all(paths: list[str], options: DatasetOptions, root: Path) -> dict[str, list[str]]:
     """Shares out images of a directory that says nothing of splits."""
     if len(paths) < 2:
-        raise ValueError(
+        raise InputError(
             "`data_dir` must hold at least 2 images, one to train on and one to test on; got "
             f"{str(root)!r}, which holds 1."
         )
@@ -187,7 +188,7 @@ def _without_empty(
 def _check_shape(image: np.ndarray, first: np.ndarray, path: Path, first_path: Path) -> None:
     """Checks that an image has the shape of the first one."""
     if image.shape != first.shape:
-        raise ValueError(
+        raise InputError(
             f"{path} must have the shape (height, width, channels) of {first_path}, "
             f"{first.shape}; got {image.shape}."
         )

@@ -12,6 +12,7 @@ from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.preprocessing import repeat_channel
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
+from tf_marscf.errors import InputError, MissingInputError
 
 _SPLITS = ("train", "validation", "test")
 _GREY_LEVELS_KEY = "num_grey_levels"
@@ -55,7 +56,7 @@ def load_npz(options: DatasetOptions) -> ImageDataset:
     for key, array in arrays.items():
         _check_images(array, key, path, num_grey_levels)
         if array.shape[1:] != arrays["train"].shape[1:]:
-            raise ValueError(
+            raise InputError(
                 f"`{key}` of {path} must hold images of the shape of `train`, "
                 f"{arrays['train'].shape[1:]}; got {array.shape[1:]}."
             )
@@ -75,9 +76,9 @@ def _npz_path(options: DatasetOptions) -> Path:
     """Returns the path of the file; raises an error where there is none or more than one."""
     path = options.data_path
     if path is None:
-        raise ValueError("`data_dir` must be the path of an .npz file for dataset 'npz'; got None.")
+        raise InputError("`data_dir` must be the path of an .npz file for dataset 'npz'; got None.")
     if not path.exists():
-        raise FileNotFoundError(
+        raise MissingInputError(
             f"`data_dir` must be the path of an .npz file; got {str(path)!r}, which does not exist."
         )
     if not path.is_dir():
@@ -85,7 +86,7 @@ def _npz_path(options: DatasetOptions) -> Path:
     files = sorted(file for file in path.iterdir() if file.suffix == ".npz")
     if len(files) != 1:
         names = ", ".join(file.name for file in files) or "none"
-        raise ValueError(
+        raise InputError(
             "`data_dir` must be an .npz file or a directory that holds exactly one; got "
             f"{str(path)!r}, which holds {names}."
         )
@@ -98,19 +99,19 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], int]:
         with path.open("rb") as file:
             # NumPy takes anything else for pickled objects, and suggests to allow them.
             if not zipfile.is_zipfile(file):
-                raise ValueError("no zip archive, or cut off")
+                raise InputError("no zip archive, or cut off")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 names = list(archive.files)
                 arrays = {key: archive[key] for key in (*_SPLITS, _GREY_LEVELS_KEY) if key in names}
     except _READ_ERRORS as error:
-        raise ValueError(
+        raise InputError(
             f"`data_dir` must be an .npz file of plain arrays; got {path}, which cannot be read "
             f"as one ({type(error).__name__}: {' '.join(str(error).split())})."
         ) from error
     for key in ("train", "test"):
         if key not in arrays:
-            raise ValueError(
+            raise InputError(
                 f"`data_dir` must be an .npz file with the arrays 'train' and 'test'; got {path}, "
                 f"which has no {key!r} but {', '.join(map(repr, sorted(names))) or 'nothing'}."
             )
@@ -129,7 +130,7 @@ def _num_grey_levels(value: np.ndarray | None, path: Path) -> int:
         and 2 <= value.item() <= 256
     )
     if not is_integer:
-        raise ValueError(
+        raise InputError(
             f"`{_GREY_LEVELS_KEY}` of {path} must be one integer from 2 to 256; got {_seen(value)}."
         )
     return value.item()
@@ -138,19 +139,19 @@ def _num_grey_levels(value: np.ndarray | None, path: Path) -> int:
 def _check_images(array: np.ndarray, key: str, path: Path, num_grey_levels: int) -> None:
     """Checks the array of one split."""
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
-        raise ValueError(f"`{key}` of {path} must be a uint8 array; got {_seen(array)}.")
+        raise InputError(f"`{key}` of {path} must be a uint8 array; got {_seen(array)}.")
     if array.ndim != 4:
         hint = ", with a channel axis also for grey images" if array.ndim == 3 else ""
-        raise ValueError(
+        raise InputError(
             f"`{key}` of {path} must have shape [num_images, height, width, channels]{hint}; got "
             f"shape {array.shape}."
         )
     if array.size == 0:
-        raise ValueError(
+        raise InputError(
             f"`{key}` of {path} must hold at least one image and pixel; got shape {array.shape}."
         )
     if array.max() >= num_grey_levels:
-        raise ValueError(
+        raise InputError(
             f"`{key}` of {path} must hold pixels below `{_GREY_LEVELS_KEY}` {num_grey_levels}; got "
             f"{array.max()}."
         )
@@ -172,7 +173,7 @@ def _split(
     train = arrays["train"]
     if "validation" in arrays:
         if options.num_validation_images is not None:
-            raise ValueError(
+            raise InputError(
                 f"`num_validation_images` must be None, since {path} holds an array 'validation'; "
                 f"got {options.num_validation_images}."
             )

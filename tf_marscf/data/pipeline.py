@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tf_marscf.data.augmentation import augment_image, check_augmentation
 from tf_marscf.data.image_dataset import check_images
+from tf_marscf.errors import InputError, InputTypeError
 
 MAX_CACHE_BYTES = 2 * 1024**3
 MAX_SHUFFLE_BYTES = 512 * 1024**2
@@ -147,6 +148,6 @@ def padded_evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.d
 def _check_integer(value: int, argument: str, minimum: int | None) -> None:
     """Checks that an argument is an integer, and at least `minimum` where that is given."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"`{argument}` must be an integer; got {value!r}.")
+        raise InputTypeError(f"`{argument}` must be an integer; got {value!r}.")
     if minimum is not None and value < minimum:
-        raise ValueError(f"`{argument}` must be at least {minimum}; got {value}.")
+        raise InputError(f"`{argument}` must be at least {minimum}; got {value}.")

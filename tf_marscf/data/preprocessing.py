@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.errors import InputError
+
 
 def zero_pad(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Pads an image with zeros on all sides, equally up to one pixel.
@@ -23,7 +25,7 @@ def zero_pad(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """
     image = tf.convert_to_tensor(image)
     if image.shape.rank != 3 or not image.shape.is_fully_defined():
-        raise ValueError(
+        raise InputError(
             f"`image` must have a static shape [height, width, channels]; got {image.shape}."
         )
     paddings = []
@@ -32,7 +34,7 @@ def zero_pad(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
         ("width", width, image.shape[1]),
     ):
         if size < size_in:
-            raise ValueError(
+            raise InputError(
                 f"`{argument}` must be at least the image's {argument} {size_in}; got {size}."
             )
         before = (size - size_in) // 2
@@ -56,7 +58,7 @@ def repeat_channel(images: tf.Tensor | np.ndarray, num_channels: int) -> tf.Tens
         ValueError: if `images` does not have exactly one channel.
     """
     if images.shape[-1] != 1:
-        raise ValueError(f"`images` must have 1 channel to be copied; got shape {images.shape}.")
+        raise InputError(f"`images` must have 1 channel to be copied; got shape {images.shape}.")
     if isinstance(images, np.ndarray):
         return np.repeat(images, num_channels, axis=-1)
     return tf.repeat(images, num_channels, axis=-1)

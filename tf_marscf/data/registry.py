@@ -16,6 +16,7 @@ from tf_marscf.data.image_folder import load_image_folder
 from tf_marscf.data.mnist_sources import load_mnist_kind
 from tf_marscf.data.npz_file import load_npz
 from tf_marscf.data.tfds_images import TFDS_IMAGE_SOURCES, load_tfds_images
+from tf_marscf.errors import InputError
 
 # A further kind of data set is one more entry here: a name and a function of the options.
 _LOADERS: Mapping[str, Callable[[DatasetOptions], ImageDataset]] = MappingProxyType(
@@ -70,7 +71,7 @@ def load_dataset(
             it must be; the message is one line.
     """
     if name not in _LOADERS:
-        raise ValueError(f"`name` must be one of {', '.join(dataset_names())}; got {name!r}.")
+        raise InputError(f"`name` must be one of {', '.join(dataset_names())}; got {name!r}.")
     options = DatasetOptions(
         data_dir=data_dir,
         download=download,
@@ -113,7 +114,7 @@ def check_configured_dataset(data) -> tuple[str, DatasetOptions]:
         ValueError: if the name or an option is wrong.
     """
     if data.name not in _LOADERS:
-        raise ValueError(
+        raise InputError(
             f"`dataset` must be one of {', '.join(dataset_names())}; got {data.name!r}."
         )
     options = dataclasses.asdict(data)

@@ -16,6 +16,7 @@ from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.preprocessing import repeat_channel, zero_pad
 from tf_marscf.data.validation_split import split_off_validation
+from tf_marscf.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -72,7 +73,7 @@ def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageD
             `options.num_validation_images` leaves no training image.
     """
     if name not in TFDS_IMAGE_SOURCES:
-        raise ValueError(f"`name` must be one of {list(TFDS_IMAGE_SOURCES)}; got {name!r}.")
+        raise InputError(f"`name` must be one of {list(TFDS_IMAGE_SOURCES)}; got {name!r}.")
     import tensorflow_datasets as tfds
 
     options = DatasetOptions() if options is None else options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tf_marscf.data.dataset_options import DatasetOptions
+from tf_marscf.errors import InputError
 
 MAX_DEFAULT_NUM_VALIDATION_IMAGES = 5_000
 
@@ -42,7 +43,7 @@ def split_off_validation(
     if num_validation is None:
         num_validation = default
     if num_validation >= num_development:
-        raise ValueError(
+        raise InputError(
             f"`num_validation_images` must be below the {num_development} images that are not in "
             f"the test set of {source}; got {num_validation}."
         )

@@ -5,6 +5,7 @@ import os
 import shlex
 
 from tf_marscf.csv_file import write_csv
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation.figures import save_figure
 from tf_marscf.json_file import write_json
 
@@ -19,7 +20,7 @@ def check_output_dir(output_dir):
     while not os.path.exists(path):
         path = os.path.dirname(path)
     if not os.path.isdir(path):
-        raise ValueError(
+        raise InputError(
             f"`output_dir` must be a directory; got {str(output_dir)!r}, with the file "
             f"{os.path.basename(path)!r}."
         )

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.errors import RunError
+from tf_marscf.errors import InputError, RunError
 from tf_marscf.stateless_seed import split_seed, stateless_seed
 
 
@@ -94,7 +94,7 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
         ValueError: if `num_samples` is below 1.
     """
     if num_samples < 1:
-        raise ValueError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
+        raise InputError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
     score = tf.function(
         lambda pixels, seed: _terms(images_distribution, pixels, seed, num_samples),
         input_signature=[

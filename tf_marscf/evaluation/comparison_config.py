@@ -5,6 +5,7 @@ import math
 import numbers
 
 from tf_marscf.config import MarScfConfig
+from tf_marscf.errors import InputError
 from tf_marscf.training.training_config import check_model_options
 
 MODEL_LABELS = {
@@ -63,7 +64,7 @@ class ComparisonConfig:
         models = tuple(self.models)
         unknown = [name for name in models if name not in MODEL_LABELS]
         if unknown or "mar" not in models or len(set(models)) < len(models):
-            raise ValueError(
+            raise InputError(
                 f"`models` must be different names of {tuple(MODEL_LABELS)}, 'mar' among them; "
                 f"got {','.join(map(str, models))!r}."
             )
@@ -75,13 +76,13 @@ class ComparisonConfig:
         for name, least in least_values.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-                raise ValueError(f"`{name}` must be an integer >= {least}; got {value!r}.")
+                raise InputError(f"`{name}` must be an integer >= {least}; got {value!r}.")
 
     def _check_positive(self, *names):
         for name in names:
             value = getattr(self, name)
             if not isinstance(value, numbers.Real) or not 0.0 < value < math.inf:
-                raise ValueError(f"`{name}` must be a finite number > 0; got {value!r}.")
+                raise InputError(f"`{name}` must be a finite number > 0; got {value!r}.")
 
     @property
     def model_options(self):

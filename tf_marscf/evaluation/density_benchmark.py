@@ -3,6 +3,7 @@
 import math
 
 from tf_marscf.data import load_configured_dataset
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation.benchmark_output import (
     benchmark_command,
     check_output_dir,
@@ -48,7 +49,7 @@ class DensityBenchmark:
         self._output_dir = output_dir
         self._dataset = dataset = load_configured_dataset(config.data)
         if dataset.num_train_images < config.batch_size:
-            raise ValueError(
+            raise InputError(
                 f"`batch_size` must be at most the {dataset.num_train_images} training images of "
                 f"{config.dataset}; got {config.batch_size}."
             )

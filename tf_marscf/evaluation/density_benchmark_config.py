@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation.comparison_config import ComparisonConfig
 from tf_marscf.run_config import DataConfig
 from tf_marscf.training.training_config import TrainingConfig
@@ -56,7 +57,7 @@ class DensityBenchmarkConfig(ComparisonConfig):
     def __post_init__(self):
         super().__post_init__()
         if not set(self.models) <= set(_DENSITIES):
-            raise ValueError(f"`models` must be of {_DENSITIES}; got {','.join(self.models)!r}.")
+            raise InputError(f"`models` must be of {_DENSITIES}; got {','.join(self.models)!r}.")
         self._check_integers(num_levels=1, evaluate_every=1)
         TrainingConfig(
             batch_size=self.batch_size,

@@ -3,6 +3,7 @@
 import dataclasses
 
 from tf_marscf.data import load_configured_dataset
+from tf_marscf.errors import InputError
 from tf_marscf.run_config import DataConfig
 
 
@@ -27,7 +28,7 @@ def load_evaluated_dataset(config, dataset=None, data_dir=None, download=True):
     if dataset is not None and (data is None or dataset != data.name):
         data = DataConfig(name=dataset, num_channels=config.model.image_shape[2])
     if data is None:
-        raise ValueError(
+        raise InputError(
             "`dataset` must be given: the weights in this directory were imported, and its "
             "config names no data set; got None."
         )
@@ -36,7 +37,7 @@ def load_evaluated_dataset(config, dataset=None, data_dir=None, download=True):
     loaded = load_configured_dataset(data, download)
     expected = (config.model.image_shape, config.pixels.num_grey_levels)
     if (loaded.image_shape, loaded.num_grey_levels) != expected:
-        raise ValueError(
+        raise InputError(
             f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
             f"levels; {data.name} has {loaded.image_shape} with {loaded.num_grey_levels}."
         )

@@ -5,6 +5,7 @@ import math
 import tqdm
 
 from tf_marscf.data import evaluation_pipeline
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.evaluation.sample_quality import evaluate_sample_quality
@@ -62,7 +63,7 @@ class EvaluationRun:
         """
         splits = self._dataset.splits()
         if split not in splits:
-            raise ValueError(f"`{argument}` must be one of {tuple(splits)}; got {split!r}.")
+            raise InputError(f"`{argument}` must be one of {tuple(splits)}; got {split!r}.")
         return splits[split]
 
     def run(self, split="test", batch_size=None, num_samples=1, seed=0):

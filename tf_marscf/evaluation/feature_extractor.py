@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 from scipy.special import softmax
 
-from tf_marscf.errors import RunError
+from tf_marscf.errors import InputError, RunError
 from tf_marscf.evaluation.inception_score import is_probabilities
 
 
@@ -67,7 +67,7 @@ def as_features(outputs, name):
     if outputs.ndim == 4:
         outputs = outputs.mean(axis=(1, 2), dtype=np.float64)
     if outputs.ndim != 2:
-        raise ValueError(
+        raise InputError(
             f"`feature_extractor` must give [n, D] or [n, h, w, D]; {name} gives rank "
             f"{outputs.ndim}."
         )
@@ -86,7 +86,7 @@ def as_probabilities(outputs, name):
     """
     outputs = np.asarray(outputs, np.float64)
     if outputs.ndim != 2 or outputs.shape[1] < 2:
-        raise ValueError(
+        raise InputError(
             "`feature_extractor` must give class probabilities or logits [n, K], K >= 2, for the "
             f"Inception score; {name} gives {outputs.shape}."
         )

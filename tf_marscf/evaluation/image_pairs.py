@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tf_marscf.errors import InputError
+
 
 def parse_pairs(texts):
     """Reads pairs of numbers of images.
@@ -19,7 +21,7 @@ def parse_pairs(texts):
     for text in texts:
         numbers = text.strip().split(":")
         if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
-            raise ValueError(
+            raise InputError(
                 "`pairs` must be numbers of images such as 3:7,12:40, counted from 0; "
                 f"got {text!r}."
             )
@@ -42,7 +44,7 @@ def random_pairs(num_pairs, num_images, seed):
         ValueError: if there are too few images.
     """
     if not 1 <= num_pairs <= num_images // 2:
-        raise ValueError(
+        raise InputError(
             f"`num_pairs` must be from 1 to {num_images // 2}, as the split has {num_images} "
             f"images; got {num_pairs}."
         )
@@ -65,10 +67,10 @@ def images_of_pairs(images, pairs):
     """
     num_images = int(images.cardinality())
     if not pairs:
-        raise ValueError("`pairs` must hold at least one pair; got none.")
+        raise InputError("`pairs` must hold at least one pair; got none.")
     for first, second in pairs:
         if first == second or not all(0 <= index < num_images for index in (first, second)):
-            raise ValueError(
+            raise InputError(
                 f"`pairs` must be two different images from 0 to {num_images - 1} each; got "
                 f"{first}:{second}."
             )

@@ -6,7 +6,7 @@ import os
 import numpy as np
 from scipy.special import softmax
 
-from tf_marscf.errors import RunError, warn
+from tf_marscf.errors import InputError, MissingInputError, MissingPackageError, RunError, warn
 from tf_marscf.evaluation.feature_extractor import FeatureExtractor, ImageFeatures, as_features
 
 WEIGHTS_FILE = "weights-inception-2015-12-05-6726825d.pth"
@@ -45,14 +45,16 @@ class InceptionFeatureExtractor(FeatureExtractor):
 
     def __init__(self, weights=None):
         if weights is not None and not os.path.isfile(weights):
-            raise FileNotFoundError(
+            raise MissingInputError(
                 f"`inception_weights` must be a file; {os.fspath(weights)!r} is none. {HINT}"
             )
         try:
             import torch
             from torch_fidelity import feature_extractor_inceptionv3 as inception
         except ImportError as error:
-            raise ImportError(f"torch-fidelity cannot be imported ({error}). {HINT}") from error
+            raise MissingPackageError(
+                f"torch-fidelity cannot be imported ({error}). {HINT}"
+            ) from error
         self._torch = torch
         if weights is None:
             _check_obtainable(torch, inception.URL_INCEPTION_V3)
@@ -66,7 +68,7 @@ class InceptionFeatureExtractor(FeatureExtractor):
                 verbose=False,
             )
         except RuntimeError as error:
-            raise ValueError(
+            raise InputError(
                 f"`inception_weights` must hold the weights of the original Inception: {error}"
             ) from error
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -90,7 +92,7 @@ class InceptionFeatureExtractor(FeatureExtractor):
         """Says what becomes of images; see `FeatureExtractor`."""
         height, width, channels = image_shape
         if channels not in (1, 3):
-            raise ValueError(f"`image_shape` must have 1 or 3 channels; got {channels}.")
+            raise InputError(f"`image_shape` must have 1 or 3 channels; got {channels}.")
         text = f"resized from {height}x{width} to 299x299"
         return text if channels == 3 else f"{text}, repeated to 3 channels"
 
@@ -101,7 +103,7 @@ def _check_weights(torch, path):
         torch.load(path, map_location="cpu", weights_only=True)
     # A damaged file raises almost anything.
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             f"`inception_weights` must be a file of PyTorch weights; {os.fspath(path)!r} cannot be "
             f"read as one ({type(error).__name__})."
         ) from error

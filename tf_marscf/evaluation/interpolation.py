@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from tf_marscf.distributions.image_distribution import check_value
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation.interpolated_points import InterpolatedPoints
 from tf_marscf.evaluation.latent_projection import LatentProjection, evaluate_end_points
 from tf_marscf.evaluation.projection_config import ProjectionConfig, check_lambdas
@@ -70,12 +71,12 @@ class Interpolator:
 
     def __init__(self, model, first_images, second_images, num_points=7):
         if isinstance(num_points, bool) or not isinstance(num_points, int) or num_points < 1:
-            raise ValueError(f"`num_points` must be an integer >= 1; got {num_points!r}.")
+            raise InputError(f"`num_points` must be an integer >= 1; got {num_points!r}.")
         first_images = check_value(model, first_images, "first_images")
         second_images = check_value(model, second_images, "second_images")
         shape = first_images.shape
         if shape.rank != 4 or shape[0] == 0 or second_images.shape != shape:
-            raise ValueError(
+            raise InputError(
                 "`first_images` and `second_images` must be of one shape, [num_pairs, height, "
                 f"width, channels]; got {shape} and {second_images.shape}."
             )

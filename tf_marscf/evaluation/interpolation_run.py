@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from tf_marscf.errors import warn
+from tf_marscf.errors import InputError, warn
 from tf_marscf.evaluation.benchmark_output import check_output_dir
 from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.evaluation.image_grid import spread_grey_levels
@@ -50,7 +50,7 @@ class InterpolationRun:
         loaded = load_evaluated_dataset(config, dataset, data_dir)
         splits = loaded.splits()
         if split not in splits:
-            raise ValueError(f"`split` must be one of {tuple(splits)}; got {split!r}.")
+            raise InputError(f"`split` must be one of {tuple(splits)}; got {split!r}.")
         self._images = splits[split]
         self._facts = {"dataset": loaded.name, "split": split, "checkpoint": which}
         self._train_dir = train_dir
@@ -106,7 +106,7 @@ class InterpolationRun:
             pairs = random_pairs(num_pairs, int(self._images.cardinality()), seed)
         ends = images_of_pairs(self._images, pairs)
         if lambdas and len(pairs) * num_points < 2:
-            raise ValueError("`lambdas` must be empty for a single point; its score needs two.")
+            raise InputError("`lambdas` must be empty for a single point; its score needs two.")
         score = self._kernel_score(pairs, extractor) if lambdas else None
         interpolator = Interpolator(
             self._images_distribution.distribution,

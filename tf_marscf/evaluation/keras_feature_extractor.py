@@ -5,6 +5,7 @@ import os
 
 import tensorflow as tf
 
+from tf_marscf.errors import InputError, MissingInputError
 from tf_marscf.evaluation.feature_extractor import (
     FeatureExtractor,
     ImageFeatures,
@@ -45,7 +46,7 @@ class KerasFeatureExtractor(FeatureExtractor):
         self._low, self._high = _checked_range(pixel_range)
         path = os.fspath(path)
         if not os.path.exists(path):
-            raise FileNotFoundError(
+            raise MissingInputError(
                 f"`feature_extractor` must be a .keras file or a SavedModel; {path!r} does not "
                 "exist."
             )
@@ -70,7 +71,7 @@ class KerasFeatureExtractor(FeatureExtractor):
                 probabilities = as_probabilities(outputs[key].numpy(), self.name)
                 break
         if features is None and probabilities is None:
-            raise ValueError(
+            raise InputError(
                 f"`feature_extractor` must have one output, or some of {_FEATURES_KEY!r}, "
                 f"'probabilities' and 'logits'; {self.name} has {sorted(outputs)}."
             )
@@ -83,7 +84,7 @@ class KerasFeatureExtractor(FeatureExtractor):
         height, width, channels = image_shape
         wanted_height, wanted_width, wanted_channels = self._input_shape
         if wanted_channels not in (None, channels) and (channels, wanted_channels) != (1, 3):
-            raise ValueError(
+            raise InputError(
                 f"`feature_extractor` must take images of {channels} channels; {self.name} takes "
                 f"{wanted_channels}."
             )
@@ -117,7 +118,7 @@ def _checked_range(pixel_range):
     except (TypeError, ValueError):
         low, high = math.nan, math.nan
     if not -math.inf < low < high < math.inf:
-        raise ValueError(
+        raise InputError(
             f"`pixel_range` must be two numbers, the lower one first; got {pixel_range!r}."
         )
     return low, high
@@ -130,17 +131,17 @@ def _load_keras_model(path, layer):
     try:
         model = keras.saving.load_model(path, compile=False)
     except (ValueError, TypeError, OSError, KeyError) as error:
-        raise ValueError(f"`feature_extractor` {path!r} cannot be read: {error}") from error
+        raise InputError(f"`feature_extractor` {path!r} cannot be read: {error}") from error
     inputs = getattr(model, "inputs", None) or []
     if len(inputs) != 1:
-        raise ValueError(
+        raise InputError(
             f"`feature_extractor` must have one input, a batch of images; {path!r} has "
             f"{len(inputs)}."
         )
     if layer is not None:
         names = [part.name for part in model.layers]
         if layer not in names:
-            raise ValueError(f"`layer` must be one of {names}; got {layer!r}.")
+            raise InputError(f"`layer` must be one of {names}; got {layer!r}.")
         outputs = model.outputs
         classes = {"probabilities": outputs[0]} if len(outputs) == 1 else {}
         model = keras.Model(model.inputs, {_FEATURES_KEY: model.get_layer(layer).output} | classes)
@@ -159,23 +160,23 @@ def _single(outputs):
 
 def _load_saved_model(path, layer):
     if layer is not None:
-        raise ValueError(
+        raise InputError(
             f"`layer` must be None for a SavedModel, which has no layers; got {layer!r}."
         )
     try:
         loaded = tf.saved_model.load(path)
     except (OSError, ValueError, tf.errors.OpError) as error:
-        raise ValueError(f"`feature_extractor` {path!r} cannot be read: {error}") from error
+        raise InputError(f"`feature_extractor` {path!r} cannot be read: {error}") from error
     signatures = getattr(loaded, "signatures", {})
     if _SIGNATURE not in signatures:
-        raise ValueError(
+        raise InputError(
             f"`feature_extractor` must have a signature {_SIGNATURE!r}; {path!r} has "
             f"{sorted(signatures)}."
         )
     signature = signatures[_SIGNATURE]
     specs = signature.structured_input_signature[1]
     if len(specs) != 1:
-        raise ValueError(
+        raise InputError(
             f"`feature_extractor` must have one input, a batch of images; {path!r} has "
             f"{sorted(specs)}."
         )
@@ -192,7 +193,7 @@ def _checked_input(spec, path):
     shape = spec.shape if isinstance(spec.shape, tf.TensorShape) else tf.TensorShape(spec.shape)
     is_image = shape.rank == 4 and shape[3] in (None, 1, 3) and shape[0] is None
     if not is_image or not (spec.dtype.is_floating or spec.dtype == tf.uint8):
-        raise ValueError(
+        raise InputError(
             "`feature_extractor` must take images [n, h, w, 1 or 3], float or uint8; "
             f"{path!r} takes {spec.dtype.name} {shape}."
         )

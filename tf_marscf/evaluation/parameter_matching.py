@@ -1,5 +1,7 @@
 """Widths that give one model as many parameters as another."""
 
+from tf_marscf.errors import InputError
+
 
 def matching_width(count_parameters, target, multiple_of=1):
     """The width whose number of parameters is nearest to a target.
@@ -30,7 +32,7 @@ def matching_width(count_parameters, target, multiple_of=1):
         return curvature * unit * (unit - 1) // 2 + slope * unit + constant
 
     if curvature < 0 or counts[1] <= counts[0]:
-        raise ValueError(
+        raise InputError(
             f"`count_parameters` must grow with the width; got {counts} at widths "
             f"{step}, {2 * step} and {3 * step}."
         )
@@ -41,7 +43,7 @@ def matching_width(count_parameters, target, multiple_of=1):
         unit += 1
     width = unit * step
     if unit > 3 and count_parameters(width) != count(unit):
-        raise ValueError(
+        raise InputError(
             f"`count_parameters` must be a quadratic polynomial of the width; got "
             f"{count_parameters(width)} at {width}, not {count(unit)}."
         )

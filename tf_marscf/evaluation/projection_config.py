@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+from tf_marscf.errors import InputError
+
 DISTANCES = ("root_mean_square", "mean_square")
 
 
@@ -42,7 +44,7 @@ class ProjectionConfig:
     def _check(self, holds, name, rule):
         value = getattr(self, name)
         if not holds or (isinstance(value, float) and not math.isfinite(value)):
-            raise ValueError(f"`{name}` must be {rule}; got {value!r}.")
+            raise InputError(f"`{name}` must be {rule}; got {value!r}.")
 
 
 def parse_lambdas(texts):
@@ -62,7 +64,7 @@ def parse_lambdas(texts):
         try:
             lambdas.append(float(text))
         except ValueError as error:
-            raise ValueError(f"`lambda_curve` must hold numbers; got {text!r}.") from error
+            raise InputError(f"`lambda_curve` must hold numbers; got {text!r}.") from error
     check_lambdas(lambdas, "lambda_curve")
     return lambdas
 
@@ -79,4 +81,4 @@ def check_lambdas(lambdas, argument="lambdas"):
     """
     for value in lambdas:
         if not (value >= 0.0 and math.isfinite(value)):
-            raise ValueError(f"`{argument}` must hold finite numbers >= 0; got {value!r}.")
+            raise InputError(f"`{argument}` must hold finite numbers >= 0; got {value!r}.")

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation.sample_quality import METRICS, check_metrics
 from tf_marscf.evaluation.sample_stream import check_sampling_arguments
 
@@ -51,14 +52,14 @@ class QualityConfig:
             ("num_splits", self.num_splits, 1),
         ):
             if value is not None and (not isinstance(value, int) or value < minimum):
-                raise ValueError(f"`{name}` must be an integer >= {minimum}; got {value!r}.")
+                raise InputError(f"`{name}` must be an integer >= {minimum}; got {value!r}.")
         if self.feature_extractor is None and self.feature_layer is not None:
-            raise ValueError(
+            raise InputError(
                 "`feature_layer` must be None without `feature_extractor`; got "
                 f"{self.feature_layer!r}."
             )
         if self.feature_extractor is not None and self.inception_weights is not None:
-            raise ValueError(
+            raise InputError(
                 "only one of `inception_weights` and `feature_extractor` may be given; got both."
             )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_marscf.atomic_file import atomic_directory, atomic_write
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation.image_grid import encode_png, spread_grey_levels
 
 
@@ -23,11 +24,11 @@ def check_new_directory(path):
     """
     if os.path.isdir(path):
         if os.listdir(path):
-            raise ValueError(
+            raise InputError(
                 f"`output` must be a new or empty directory; {os.fspath(path)!r} holds files."
             )
     elif os.path.exists(path):
-        raise ValueError(f"`output` must be a new or empty directory; {os.fspath(path)!r} is none.")
+        raise InputError(f"`output` must be a new or empty directory; {os.fspath(path)!r} is none.")
 
 
 def write_png_directory(path, batches, num_grey_levels=256):

@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 
-from tf_marscf.errors import RunError, warn
+from tf_marscf.errors import InputError, RunError, warn
 from tf_marscf.evaluation.gaussian_statistics import GaussianStatistics, frechet_distance
 from tf_marscf.evaluation.image_grid import spread_grey_levels
 from tf_marscf.evaluation.inception_score import InceptionScore, InceptionScoreAccumulator
@@ -71,7 +71,7 @@ def check_metrics(metrics):
         ValueError: if there are none, or one is unknown.
     """
     if not metrics or not set(metrics) <= set(METRICS):
-        raise ValueError(f"`metrics` must be some of {METRICS}; got {tuple(metrics)}.")
+        raise InputError(f"`metrics` must be some of {METRICS}; got {tuple(metrics)}.")
 
 
 def evaluate_sample_quality(
@@ -115,12 +115,12 @@ def evaluate_sample_quality(
     check_metrics(metrics)
     needs_features = bool({"fid", "kid"} & set(metrics))
     if needs_features and (reference_batches is None or not num_reference_images):
-        raise ValueError("`reference_batches` must be given for FID and KID; got None.")
+        raise InputError("`reference_batches` must be given for FID and KID; got None.")
     kernel_distance, score, statistics = None, None, None
     if "kid" in metrics:
         block_size = min(kid_block_size, num_samples, num_reference_images)
         if block_size < MIN_BLOCK_SIZE:
-            raise ValueError(
+            raise InputError(
                 "KID must have at least 2 images of each kind in a block; got "
                 f"kid_block_size={kid_block_size}, {num_samples} samples and "
                 f"{num_reference_images} real images."
@@ -133,7 +133,7 @@ def evaluate_sample_quality(
     def features_of(images):
         extracted = extractor(spread_grey_levels(images, num_grey_levels))
         if needs_features and extracted.features is None:
-            raise ValueError(
+            raise InputError(
                 f"`feature_extractor` must give features for FID and KID; {extractor.name} gives "
                 "class probabilities only."
             )
@@ -166,7 +166,7 @@ def evaluate_sample_quality(
                 add_features("samples", extracted.features)
             if score is not None:
                 if extracted.probabilities is None:
-                    raise ValueError(
+                    raise InputError(
                         "`feature_extractor` must give class probabilities or logits for the "
                         f"Inception score; {extractor.name} gives none."
                     )

@@ -8,7 +8,7 @@ import numpy as np
 import tqdm
 
 from tf_marscf.data import collect_images
-from tf_marscf.errors import RunError, warn
+from tf_marscf.errors import InputError, RunError, warn
 from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.evaluation.sample_files import check_new_directory, write_npz, write_png_directory
 from tf_marscf.evaluation.sample_picture import save_picture
@@ -175,14 +175,14 @@ def write_samples(
 
 def _check_format(output_format, num_samples, beside_real):
     if output_format not in FORMATS:
-        raise ValueError(f"`output_format` must be one of {tuple(FORMATS)}; got {output_format!r}.")
+        raise InputError(f"`output_format` must be one of {tuple(FORMATS)}; got {output_format!r}.")
     if output_format == "grid" and num_samples > MAX_GRID_SAMPLES:
-        raise ValueError(
+        raise InputError(
             f"`num_samples` must be at most {MAX_GRID_SAMPLES} in a grid; got {num_samples}. The "
             "formats 'png' and 'npz' take any number."
         )
     if output_format != "grid" and beside_real:
-        raise ValueError(
+        raise InputError(
             f"`beside_real` must be None or False unless the format is 'grid'; got True with "
             f"{output_format!r}."
         )
@@ -200,11 +200,11 @@ def _checked_output(train_dir, output, output_format, seed, first_index, tempera
     output = os.fspath(output).rstrip(os.sep)
     if Path(output).suffix != suffix and (suffix or output.endswith((".png", ".npz"))):
         wanted = f"end with {suffix!r}" if suffix else "be a directory"
-        raise ValueError(f"`output` must {wanted} for format {output_format!r}; got {output!r}.")
+        raise InputError(f"`output` must {wanted} for format {output_format!r}; got {output!r}.")
     if output_format == "png":
         check_new_directory(output)
     elif os.path.isdir(output):
-        raise ValueError(f"`output` must be a file; {output!r} is a directory.")
+        raise InputError(f"`output` must be a file; {output!r} is a directory.")
     return output
 
 

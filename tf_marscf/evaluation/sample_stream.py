@@ -8,7 +8,7 @@ import numbers
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.errors import RunError, warn
+from tf_marscf.errors import InputError, RunError, warn
 from tf_marscf.stateless_seed import fold_in, split_seed, stateless_normal
 
 _NUM_INDICES = 2**31 - 1  # TensorFlow's stateless seeds are pairs of int32.
@@ -198,14 +198,14 @@ def check_sampling_arguments(**arguments):
         if name == "temperature":
             is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
             if not is_number or not 0.0 <= value < math.inf:
-                raise ValueError(f"`{name}` must be finite and >= 0; got {value!r}.")
+                raise InputError(f"`{name}` must be finite and >= 0; got {value!r}.")
             continue
         minimum = 0 if name in ("seed", "first_index") else 1
         is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
         if not is_integer or value < minimum:
-            raise ValueError(f"`{name}` must be an integer >= {minimum}; got {value!r}.")
+            raise InputError(f"`{name}` must be an integer >= {minimum}; got {value!r}.")
     last = arguments.get("first_index", 0) + arguments.get("num_samples", 0)
     if last > _NUM_INDICES:
-        raise ValueError(
+        raise InputError(
             f"`first_index` + `num_samples` must be at most {_NUM_INDICES}; got {last}."
         )

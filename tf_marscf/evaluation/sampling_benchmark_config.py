@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation.comparison_config import ComparisonConfig
 
 
@@ -43,10 +44,10 @@ class SamplingBenchmarkConfig(ComparisonConfig):
         try:
             sizes = tuple(sorted(int(size) for size in self.sizes))
         except ValueError:
-            raise ValueError(f"{rule}; got {seen!r}.") from None
+            raise InputError(f"{rule}; got {seen!r}.") from None
         is_right = all(size == self.smallest_map * 2 ** self.num_levels(size) for size in sizes)
         if not sizes or len(set(sizes)) < len(sizes) or not is_right:
-            raise ValueError(f"{rule}; got {seen!r}, smallest_map={self.smallest_map}.")
+            raise InputError(f"{rule}; got {seen!r}, smallest_map={self.smallest_map}.")
         object.__setattr__(self, "sizes", sizes)
 
     def num_levels(self, size):

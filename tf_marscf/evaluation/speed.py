@@ -8,6 +8,7 @@ import time
 import tensorflow as tf
 
 from tf_marscf.distributions import Dequantized
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation.operation_count import convolution_operations, log_prob_operations
 from tf_marscf.flow import MarScf
 from tf_marscf.intra_op_threads import num_cores, num_intra_op_threads
@@ -127,10 +128,10 @@ class SpeedBenchmark:
         self._baseline = dict(baseline or {})
         for task, seconds in self._baseline.items():
             if task not in TASKS:
-                raise ValueError(f"`baseline` must have entries of {TASKS}; got {task!r}.")
+                raise InputError(f"`baseline` must have entries of {TASKS}; got {task!r}.")
             is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
             if not is_number or not 0.0 < seconds < math.inf:
-                raise ValueError(f"`baseline` must hold seconds > 0; got {task}: {seconds!r}.")
+                raise InputError(f"`baseline` must hold seconds > 0; got {task}: {seconds!r}.")
 
     def run(self, report=print):
         """Measures, and reports a table.

@@ -3,6 +3,7 @@
 import re
 
 from tf_marscf.config import MarScfConfig
+from tf_marscf.errors import InputError
 
 _STEP = re.compile(r"flow\.layers\.(\d+)\.actnormlayer\.bias$")
 _PRIOR = re.compile(r"flow\.c_prior\.prior_list\.(\d+)\.")
@@ -46,14 +47,14 @@ def infer_config(weights, image_size, num_heads=4, dropout_rate=0.2):
         (int(match[1]) for match in map(_PRIOR.match, weights) if match), default=-1
     )
     if not steps or not num_levels or len(steps) % num_levels:
-        raise ValueError(
+        raise InputError(
             "`weights` must be those of a published mAR-SCF model, with as many steps of flow at "
             f"every level; found {len(steps)} steps of flow and {num_levels} priors."
         )
     num_steps = len(steps) // num_levels
     expected = sum(published_step_layers(num_levels, num_steps), [])
     if steps != expected:
-        raise ValueError(
+        raise InputError(
             f"`weights` with {num_levels} levels of {num_steps} steps must have them at "
             f"flow.layers {expected}; found {steps}."
         )
@@ -120,5 +121,5 @@ def _coupling_options(weights, prefix):
 
 def _shape(weights, name):
     if name not in weights:
-        raise ValueError(f"`weights` must hold {name!r}, which is missing.")
+        raise InputError(f"`weights` must hold {name!r}, which is missing.")
     return weights[name].shape

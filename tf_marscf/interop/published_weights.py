@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.errors import InputError
 from tf_marscf.interop.published_architecture import published_step_layers
 
 _NUM_SHOWN_PROBLEMS = 5
@@ -81,7 +82,7 @@ def published_mappings(model):
     """
     config = model.config
     if config.prior != "mar":
-        raise ValueError(f"`model` must have prior 'mar'; got prior={config.prior!r}.")
+        raise InputError(f"`model` must have prior 'mar'; got prior={config.prior!r}.")
     mappings = []
     step_layers = published_step_layers(config.num_levels, config.num_steps)
     for index, (level, layers) in enumerate(zip(model.levels, step_layers, strict=True)):
@@ -266,7 +267,7 @@ def load_published_weights(model, weights):
     if problems:
         shown = "; ".join(problems[:_NUM_SHOWN_PROBLEMS])
         more = len(problems) - _NUM_SHOWN_PROBLEMS
-        raise ValueError(
+        raise InputError(
             "`weights` must be those of the model, no more and no less: "
             f"{shown}{f'; and {more} more' if more > 0 else ''}."
         )
@@ -275,7 +276,7 @@ def load_published_weights(model, weights):
         arrays = [weights[name] for name in mapping.names]
         value = mapping.value(arrays)
         if not np.all(np.isfinite(value)):
-            raise ValueError(
+            raise InputError(
                 f"`weights[{mapping.names[0]!r}]` must be finite; got NaN or infinity."
             )
         values.append(value)

@@ -5,6 +5,8 @@ import zipfile
 
 import numpy as np
 
+from tf_marscf.errors import InputError, MissingInputError, MissingPackageError
+
 _STATE_DICT_NAMES = ("state_dict", "model_state_dict", "model")
 
 
@@ -26,7 +28,7 @@ def read_weight_file(path):
         ValueError: if the file holds anything but named tensors.
     """
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"`path` must be a file of weights; got {path!r}, which is none.")
+        raise MissingInputError(f"`path` must be a file of weights; got {path!r}, which is none.")
     if path.endswith(".npz"):
         weights = _read_numpy_file(path)
     else:
@@ -34,7 +36,7 @@ def read_weight_file(path):
     named = {name.removeprefix("module."): value for name, value in weights.items()}
     if len(named) < len(weights):
         twice = next(name for name in weights if f"module.{name}" in weights)
-        raise ValueError(f"`path` must hold each weight once; {path!r} holds {twice!r} twice.")
+        raise InputError(f"`path` must hold each weight once; {path!r} holds {twice!r} twice.")
     return named
 
 
@@ -43,7 +45,7 @@ def _read_numpy_file(path):
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
     except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
-        raise ValueError(
+        raise InputError(
             f"`path` must be an .npz file of numbers; {path!r} could not be read: {error}"
         ) from error
 
@@ -52,7 +54,7 @@ def _read_torch_file(path):
     try:
         import torch
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             f"`path` is {path!r}: only PyTorch reads such a file, and it is not installed. "
             "Install the extra: pip install 'tf_marscf[torch]'."
         ) from error
@@ -60,7 +62,7 @@ def _read_torch_file(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # PyTorch raises errors of many types on a damaged or unsafe file; all mean the same here.
-        raise ValueError(
+        raise InputError(
             f"`path` must be a PyTorch file that holds weights only; {path!r} could not be read: "
             f"{error}"
         ) from error
@@ -68,7 +70,7 @@ def _read_torch_file(path):
         # What training programs save beside the weights, such as the epoch, is left alone.
         state = next((state[name] for name in _STATE_DICT_NAMES if name in state), state)
     if not isinstance(state, dict) or not all(torch.is_tensor(value) for value in state.values()):
-        raise ValueError(
+        raise InputError(
             f"`path` must hold a dict from names to tensors; {path!r} holds {_kind_of(state)}."
         )
     return {name: value.float().numpy() for name, value in state.items()}

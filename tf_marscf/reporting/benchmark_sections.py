@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Callable
 
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation import (
     density_benchmark,
     density_figure,
@@ -140,7 +141,7 @@ def _section(context, benchmark, given):
 def _read_given(benchmark, path):
     result = read_result(path)
     if result is None or result.get("benchmark") != benchmark.name or not result.get("rows"):
-        raise ValueError(
+        raise InputError(
             f"`{benchmark.name}_benchmark` must be a JSON file of `bin/benchmark.py "
             f"{benchmark.name}`; got {path!r}."
         )

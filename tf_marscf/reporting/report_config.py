@@ -3,6 +3,8 @@
 import dataclasses
 import os
 
+from tf_marscf.errors import InputError
+
 SECTIONS = (
     "evaluation",
     "training",
@@ -50,23 +52,23 @@ class ReportConfig:
     def __post_init__(self):
         output = self.output or os.path.join(self.train_dir, f"report{_SUFFIX}")
         if not output.endswith(_SUFFIX) or os.path.basename(output) == _SUFFIX:
-            raise ValueError(f"`output` must be a file that ends with {_SUFFIX!r}; got {output!r}.")
+            raise InputError(f"`output` must be a file that ends with {_SUFFIX!r}; got {output!r}.")
         if os.path.isdir(output):
-            raise ValueError(f"`output` must be a file; {output!r} is a directory.")
+            raise InputError(f"`output` must be a file; {output!r} is a directory.")
         object.__setattr__(self, "output", output)
         unknown = [name for name in self.sections if name not in SECTIONS]
         if unknown or not self.sections:
-            raise ValueError(
+            raise InputError(
                 f"`sections` must be some of {SECTIONS}; got {','.join(self.sections)!r}."
             )
         ordered = tuple(name for name in SECTIONS if name in self.sections)
         object.__setattr__(self, "sections", ordered)
         if self.checkpoint not in ("best", "latest"):
-            raise ValueError(f"`checkpoint` must be 'best' or 'latest'; got {self.checkpoint!r}.")
+            raise InputError(f"`checkpoint` must be 'best' or 'latest'; got {self.checkpoint!r}.")
         for name in ("sampling_benchmark", "density_benchmark"):
             path = getattr(self, name)
             if path is not None and not os.path.isfile(path):
-                raise ValueError(f"`{name}` must be a file; got {path!r}.")
+                raise InputError(f"`{name}` must be a file; got {path!r}.")
 
     @property
     def directory(self):

@@ -5,7 +5,7 @@ import os
 
 from tf_marscf._version import __version__
 from tf_marscf.atomic_file import atomic_write
-from tf_marscf.errors import RunError, warn
+from tf_marscf.errors import InputError, RunError, warn
 from tf_marscf.evaluation.benchmark_output import check_output_dir
 from tf_marscf.evaluation.machine_facts import machine_facts
 from tf_marscf.reporting import benchmark_sections
@@ -60,7 +60,7 @@ def write_report(config, *, report=print, progress=True, now=None):
     """
     check_output_dir(config.directory)
     if os.path.isfile(os.path.join(config.directory, FILE_NAME)):
-        raise ValueError(
+        raise InputError(
             f"`output` must not have the name of a training directory, whose files would be "
             f"replaced; got {config.output!r}."
         )

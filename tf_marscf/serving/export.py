@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tf_marscf.errors import RunError
+from tf_marscf.errors import InputError, RunError
 from tf_marscf.run_config import RunConfig
 from tf_marscf.saving import EXPORTED_WEIGHTS, save
 from tf_marscf.serving import warm_up_requests
@@ -48,12 +48,12 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
         RunError: if the version exists, or cannot be written.
     """
     if not _is_integer_between(max_num_samples, 1, 2**31 - 1):
-        raise ValueError(f"`max_num_samples` must be an integer >= 1; got {max_num_samples!r}.")
+        raise InputError(f"`max_num_samples` must be an integer >= 1; got {max_num_samples!r}.")
     if version is not None and not _is_integer_between(version, 1, _MAX_VERSION):
-        raise ValueError(f"`version` must be an integer from 1 to 2^63 - 1; got {version!r}.")
+        raise InputError(f"`version` must be an integer from 1 to 2^63 - 1; got {version!r}.")
     output = Path(output)
     if output.exists() and not output.is_dir():
-        raise ValueError(f"`output` must be a directory; {str(output)!r} is a file.")
+        raise InputError(f"`output` must be a directory; {str(output)!r} is a file.")
     if version is not None and version in _existing_versions(output):
         raise _exists_error(output, version)
     config = RunConfig.load(train_dir)
@@ -136,7 +136,7 @@ def _check_size(images_distribution):
         for variable in images_distribution.variables
     )
     if num_bytes > _MAX_NUM_BYTES:
-        raise ValueError(
+        raise InputError(
             "`train_dir` must hold a model of at most 2 GB, because the graph of a SavedModel can "
             f"be no larger; got weights of {num_bytes / 1e9:.1f} GB."
         )

@@ -5,7 +5,7 @@ import os
 import tensorflow as tf
 
 from tf_marscf.distributions import Dequantized
-from tf_marscf.errors import RunError, warn
+from tf_marscf.errors import InputError, MissingInputError, RunError, warn
 from tf_marscf.flow import MarScf
 from tf_marscf.training.checkpoint_store import CheckpointStore
 
@@ -32,7 +32,7 @@ def restore_model(config, directory, which="best"):
         ValueError: if `which` is unknown, or no checkpoint fits the config.
     """
     if which not in WHICH:
-        raise ValueError(f"`which` must be one of {WHICH}; got {which!r}.")
+        raise InputError(f"`which` must be one of {WHICH}; got {which!r}.")
     if which == "best" and not CheckpointStore(directory, "best").paths():
         if CheckpointStore(directory, "latest").paths():
             warn(f"{os.fspath(directory)!r} has no checkpoint 'best' yet: 'latest' is used")
@@ -49,12 +49,12 @@ def restore_model(config, directory, which="best"):
             read, lambda path, reason: warn(f"checkpoint {str(path)!r} is refused: {reason}")
         )
     except RunError as error:
-        raise ValueError(
+        raise InputError(
             f"`train_dir` {os.fspath(directory)!r} holds no checkpoint of the model that its "
             f"config describes: {error}"
         ) from error
     if found is None:
-        raise FileNotFoundError(
+        raise MissingInputError(
             f"`train_dir` must hold a checkpoint {which!r}; {os.fspath(directory)!r} has none yet."
         )
     return Dequantized(

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tf_marscf.errors import RunError
+from tf_marscf.errors import InputError, RunError
 from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoint_store import CheckpointStore
 
@@ -61,7 +61,7 @@ def with_model_of(source, config):
     expected = (source.model.image_shape, source.pixels.num_grey_levels)
     seen = (config.model.image_shape, config.pixels.num_grey_levels)
     if seen != expected:
-        raise ValueError(
+        raise InputError(
             f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey levels for "
             f"these `initial_weights`; {config.data.name} has {seen[0]} with {seen[1]}."
         )

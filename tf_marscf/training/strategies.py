@@ -3,6 +3,8 @@
 import json
 import os
 
+from tf_marscf.errors import InputError
+
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 _CLUSTER_VARIABLE = "TF_CONFIG"
 
@@ -14,7 +16,7 @@ def check_strategy(name):
         ValueError: if the name is unknown, or "multi_worker" lacks a valid TF_CONFIG.
     """
     if name not in STRATEGIES:
-        raise ValueError(f"`strategy` must be one of {STRATEGIES}; got {name!r}.")
+        raise InputError(f"`strategy` must be one of {STRATEGIES}; got {name!r}.")
     if name == "multi_worker" or (name == "auto" and os.environ.get(_CLUSTER_VARIABLE)):
         _read_cluster()
 
@@ -27,7 +29,7 @@ def _read_cluster():
         '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": N}}'
     )
     if not text:
-        raise ValueError(f"{rule}; got none.")
+        raise InputError(f"{rule}; got none.")
     try:
         config = json.loads(text)
         workers, task = config["cluster"]["worker"], config["task"]
@@ -35,7 +37,7 @@ def _read_cluster():
     except (json.JSONDecodeError, KeyError, TypeError, ValueError):
         is_valid = False
     if not is_valid:
-        raise ValueError(f"{rule}; got {text!r}.")
+        raise InputError(f"{rule}; got {text!r}.")
     return workers, int(task["index"])
 
 

@@ -5,6 +5,7 @@ import math
 import numbers
 
 from tf_marscf.config import MarScfConfig
+from tf_marscf.errors import InputError
 from tf_marscf.training.strategies import check_strategy
 
 DECAYS = ("none", "cosine")
@@ -90,27 +91,27 @@ class TrainingConfig:
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-                raise ValueError(f"`{name}` must be an integer >= {least}; got {value!r}.")
+                raise InputError(f"`{name}` must be an integer >= {least}; got {value!r}.")
         if self.seed >= 2**31:
-            raise ValueError(f"`seed` must be below 2^31; got {self.seed!r}.")
+            raise InputError(f"`seed` must be below 2^31; got {self.seed!r}.")
         for name in ("learning_rate", "clip_norm"):
             value = getattr(self, name)
             if not isinstance(value, numbers.Real) or not 0.0 < value < math.inf:
-                raise ValueError(f"`{name}` must be a finite number > 0; got {value!r}.")
+                raise InputError(f"`{name}` must be a finite number > 0; got {value!r}.")
         if not isinstance(self.average_decay, numbers.Real) or not 0.0 <= self.average_decay < 1.0:
-            raise ValueError(f"`average_decay` must be in [0, 1); got {self.average_decay!r}.")
+            raise InputError(f"`average_decay` must be in [0, 1); got {self.average_decay!r}.")
         for name in ("recompute_prior", "recompute_couplings", "jit_compile"):
             if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"`{name}` must be True or False; got {getattr(self, name)!r}.")
+                raise InputError(f"`{name}` must be True or False; got {getattr(self, name)!r}.")
         for name, choices in (
             ("decay", DECAYS),
             ("augmentation", AUGMENTATIONS),
             ("network_dtype", NETWORK_DTYPES),
         ):
             if getattr(self, name) not in choices:
-                raise ValueError(f"`{name}` must be one of {choices}; got {getattr(self, name)!r}.")
+                raise InputError(f"`{name}` must be one of {choices}; got {getattr(self, name)!r}.")
         if self.batch_size % self.num_accumulated_parts:
-            raise ValueError(
+            raise InputError(
                 "`batch_size` must be a multiple of `num_accumulated_parts`; got "
                 f"batch_size={self.batch_size}, "
                 f"num_accumulated_parts={self.num_accumulated_parts}."
@@ -128,7 +129,7 @@ class TrainingConfig:
             ("evaluation_batch_size", num_replicas),
         ):
             if getattr(self, name) % parts:
-                raise ValueError(
+                raise InputError(
                     f"`{name}` must be a multiple of {parts}, for {num_replicas} devices and "
                     f"num_accumulated_parts={self.num_accumulated_parts}; got "
                     f"{getattr(self, name)}."

@@ -12,7 +12,7 @@ from tf_marscf.data import (
     padded_evaluation_pipeline,
     training_pipeline,
 )
-from tf_marscf.errors import RunError
+from tf_marscf.errors import InputError, RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.sample_picture import save_sample_picture
 from tf_marscf.json_file import write_json
@@ -73,9 +73,9 @@ class TrainingRun:
         progress="auto",
     ):
         if progress not in _VERBOSITY:
-            raise ValueError(f"`progress` must be one of {tuple(_VERBOSITY)}; got {progress!r}.")
+            raise InputError(f"`progress` must be one of {tuple(_VERBOSITY)}; got {progress!r}.")
         if os.path.exists(train_dir) and not os.path.isdir(train_dir):
-            raise ValueError(f"`train_dir` must be a directory; {train_dir!r} is a file.")
+            raise InputError(f"`train_dir` must be a directory; {train_dir!r} is a file.")
         check_configured_dataset(data)
         self._train_dir = train_dir
         self._training = training
@@ -86,7 +86,7 @@ class TrainingRun:
         self._dataset = load_configured_dataset(data)
         num_images = self._dataset.num_train_images
         if num_images < training.batch_size:
-            raise ValueError(
+            raise InputError(
                 f"`batch_size` must be at most the {num_images} training images of {data.name}; "
                 f"got {training.batch_size}."
             )
