@@ -12,7 +12,9 @@ from tf_marscf.evaluation.sample_picture import save_sample_picture
 
 
 class CountSteps(keras.callbacks.Callback):
-    """Counts steps and images; other callbacks come after it.
+    """Counts steps and images, and notes that loss and gradient were finite.
+
+    `StopAtNonFiniteLoss` comes before it, all others come after it.
 
     Args:
         state: a `TrainingState`.
@@ -26,8 +28,14 @@ class CountSteps(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts a step."""
+        self._state.note_finite_loss()
         self._state.step += 1
         self._state.progress.add_images(self._batch_size)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Notes an evaluation, if there was one."""
+        if any(name.startswith("val_") for name in logs or {}):
+            self._state.note_finite_loss()
 
 
 class StopAfterEpoch(keras.callbacks.Callback):
@@ -39,18 +47,19 @@ class StopAfterEpoch(keras.callbacks.Callback):
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
-    """Ends training at the first loss that is not finite.
+    """Ends training at the first loss or gradient that is not finite.
 
     A training step raises by itself, but not where XLA compiled it.
     """
 
     def on_train_batch_end(self, batch, logs=None):
-        """Checks the loss of a step."""
+        """Checks loss and gradient of a step."""
         if not self.model.jit_compile:
             return
-        loss = float(self.model.step_values.numpy()[0])
-        if not math.isfinite(loss):
-            raise NonFiniteLossError("The loss is not finite")
+        loss, norm = self.model.step_values.numpy()[:2]
+        for name, value in (("loss", loss), ("gradient", norm)):
+            if not math.isfinite(value):
+                raise NonFiniteLossError(f"The {name} is not finite")
 
     def on_epoch_end(self, epoch, logs=None):
         """Checks the result of an evaluation."""
@@ -101,6 +110,9 @@ class SaveCheckpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Saves, and decides whether training goes on."""
         progress, logs = self._state.progress, logs or {}
+        if self._state.latest_checkpoint is None:
+            # Killed between best and latest, a run must have a state to go on from.
+            self._state.save_latest()
         average = self._state.weight_average
         best = self._state.images_distribution if average is None else average.images_distribution
         bits_per_dim = logs.get("val_bits_per_dim")

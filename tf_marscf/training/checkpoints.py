@@ -5,9 +5,9 @@ import os
 import tensorflow as tf
 
 from tf_marscf.distributions import Dequantized
-from tf_marscf.errors import InputError, MissingInputError, RunError, warn
+from tf_marscf.errors import InputError, MissingInputError, warn
 from tf_marscf.flow import MarScf
-from tf_marscf.training.checkpoint_store import CheckpointStore
+from tf_marscf.training.checkpoint_store import CheckpointStore, DamagedCheckpointsError
 
 WHICH = ("best", "latest")
 
@@ -29,7 +29,8 @@ def restore_model(config, directory, which="best"):
 
     Raises:
         FileNotFoundError: if there is no such checkpoint.
-        ValueError: if `which` is unknown, or no checkpoint fits the config.
+        InputError: if `which` is unknown, or no checkpoint fits the config.
+        RunError: if the system does not let read a checkpoint.
     """
     if which not in WHICH:
         raise InputError(f"`which` must be one of {WHICH}; got {which!r}.")
@@ -48,7 +49,7 @@ def restore_model(config, directory, which="best"):
         found = CheckpointStore(directory, which).restore(
             read, lambda path, reason: warn(f"checkpoint {str(path)!r} is refused: {reason}")
         )
-    except RunError as error:
+    except DamagedCheckpointsError as error:
         raise InputError(
             f"`train_dir` {os.fspath(directory)!r} holds no checkpoint of the model that its "
             f"config describes: {error}"

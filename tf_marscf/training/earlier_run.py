@@ -1,11 +1,13 @@
 """Whether a run may go on from what a directory holds."""
 
 import dataclasses
+from pathlib import Path
 
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoint_store import CheckpointStore
 
+RESULTS_FILE = "results.json"
 # Where the data lie does not change what they are.
 _FREE_DATA_FIELDS = ("data_dir",)
 
@@ -21,15 +23,23 @@ def load_earlier_config(train_dir, config):
         A `RunConfig`, or None where there is no checkpoint to go on from.
 
     Raises:
-        RunError: if the directory holds a run of another model or data set, or imported weights.
+        RunError: if the directory holds a run of another model or data set, imported weights, or
+            what is left of a run that lost its checkpoints.
     """
-    if not any(CheckpointStore(train_dir, kind).paths() for kind in ("latest", "best")):
+    latest = CheckpointStore(train_dir, "latest")
+    remains = _remains(train_dir)
+    if not latest.paths() and not remains:
         return None
     earlier = RunConfig.load(train_dir)
     if earlier.training is None:
         raise RunError(
             f"`train_dir` {train_dir!r} holds weights and no training run. To train on from them, "
             "give another directory, and this one as `initial_weights`."
+        )
+    if not latest.paths():
+        raise RunError(
+            f"`train_dir` {train_dir!r} holds {', '.join(remains)} of a run, and no checkpoint in "
+            "checkpoints/latest to go on from. Put a copy of one back, or give another directory."
         )
     for name in ("model", "pixels", "data"):
         before, now = (dataclasses.asdict(getattr(part, name)) for part in (earlier, config))
@@ -41,6 +51,14 @@ def load_earlier_config(train_dir, config):
                 "Give another directory, or the arguments of that run to continue it."
             )
     return earlier
+
+
+def _remains(train_dir):
+    """Names of what only a run that had checkpoints can have written."""
+    best, latest = (CheckpointStore(train_dir, kind) for kind in ("best", "latest"))
+    paths = [*best.paths(), *best.refused_paths(), *latest.refused_paths()]
+    paths += [path for path in [Path(train_dir, RESULTS_FILE)] if path.exists()]
+    return [str(path.relative_to(train_dir)) for path in paths]
 
 
 def changes_of(before, now):

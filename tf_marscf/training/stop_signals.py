@@ -50,6 +50,5 @@ class StopSignals:
     def stop(self, message):
         """Raises the `StoppedError` of the signal that was noted."""
         name = signal.Signals(self._number).name
-        # After Ctrl-C shells expect 128 + the signal's number.
-        status = 128 + self._number if self._number == signal.SIGINT else 0
-        raise StoppedError(f"stopped by {name}{message}", status)
+        # As of a shell: 143 for SIGTERM, 130 for Ctrl-C. The run is not finished.
+        raise StoppedError(f"stopped by {name}{message}", 128 + self._number)

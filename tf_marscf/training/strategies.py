@@ -78,6 +78,30 @@ def is_chief(strategy):
     return resolver is None or resolver.task_id in (None, 0)
 
 
+def gather_from_workers(strategy, values):
+    """Tells all workers what each of them has; all of them call it.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`.
+        values: integers of this worker, as many on all of them.
+
+    Returns:
+        A list with one tuple of integers a worker; of the one worker, where there are no others.
+    """
+    if strategy.cluster_resolver is None:
+        return [tuple(values)]
+    import tensorflow as tf
+
+    @tf.function
+    def gather():
+        rows = strategy.run(lambda: tf.constant([values], tf.int64))
+        return strategy.gather(rows, axis=0)
+
+    num_workers = len(_read_cluster()[0])
+    rows = gather().numpy()
+    return [tuple(map(int, row)) for row in rows[:: len(rows) // num_workers]]
+
+
 def distribute_batches(strategy, batches, global_batch_size):
     """Gives every replica its rows of each batch: replica r of R the r-th part.
 

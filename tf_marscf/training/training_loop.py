@@ -60,9 +60,13 @@ class TrainingLoop:
             cause = [line for line in message.splitlines() if "is not finite" in line]
             if not cause:
                 raise
+            set_aside = "".join(
+                f" Set aside, as no finite loss was computed with it: {str(path)!r}."
+                for path in self._state.set_aside_if_not_good()
+            )
             raise NonFiniteLossError(
-                f"training stopped after step {self._state.step}: {cause[0].strip()}. Last good "
-                f"checkpoint: {self._state.latest_checkpoint or 'none yet'}. "
+                f"training stopped after step {self._state.step}: {cause[0].strip()}.{set_aside} "
+                f"Last good checkpoint: {self._state.latest_checkpoint or 'none yet'}. "
                 "Try a lower learning_rate or clip_norm, or a longer warm_up_images."
             ) from error
 

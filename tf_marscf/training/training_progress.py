@@ -1,5 +1,7 @@
 """How far a training run has come."""
 
+import math
+
 import tensorflow as tf
 
 
@@ -23,7 +25,7 @@ class TrainingProgress(tf.Module):
         self.epoch_images = _counter("epoch_images")
         self.epochs_without_improvement = _counter("epochs_without_improvement")
         self.best_bits_per_dim = tf.Variable(
-            float("inf"), dtype=tf.float64, trainable=False, name="best_bits_per_dim"
+            math.inf, dtype=tf.float64, trainable=False, name="best_bits_per_dim"
         )
 
     def add_images(self, num_images):
@@ -43,6 +45,11 @@ class TrainingProgress(tf.Module):
         """Counts an epoch."""
         self.epoch.assign_add(1)
         self.epoch_images.assign(0)
+
+    def forget_best(self):
+        """Lets the next validation result be the best: the weights of the best so far are gone."""
+        self.best_bits_per_dim.assign(math.inf)
+        self.epochs_without_improvement.assign(0)
 
     def note(self, bits_per_dim):
         """Takes in a validation result; returns whether it is the best so far."""

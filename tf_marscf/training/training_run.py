@@ -16,6 +16,7 @@ from tf_marscf.errors import InputError, RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.sample_picture import save_sample_picture
 from tf_marscf.json_file import write_json
+from tf_marscf.local_path import local_path
 from tf_marscf.run_config import PixelConfig, RunConfig
 from tf_marscf.training.callbacks import (
     CountSteps,
@@ -24,7 +25,12 @@ from tf_marscf.training.callbacks import (
     StopAtNonFiniteLoss,
 )
 from tf_marscf.training.checkpoints import restore_model
-from tf_marscf.training.earlier_run import changes_of, load_earlier_config, with_model_of
+from tf_marscf.training.earlier_run import (
+    RESULTS_FILE,
+    changes_of,
+    load_earlier_config,
+    with_model_of,
+)
 from tf_marscf.training.run_lock import RunLock
 from tf_marscf.training.run_log import RunLog
 from tf_marscf.training.stop_signals import StopSignals
@@ -33,7 +39,6 @@ from tf_marscf.training.training_log import TrainingLog
 from tf_marscf.training.training_loop import TrainingLoop
 from tf_marscf.training.training_state import TrainingState
 
-RESULTS_FILE = "results.json"
 SAMPLES_FILE = "samples.png"
 _VERBOSITY = {"auto": "auto", "bar": 1, "line": 2, "none": 0}
 
@@ -74,6 +79,9 @@ class TrainingRun:
     ):
         if progress not in _VERBOSITY:
             raise InputError(f"`progress` must be one of {tuple(_VERBOSITY)}; got {progress!r}.")
+        train_dir = local_path("train_dir", train_dir)
+        if initial_weights is not None:
+            initial_weights = local_path("initial_weights", initial_weights)
         if os.path.exists(train_dir) and not os.path.isdir(train_dir):
             raise InputError(f"`train_dir` must be a directory; {train_dir!r} is a file.")
         check_configured_dataset(data)
@@ -135,11 +143,6 @@ class TrainingRun:
             return None
         with RunLock(self._train_dir):
             log = RunLog(self._train_dir)
-            if self._earlier is not None:
-                changes = changes_of(self._earlier.training or {}, self._config.training)
-                for text in changes.values():
-                    log.write(f"changed: {text}")
-            self._config.save(self._train_dir)
             self._fit(log, signals)
             results, test = self._write_results(log)
             log.write(
@@ -162,7 +165,13 @@ class TrainingRun:
             strategy,
             self._train_dir,
         )
-        if not state.restore(log):
+        is_restored = state.restore(log)
+        if self._is_chief:
+            earlier = self._earlier.training if self._earlier is not None else {}
+            for text in changes_of(earlier, self._config.training).values():
+                log.write(f"changed: {text}")
+            self._config.save(self._train_dir)
+        if not is_restored:
             self._start(state, log)
         validation = None
         if self._dataset.validation is not None:
@@ -210,7 +219,7 @@ class TrainingRun:
 
     def _callbacks(self, state, log, signals):
         training = self._training
-        callbacks = [CountSteps(state, training.batch_size), StopAtNonFiniteLoss()]
+        callbacks = [StopAtNonFiniteLoss(), CountSteps(state, training.batch_size)]
         if self._is_chief:
             training_log = TrainingLog(
                 self._path("logs"), state, training.batch_size, training.log_every

@@ -1,15 +1,17 @@
 """All of a training run that its checkpoints hold."""
 
 import dataclasses
+import math
 
 import tensorflow as tf
 
 from tf_marscf.distributions import Dequantized
+from tf_marscf.errors import RunError
 from tf_marscf.flow import MarScf
-from tf_marscf.training.checkpoint_store import CheckpointStore
+from tf_marscf.training.checkpoint_store import CheckpointStore, write_order
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.fused_adamax import FusedAdamax
-from tf_marscf.training.strategies import is_chief
+from tf_marscf.training.strategies import gather_from_workers, is_chief
 from tf_marscf.training.training_progress import TrainingProgress
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 from tf_marscf.training.weight_average import WeightAverage
@@ -35,12 +37,15 @@ class TrainingState:
     """
 
     def __init__(self, config, training, epoch_size, num_images, strategy, train_dir):
+        self._strategy = strategy
         self._is_chief = is_chief(strategy)
         self._latest = CheckpointStore(train_dir, "latest")
-        self._best = CheckpointStore(train_dir, "best")
+        # One more than "latest" has: each of those finds the best of its time.
+        self._best = CheckpointStore(train_dir, "best", keep=3)
         self._epoch_size = epoch_size
         self.progress = TrainingProgress(epoch_size)
         self.step = 0
+        self._good_step = None
         self._schedule = WarmUpSchedule(
             training.learning_rate,
             training.batch_size,
@@ -87,7 +92,10 @@ class TrainingState:
             self.weight_average.start()
 
     def restore(self, log):
-        """Reads the newest checkpoint that can be read; others are set aside.
+        """Reads the newest checkpoint that is whole; damaged ones are set aside.
+
+        So are best weights that were written after it: what is trained from here on is another
+        trajectory, which would find them again if they are its own.
 
         Args:
             log: a `RunLog`.
@@ -96,21 +104,20 @@ class TrainingState:
             Whether there was one.
 
         Raises:
-            RunError: if there are checkpoints, and none can be read.
+            RunError: if there are checkpoints and none can be read, or the workers read different
+                ones; nothing is changed then.
         """
-
-        def refuse(path, reason):
-            log.write(f"warning: checkpoint {str(path)!r} is refused: {reason}")
-            if self._is_chief:
-                self._latest.set_aside(path)
-
         if self._is_chief:
             self._latest.remove_partial()
             self._best.remove_partial()
-        path = self._latest.restore(self._read, refuse)
+        path, damaged = self._restore_on_all_workers()
         if path is None:
             return False
-        self.step = int(self.trainer.optimizer.iterations.numpy())
+        for name, reason in damaged:
+            log.write(f"warning: checkpoint {str(name)!r} is refused: {reason}")
+            if self._is_chief:
+                self._latest.set_aside(name)
+        self._leave_later_best(path, log)
         self._schedule.first_step = self.step
         self._schedule.first_image = int(self.progress.images_seen.numpy())
         self.progress.resize_epochs(self._epoch_size)
@@ -118,6 +125,71 @@ class TrainingState:
             self.trainer.keep_epoch_sums()
         log.write(f"continuing after step {self.step}, from {path}")
         return True
+
+    def _restore_on_all_workers(self):
+        """Reads the newest checkpoint, and checks that all workers have the same.
+
+        Returns:
+            (path or None, [(path, reason) of each damaged checkpoint before it]).
+        """
+        damaged, path, error = [], None, None
+        try:
+            path = self._latest.restore(self._read, lambda *refused: damaged.append(refused))
+        except RunError as failure:
+            error = failure  # The others wait for this worker's answer.
+        if path is not None:
+            self.step = int(self.trainer.optimizer.iterations.numpy())
+        number = write_order(path)[0] if path is not None else -1
+        found = _FAILED if error else _NOTHING if path is None else self.step
+        workers = gather_from_workers(self._strategy, [found, number])
+        if error:
+            raise error
+        if len(set(workers)) > 1:
+            words = {_FAILED: "none that can be read", _NOTHING: "none"}
+            texts = [
+                f"worker {index} has {words.get(step, f'step {step}')}"
+                for index, (step, _) in enumerate(workers)
+            ]
+            raise RunError(
+                "`train_dir` must be one directory that all workers share, such as on a network "
+                f"file system; their newest checkpoints differ: {', '.join(texts)}."
+            )
+        return path, damaged
+
+    def _leave_later_best(self, path, log):
+        """Sets aside the best weights that were written after a checkpoint of the state."""
+        later = [
+            best
+            for best in self._best.paths()
+            if write_order(path) < write_order(best) < (math.inf, 0)
+        ]
+        for best in later:
+            log.write(f"best weights {str(best)!r} are of later steps, and set aside")
+            if self._is_chief:
+                self._best.set_aside(best, mark="left")
+        is_best_known = math.isfinite(float(self.progress.best_bits_per_dim.numpy()))
+        if is_best_known and not set(self._best.paths()) - set(later):
+            log.write("warning: the best weights so far are gone: the next evaluation starts anew")
+            self.progress.forget_best()
+
+    def note_finite_loss(self):
+        """Notes that a finite loss was computed with the weights as they are."""
+        self._good_step = self.step
+
+    def set_aside_if_not_good(self):
+        """Sets aside the checkpoints of a state with which no finite loss was computed.
+
+        Returns:
+            Their new paths.
+        """
+        if not self._is_chief or self._good_step == self.step:
+            return []
+        return [
+            store.set_aside(path)
+            for store in (self._latest, self._best)
+            for path in store.paths()[:1]
+            if write_order(path)[1] == self.step
+        ]
 
     def _read(self, prefix):
         saved = {name.split("/")[0] for name, _ in tf.train.list_variables(prefix)}
@@ -161,6 +233,10 @@ class TrainingState:
             is_average = average is not None and images_distribution is average.images_distribution
             objects = {"average" if is_average else "model": images_distribution.distribution}
             self._best.save(tf.train.Checkpoint(**objects), self.step)
+
+
+# Instead of a step, in what workers tell each other.
+_NOTHING, _FAILED = -1, -2
 
 
 def _build(config, training):
