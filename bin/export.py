@@ -5,8 +5,8 @@ from absl import flags
 
 from tf_marscf import command_line
 
-flags.DEFINE_string("train_dir", None, "Directory of a training run or import.", required=True)
-flags.DEFINE_string(
+command_line.define_path("train_dir", None, "Directory of a training run or import.", required=True)
+command_line.define_path(
     "output", None, "The model's directory; holds a folder a version.", required=True
 )
 flags.DEFINE_integer("version", None, "Default: the one after the newest.", lower_bound=1)
@@ -21,8 +21,7 @@ def main():
     values = flags.FLAGS
     from tf_marscf.serving.export import export_model
 
-    path = command_line.checked(
-        export_model,
+    path = export_model(
         values.train_dir,
         values.output,
         version=values.version,

@@ -5,6 +5,7 @@ from absl import flags
 
 from tf_marscf import command_line
 from tf_marscf.config import MarScfConfig
+from tf_marscf.errors import InputError
 from tf_marscf.run_config import DataConfig, RunConfig
 from tf_marscf.training.stop_signals import StopSignals
 from tf_marscf.training.tiny import tiny_data, tiny_model_options, tiny_train_dir, tiny_training
@@ -53,28 +54,32 @@ _TRAINING_FLAGS = {
 
 command_line.define_flags(MarScfConfig, _MODEL_FLAGS)
 command_line.define_flags(TrainingConfig, _TRAINING_FLAGS)
-_STRING("train_dir", None, "Directory for everything that the run writes.", required=True)
+command_line.define_path(
+    "train_dir", None, "Directory for everything that the run writes.", required=True
+)
 _STRING(
     "dataset", None, "digits, cifar10, mnist, fashion_mnist, npz, idx, folder, ...", required=True
 )
-_STRING("data_dir", None, "Where the images are: a directory or, for npz, a file.")
+command_line.define_path("data_dir", None, "Where the images are: a directory or, for npz, a file.")
 _INTEGER("num_channels", None, "3 copies a grey image three times; default: as in the data set.")
 _INTEGER("num_validation_images", None, "Training images held out to choose the best epoch.")
 _BOOLEAN("deterministic", True, "Use operations that repeat to the last bit; slower on some GPUs.")
 _INTEGER("max_images", None, "Only so many images of each split; default: all.")
 _BOOLEAN("tiny", False, "A tiny model on 64 images in TRAIN_DIR_tiny: does all of it run?")
-_STRING("initial_weights", None, "Directory, such as an import, whose weights and model to train.")
+command_line.define_path(
+    "initial_weights", None, "Directory, such as an import, whose weights and model to train."
+)
 _BOOLEAN("published_scaling", False, "Scale pixels as the published code does.")
 flags.DEFINE_enum("progress", "auto", ["auto", "bar", "line", "none"], "What each epoch prints.")
 
 
 def initial_model_options(directory):
     """The model of `--initial_weights`; flags may repeat it, and not contradict it."""
-    model = RunConfig.load(directory).model
+    model = RunConfig.load(directory, "initial_weights").model
     for name in _MODEL_FLAGS:
         flag = flags.FLAGS[name]
         if flag.present and flag.value != getattr(model, name):
-            raise ValueError(
+            raise InputError(
                 f"`{name}` must be that of `initial_weights`, {getattr(model, name)!r}; "
                 f"got {flag.value!r}."
             )
@@ -90,8 +95,8 @@ def main():
 def train(signals):
     """Checks the flags, trains, evaluates and draws samples."""
     model_options = command_line.flag_values(_MODEL_FLAGS)
-    command_line.checked(check_model_options, model_options)
-    training = command_line.checked(TrainingConfig, **command_line.flag_values(_TRAINING_FLAGS))
+    check_model_options(model_options)
+    training = TrainingConfig(**command_line.flag_values(_TRAINING_FLAGS))
     values = flags.FLAGS
     data = DataConfig(
         name=values.dataset,
@@ -101,7 +106,7 @@ def train(signals):
         max_images=values.max_images,
     )
     if values.initial_weights is not None:
-        model_options = command_line.checked(initial_model_options, values.initial_weights)
+        model_options = initial_model_options(values.initial_weights)
     train_dir = values.train_dir
     if values.tiny:
         model_options, training = tiny_model_options(model_options), tiny_training(training)
@@ -113,8 +118,7 @@ def train(signals):
 
     if values.deterministic:
         tf.config.experimental.enable_op_determinism()
-    run = command_line.checked(
-        TrainingRun,
+    run = TrainingRun(
         train_dir,
         data,
         model_options,

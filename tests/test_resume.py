@@ -57,7 +57,8 @@ def wait_for_line(process, text):
 
 
 @pytest.mark.parametrize(
-    ("signal_number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0)]
+    ("signal_number", "status"),
+    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 128 + signal.SIGTERM)],
 )
 def test_interrupted_run_ends_with_the_numbers_of_the_unbroken_one(
     unbroken, tmp_path, signal_number, status

@@ -2,12 +2,14 @@
 
 import dataclasses
 import os
+import signal
 import sys
 
 from absl import app, flags, logging
 
-from tf_marscf.errors import RunError, StoppedError
+from tf_marscf.errors import InputError, RunError, StoppedError
 from tf_marscf.intra_op_threads import MAX_CORES_FOR_ONE_THREAD, set_default_intra_op_threads
+from tf_marscf.local_path import local_path
 
 # --help lists the flags that the main module defines; those defined here are the command's own.
 flags.disclaim_key_flags()
@@ -16,8 +18,37 @@ _USAGE_STATUS = 2
 _FAILURE_STATUS = 1
 
 
-class UsageError(Exception):
-    """A wrong argument of a command."""
+class _PathParser(flags.ArgumentParser):
+    """Checks a path when the flags are parsed, before anything else."""
+
+    syntactic_help = "a path on this machine"
+
+    def __init__(self, name):
+        super().__init__()
+        self._name = name
+
+    def parse(self, argument):
+        """The path, `~` expanded; raises `InputError`, a `ValueError`."""
+        return local_path(self._name, argument)
+
+
+def define_path(name, default, text, required=False):
+    """Defines a flag for a file or directory; see `local_path` for what it takes.
+
+    Args:
+        name: name of the flag.
+        default: its default, or None.
+        text: its help.
+        required: whether the command needs it.
+    """
+    flags.DEFINE(
+        _PathParser(name),
+        name,
+        default,
+        text,
+        serializer=flags.ArgumentSerializer(),
+        required=required,
+    )
 
 
 def define_flags(config_class, helps):
@@ -38,18 +69,6 @@ def flag_values(names):
     return {name: flags.FLAGS[name].value for name in names}
 
 
-def checked(function, *args, **kwargs):
-    """Calls a function whose errors about arguments are the user's, not bugs.
-
-    Raises:
-        UsageError: for a `TypeError`, `ValueError` or `FileNotFoundError` of the function.
-    """
-    try:
-        return function(*args, **kwargs)
-    except (TypeError, ValueError, FileNotFoundError, ImportError) as error:
-        raise UsageError(str(error)) from error
-
-
 def _fail(message, status):
     print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
     sys.exit(status)
@@ -58,7 +77,9 @@ def _fail(message, status):
 def _parse_flags(arguments):
     try:
         remaining = flags.FLAGS(arguments)
-    except flags.Error as error:
+    except UnicodeDecodeError as error:
+        _fail(f"--flagfile must be a text file in UTF-8; {error}", _USAGE_STATUS)
+    except (flags.Error, ValueError) as error:  # A ValueError: `--noNAME=VALUE`.
         _fail(error, _USAGE_STATUS)
     if len(remaining) > 1:
         _fail(f"unknown argument {remaining[1]!r}; options start with --", _USAGE_STATUS)
@@ -71,9 +92,9 @@ def run(main, one_thread_on_few_cores=True):
     `--intra_op_threads` is a flag of every command. Where it and TensorFlow's environment variable
     are missing, operations have one thread on few cores, if `one_thread_on_few_cores`.
 
-    A `UsageError` or a wrong flag ends the process with status 2; a `RunError`, or an `OSError`
-    such as that of a full disk, with status 1; a `StoppedError` with its own. Anything else is a
-    bug, and keeps its traceback.
+    An `InputError` or a wrong flag ends the process with status 2; a `RunError`, or an `OSError`
+    such as that of a full disk, with status 1; a `StoppedError` with its own, and Ctrl-C with 130.
+    Anything else is a bug, and keeps its traceback.
     """
     # Errors only, from TensorFlow's C++ runtime; it reads this when it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -89,16 +110,16 @@ def run(main, one_thread_on_few_cores=True):
     def call_main(_):
         logging.set_verbosity(logging.WARNING)
         try:
-            checked(
-                set_default_intra_op_threads, flags.FLAGS.intra_op_threads, one_thread_on_few_cores
-            )
+            set_default_intra_op_threads(flags.FLAGS.intra_op_threads, one_thread_on_few_cores)
             main()
-        except UsageError as error:
+        except InputError as error:
             _fail(error, _USAGE_STATUS)
         except (RunError, OSError) as error:
             _fail(error, _FAILURE_STATUS)
         except StoppedError as error:
             print(error)
             sys.exit(error.exit_status)
+        except KeyboardInterrupt:
+            _fail("interrupted", 128 + signal.SIGINT)
 
     app.run(call_main, flags_parser=_parse_flags)

@@ -52,17 +52,21 @@ class RunConfig:
         write_json(os.path.join(directory, FILE_NAME), content)
 
     @classmethod
-    def load(cls, directory):
+    def load(cls, directory, argument="train_dir"):
         """Reads the config file of a directory.
 
+        Args:
+            directory: the directory.
+            argument: name of the argument that gave it, for errors.
+
         Raises:
-            FileNotFoundError: if the directory has none.
-            ValueError: if it is not a config file.
+            MissingInputError: if the directory has none.
+            InputError: if it is not a config file.
         """
         path = os.path.join(directory, FILE_NAME)
         if not os.path.isfile(path):
             raise MissingInputError(
-                f"`train_dir` must be a training directory, with a {FILE_NAME} in it; "
+                f"`{argument}` must be a training directory, with a {FILE_NAME} in it; "
                 f"got {directory!r}."
             )
         try:

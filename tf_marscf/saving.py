@@ -5,7 +5,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tf_marscf.atomic_file import atomic_directory
 from tf_marscf.errors import InputError, MissingInputError, RunError
+from tf_marscf.local_path import local_path
 from tf_marscf.run_config import FILE_NAME, PixelConfig, RunConfig
 from tf_marscf.training.checkpoint_store import CheckpointStore
 from tf_marscf.training.checkpoints import restore_model
@@ -19,22 +21,26 @@ def save(images_distribution, directory):
 
     Args:
         images_distribution: a `Dequantized` around a `MarScf`.
-        directory: a new directory, or an empty one.
+        directory: a new directory, or an empty one; it appears whole or not at all.
 
     Raises:
-        RunError: if the directory holds a model already, or cannot be written to.
+        RunError: if the directory is neither.
+        OSError: if it cannot be written to.
     """
-    directory = Path(directory)
+    directory = Path(local_path("directory", directory))
     if (directory / FILE_NAME).exists():
         raise RunError(f"`directory` must be a new one; {str(directory)!r} holds a model already.")
+    if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
+        raise RunError(f"`directory` must be a new or empty one; {str(directory)!r} is none.")
     model, scaling = images_distribution.distribution, images_distribution.scaling
-    CheckpointStore(directory, "best").save(tf.train.Checkpoint(model=model), step=0)
-    RunConfig(
-        model=model.config,
-        pixels=PixelConfig(
-            num_grey_levels=scaling.num_grey_levels, published_scaling=scaling.published
-        ),
-    ).save(directory)
+    with atomic_directory(directory) as partial:
+        CheckpointStore(partial, "best").save(tf.train.Checkpoint(model=model), step=0)
+        RunConfig(
+            model=model.config,
+            pixels=PixelConfig(
+                num_grey_levels=scaling.num_grey_levels, published_scaling=scaling.published
+            ),
+        ).save(partial)
 
 
 def load(path, which="best"):
@@ -49,10 +55,10 @@ def load(path, which="best"):
         A `Dequantized` distribution; its `distribution` is the `MarScf`.
 
     Raises:
-        FileNotFoundError: if there is no such directory.
-        ValueError: if the directory is none of these, or is damaged.
+        MissingInputError: if there is no such directory.
+        InputError: if the directory is none of these, or is damaged.
     """
-    path = Path(path)
+    path = Path(local_path("path", path))
     if not path.is_dir():
         raise MissingInputError(f"`path` must be a directory; {str(path)!r} is none.")
     versions = [part for part in path.iterdir() if part.name.isdigit() and part.is_dir()]

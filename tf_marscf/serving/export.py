@@ -4,13 +4,13 @@ import itertools
 import numbers
 import os
 import re
-import shutil
-import uuid
 from pathlib import Path
 
 import tensorflow as tf
 
-from tf_marscf.errors import InputError, RunError
+from tf_marscf.atomic_file import atomic_directory
+from tf_marscf.errors import InputError, RunError, first_line
+from tf_marscf.local_path import local_path
 from tf_marscf.run_config import RunConfig
 from tf_marscf.saving import EXPORTED_WEIGHTS, save
 from tf_marscf.serving import warm_up_requests
@@ -43,7 +43,7 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
         The path of the version.
 
     Raises:
-        FileNotFoundError, ValueError: if the training directory has no such model, the model is
+        MissingInputError, InputError: if the training directory has no such model, the model is
             larger than a SavedModel can be, or an argument is out of range.
         RunError: if the version exists, or cannot be written.
     """
@@ -51,7 +51,7 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
         raise InputError(f"`max_num_samples` must be an integer >= 1; got {max_num_samples!r}.")
     if version is not None and not _is_integer_between(version, 1, _MAX_VERSION):
         raise InputError(f"`version` must be an integer from 1 to 2^63 - 1; got {version!r}.")
-    output = Path(output)
+    train_dir, output = local_path("train_dir", train_dir), Path(local_path("output", output))
     if output.exists() and not output.is_dir():
         raise InputError(f"`output` must be a directory; {str(output)!r} is a file.")
     if version is not None and version in _existing_versions(output):
@@ -61,16 +61,15 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
     images_distribution = restore_model(config, train_dir, which)
     _check_size(images_distribution)
     served = ServedModel(images_distribution, max_num_samples)
-    functions = _frozen_functions(served, images_distribution)
-    output.mkdir(parents=True, exist_ok=True)
-    partial = output / f".{uuid.uuid4().hex}.partial"
-    try:
-        _write(functions, images_distribution, partial)
-        return _publish(partial, output, version)
-    except tf.errors.OpError as error:
-        raise RunError(f"`output` {str(output)!r} cannot be written to: {error.message}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    published = []
+
+    def publish(partial, _):
+        published.append(_publish(partial, output, version))
+
+    # Made before the long work: then it is known whether there can be one.
+    with atomic_directory(output / "export", publish) as partial:
+        _write(_frozen_functions(served, images_distribution), images_distribution, partial)
+    return published[0]
 
 
 def _frozen_functions(served, images_distribution):
@@ -87,7 +86,10 @@ def _write(functions, images_distribution, directory):
     module = tf.Module()
     for name, function in functions.items():
         setattr(module, name, function)
-    tf.saved_model.save(module, str(directory), signatures=functions)
+    try:
+        tf.saved_model.save(module, str(directory), signatures=functions)
+    except tf.errors.OpError as error:  # Such as a full disk.
+        raise RunError(f"`output` cannot be written to: {first_line(error)}") from error
     save(images_distribution, directory / EXPORTED_WEIGHTS)
     if warm_up_requests.is_available():
         warm_up_requests.write_warm_up_requests(

@@ -12,7 +12,7 @@ from tf_marscf.training.checkpoint_store import CheckpointStore, DamagedCheckpoi
 WHICH = ("best", "latest")
 
 
-def restore_model(config, directory, which="best"):
+def restore_model(config, directory, which="best", argument="train_dir"):
     """Builds the model of a training directory and loads its weights.
 
     Where the run keeps a moving average of the weights, "latest" is the average. Before the first
@@ -23,6 +23,7 @@ def restore_model(config, directory, which="best"):
         config: the directory's `RunConfig`.
         directory: the training directory.
         which: "best" (by validation bits/dim) or "latest".
+        argument: name of the argument that gave the directory, for errors.
 
     Returns:
         A `Dequantized` distribution; its `distribution` is the `MarScf`.
@@ -51,12 +52,12 @@ def restore_model(config, directory, which="best"):
         )
     except DamagedCheckpointsError as error:
         raise InputError(
-            f"`train_dir` {os.fspath(directory)!r} holds no checkpoint of the model that its "
+            f"`{argument}` {os.fspath(directory)!r} holds no checkpoint of the model that its "
             f"config describes: {error}"
         ) from error
     if found is None:
         raise MissingInputError(
-            f"`train_dir` must hold a checkpoint {which!r}; {os.fspath(directory)!r} has none yet."
+            f"`{argument}` must hold a checkpoint {which!r}; {os.fspath(directory)!r} has none yet."
         )
     return Dequantized(
         model,

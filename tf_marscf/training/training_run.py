@@ -108,7 +108,9 @@ class TrainingRun:
         )
         self._initial_weights = initial_weights
         if initial_weights is not None:
-            self._config = with_model_of(RunConfig.load(initial_weights), self._config)
+            self._config = with_model_of(
+                RunConfig.load(initial_weights, "initial_weights"), self._config
+            )
         steps_per_pass = num_images // training.batch_size
         self._num_steps = training.num_epochs * steps_per_pass
         self._steps_per_epoch = min(training.evaluate_every or steps_per_pass, self._num_steps)
@@ -203,7 +205,9 @@ class TrainingRun:
                 state.initialize(next(iter(self._batches(state))), self._training.seed)
             return
         log.write(f"{text}, from the weights in {self._initial_weights}")
-        source = restore_model(RunConfig.load(self._initial_weights), self._initial_weights)
+        source = restore_model(
+            RunConfig.load(self._initial_weights), self._initial_weights, argument="initial_weights"
+        )
         with self._strategy.scope():
             state.copy_weights(source)
 
