@@ -7,6 +7,7 @@ import sys
 import tensorflow as tf
 from small_trainers import MIX_LOG_CDF_OPTIONS, MODEL_OPTIONS
 
+from tf_marscf.errors import RunError
 from tf_marscf.run_config import DataConfig
 from tf_marscf.training.training_config import TrainingConfig
 from tf_marscf.training.training_run import TrainingRun
@@ -34,12 +35,16 @@ def main(directory, strategy, coupling, num_accumulated_parts):
             num_accumulated_parts=int(num_accumulated_parts),
             num_sample_images=4,
             sample_every=0,
+            checkpoint_every=5,
             log_every=1,
             strategy=strategy,
         ),
         progress="none",
     )
-    results = run.run()
+    try:
+        results = run.run()
+    except RunError as error:
+        sys.exit(f"error: {error}")
     worker = json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]["index"]
     assert (results is None) == (worker > 0)
 

@@ -3,14 +3,17 @@
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from event_log import read_scalars
 
+from tf_marscf.training.checkpoint_store import CheckpointStore
 from tf_marscf.training.strategies import STRATEGIES, check_strategy
 
 PROGRAM = pathlib.Path(__file__).with_name("strategy_program.py")
@@ -58,6 +61,20 @@ def free_ports(count):
     return ports
 
 
+def start_workers(directories, *arguments):
+    """Starts one worker a directory."""
+    workers = [f"localhost:{port}" for port in free_ports(len(directories))]
+    return [
+        start(
+            directory,
+            "multi_worker",
+            *arguments,
+            cluster={"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}},
+        )
+        for index, directory in enumerate(directories)
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
 def test_two_devices_and_two_workers_have_the_losses_of_one_device(tmp_path, coupling):
@@ -66,23 +83,32 @@ def test_two_devices_and_two_workers_have_the_losses_of_one_device(tmp_path, cou
     expected = losses(tmp_path / "one")
     finish(start(tmp_path / "mirrored", "mirrored", coupling, 1))
     np.testing.assert_allclose(losses(tmp_path / "mirrored"), expected, atol=1e-4)
-    workers = [f"localhost:{port}" for port in free_ports(2)]
-    finish(
-        *(
-            start(
-                tmp_path / "workers",
-                "multi_worker",
-                coupling,
-                1,
-                cluster={
-                    "cluster": {"worker": workers},
-                    "task": {"type": "worker", "index": index},
-                },
-            )
-            for index in (1, 0)
-        )
-    )
+    finish(*start_workers([tmp_path / "workers"] * 2, coupling, 1))
     np.testing.assert_allclose(losses(tmp_path / "workers"), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_two_workers_that_are_killed_go_on_together_or_not_at_all(tmp_path):
+    """In a directory that both see they do; where the second has one of its own, both refuse."""
+    finish(*start_workers([tmp_path / "whole"] * 2, "affine", 1))
+    expected = losses(tmp_path / "whole")
+    killed = start_workers([tmp_path / "killed"] * 2, "affine", 1)
+    store = CheckpointStore(tmp_path / "killed", "latest")
+    while not store.paths():
+        time.sleep(0.05)
+    for process in killed:
+        process.kill()
+        process.communicate()
+    shutil.copytree(tmp_path / "killed", tmp_path / "alone")
+    finish(*start_workers([tmp_path / "killed"] * 2, "affine", 1))
+    np.testing.assert_array_equal(losses(tmp_path / "killed"), expected)
+
+    processes = start_workers([tmp_path / "alone", tmp_path / "own"], "affine", 1)
+    for process in processes:
+        _, stderr = process.communicate(timeout=600)
+        assert process.returncode == 1
+        assert "error: `train_dir` must be one directory that all workers share" in stderr
+        assert "worker 1 has none" in stderr
 
 
 @pytest.mark.slow
