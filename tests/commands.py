@@ -20,7 +20,7 @@ def start_command(script, *arguments, **kwargs):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=ROOT,
+        cwd=kwargs.pop("cwd", ROOT),
         env=os.environ | {"CUDA_VISIBLE_DEVICES": ""} | kwargs.pop("env", {}),
         **kwargs,
     )
