@@ -1,5 +1,6 @@
 """Many devices compute what one does."""
 
+import functools
 import json
 import os
 import pathlib
@@ -75,23 +76,35 @@ def start_workers(directories, *arguments):
     ]
 
 
+@pytest.fixture(scope="module", name="run_of_two_workers")
+def fixture_run_of_two_workers(tmp_path_factory):
+    """A function from a coupling to the directory of a run that two workers finished."""
+
+    @functools.cache
+    def run(coupling):
+        directory = tmp_path_factory.mktemp(coupling) / "run"
+        finish(*start_workers([directory] * 2, coupling, 1))
+        return directory
+
+    return run
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
-def test_two_devices_and_two_workers_have_the_losses_of_one_device(tmp_path, coupling):
+def test_two_devices_and_two_workers_have_the_losses_of_one_device(
+    tmp_path, coupling, run_of_two_workers
+):
     """ActNorm's initialisation, dequantization and dropout of the global batch included."""
     finish(start(tmp_path / "one", "one", coupling, 1))
     expected = losses(tmp_path / "one")
     finish(start(tmp_path / "mirrored", "mirrored", coupling, 1))
     np.testing.assert_allclose(losses(tmp_path / "mirrored"), expected, atol=1e-4)
-    finish(*start_workers([tmp_path / "workers"] * 2, coupling, 1))
-    np.testing.assert_allclose(losses(tmp_path / "workers"), expected, atol=1e-4)
+    np.testing.assert_allclose(losses(run_of_two_workers(coupling)), expected, atol=1e-4)
 
 
 @pytest.mark.slow
-def test_two_workers_that_are_killed_go_on_together_or_not_at_all(tmp_path):
+def test_two_workers_that_are_killed_go_on_together_or_not_at_all(tmp_path, run_of_two_workers):
     """In a directory that both see they do; where the second has one of its own, both refuse."""
-    finish(*start_workers([tmp_path / "whole"] * 2, "affine", 1))
-    expected = losses(tmp_path / "whole")
     killed = start_workers([tmp_path / "killed"] * 2, "affine", 1)
     store = CheckpointStore(tmp_path / "killed", "latest")
     while not store.paths():
@@ -101,7 +114,7 @@ def test_two_workers_that_are_killed_go_on_together_or_not_at_all(tmp_path):
         process.communicate()
     shutil.copytree(tmp_path / "killed", tmp_path / "alone")
     finish(*start_workers([tmp_path / "killed"] * 2, "affine", 1))
-    np.testing.assert_array_equal(losses(tmp_path / "killed"), expected)
+    np.testing.assert_array_equal(losses(tmp_path / "killed"), losses(run_of_two_workers("affine")))
 
     processes = start_workers([tmp_path / "alone", tmp_path / "own"], "affine", 1)
     for process in processes:

@@ -3,6 +3,8 @@
 import dataclasses
 import os
 
+import tensorflow as tf
+
 from tf_marscf.config import MarScfConfig
 from tf_marscf.data import (
     check_configured_dataset,
@@ -12,7 +14,7 @@ from tf_marscf.data import (
     padded_evaluation_pipeline,
     training_pipeline,
 )
-from tf_marscf.errors import InputError, RunError
+from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.sample_picture import save_sample_picture
 from tf_marscf.json_file import write_json
@@ -40,6 +42,13 @@ from tf_marscf.training.training_loop import TrainingLoop
 from tf_marscf.training.training_state import TrainingState
 
 SAMPLES_FILE = "samples.png"
+# What TensorFlow raises in a worker whose cluster is no longer whole.
+_CLUSTER_ERRORS = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.UnavailableError,
+)
 _VERBOSITY = {"auto": "auto", "bar": 1, "line": 2, "none": 0}
 
 
@@ -134,12 +143,25 @@ class TrainingRun:
         Raises:
             NonFiniteLossError: if loss or gradient become NaN or infinite; the last good
                 checkpoint stays.
-            RunError: if another process has the directory, or it cannot be written to.
+            RunError: if another process has the directory, it cannot be written to, or another
+                worker ended.
             StoppedError: after SIGTERM or SIGINT; the state is saved.
         """
         if signals is None:
             with StopSignals() as signals:
                 return self.run(signals)
+        try:
+            return self._run(signals)
+        except _CLUSTER_ERRORS as error:
+            if self._strategy.cluster_resolver is None:
+                raise
+            raise RunError(
+                "another worker ended, or cannot be reached; started again on all workers, the "
+                f"same command continues. TensorFlow says: {first_line(error)}"
+            ) from error
+
+    def _run(self, signals):
+        """Trains in this process, the only one or one of several workers."""
         if not self._is_chief:
             self._fit(RunLog(None), signals)
             return None
