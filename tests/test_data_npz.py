@@ -1,5 +1,6 @@
 """Tests of the images in .npz files, and of the limit on the number of images."""
 
+import os
 import zipfile
 
 import numpy as np
@@ -244,3 +245,55 @@ def test_unsuitable_limit_is_refused(max_images):
     if max_images in (0, -1):
         with pytest.raises(ValueError, match="`max_images` must be an integer >= 1; got "):
             take_images(load_dataset("digits"), max_images)
+
+
+def header_only(path, shape):
+    """An .npz file whose header claims a shape that no values follow."""
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        for key in ("train", "test"):
+            content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+            archive.writestr(f"{key}.npy", content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "shape, message",
+    [
+        ((10**6, 64, 64, 3), "must have 12288000000 bytes, as its shape (1000000, 64, 64, 3)"),
+        ((2**31 - 1,) * 4, "at most 1,024 channels"),
+        ((1, 1, 1, 10**6), "at most 1,024 channels and 268,435,456 values; got images of shape"),
+        ((1, 2**20, 2**20, 1), "at most 1,024 channels"),
+        ((1, 1, 1, 2**70), "must have a shape; got (1, 1, 1, 1180591620717411303424)"),
+        ((-1, -2, 3, 1), "must have a shape; got (-1, -2, 3, 1)"),
+        ("(1, 1", "whose header cannot be read"),
+        ("(1, 1, 'a')", "whose header cannot be read"),
+        ("'''", "whose header cannot be read"),
+    ],
+)
+def test_sizes_in_headers_are_checked_before_memory_is_taken(tmp_path, shape, message):
+    assert message in failure(header_only(tmp_path / "claims.npz", shape))
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "images.npz")
+    assert "got a FIFO" in failure(tmp_path / "images.npz")
+    assert "got a device" in failure("/dev/zero")
+
+
+def test_errors_pass_on_no_advice_to_load_unsafely(store, arrays):
+    path = store(train=np.array([{"a": 1}, None], dtype=object), test=arrays["test"])
+    assert "pickle" not in failure(path)
+
+
+def test_arrays_that_are_not_read_are_named(store, arrays, capsys):
+    path = store(**arrays, labels=np.arange(40), val=arrays["test"])
+    load_dataset("npz", path)
+    expected = f"warning: 2 of the arrays in {path} not read: 'labels', 'val'\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_fortran_order_is_read_right(store, arrays):
+    path = store(train=np.asfortranarray(arrays["train"]), test=arrays["test"])
+    train = load_dataset("npz", path, num_validation_images=0).train
+    np.testing.assert_array_equal(all_images(train), arrays["train"])

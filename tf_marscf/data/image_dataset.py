@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import tensorflow as tf
 
 from tf_marscf.errors import InputError, InputTypeError
+
+MAX_CHANNELS = 1024
+MAX_IMAGE_VALUES = 2**28
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +32,8 @@ class ImageDataset:
     Raises:
         TypeError: if a split is no `tf.data.Dataset` of single uint8 tensors.
         ValueError: if a split's images do not have `image_shape`, a split is empty or of unknown
-            size, `image_shape` is not three positive sizes or `num_grey_levels` is out of range.
+            size, `image_shape` is not three positive sizes or out of bounds, or
+            `num_grey_levels` is out of range.
     """
 
     train: tf.data.Dataset
@@ -46,6 +51,7 @@ class ImageDataset:
                 "`image_shape` must be three positive integers (height, width, channels); got "
                 f"{self.image_shape!r}."
             )
+        check_image_shape(shape, "`image_shape`")
         object.__setattr__(self, "image_shape", shape)
         if not 2 <= self.num_grey_levels <= 256:
             raise InputError(
@@ -124,6 +130,23 @@ class ImageDataset:
     def num_dimensions(self) -> int:
         """Dimensions of an image (height x width x channels), the D of bits per dimension."""
         return int(np.prod(self.image_shape))
+
+
+def check_image_shape(shape: tuple[int, int, int], argument: str) -> None:
+    """Checks that images are no larger than any that a model is made for.
+
+    Args:
+        shape: `(height, width, channels)`.
+        argument: what to call the images in an error.
+
+    Raises:
+        ValueError: if there are more than 1,024 channels or 2^28 values.
+    """
+    if shape[2] > MAX_CHANNELS or math.prod(shape) > MAX_IMAGE_VALUES:
+        raise InputError(
+            f"{argument} must be images of at most {MAX_CHANNELS:,} channels and "
+            f"{MAX_IMAGE_VALUES:,} values; got images of shape {tuple(shape)}."
+        )
 
 
 def take_images(dataset: ImageDataset, max_images: int | None) -> ImageDataset:

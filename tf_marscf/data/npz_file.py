@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from tf_marscf.data.dataset_options import DatasetOptions
-from tf_marscf.data.image_dataset import ImageDataset
+from tf_marscf.data.image_dataset import ImageDataset, check_image_shape
 from tf_marscf.data.preprocessing import repeat_channel
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
-from tf_marscf.errors import InputError, MissingInputError
+from tf_marscf.errors import InputError, MissingInputError, warn
+from tf_marscf.numpy_arrays import read_numpy_arrays
+from tf_marscf.quoted import quoted, shortened
 
 _SPLITS = ("train", "validation", "test")
 _GREY_LEVELS_KEY = "num_grey_levels"
 _DEFAULT_NUM_GREY_LEVELS = 256
-# What NumPy and zipfile raise for files that are damaged, encrypted, pickled or no .npz file.
-_READ_ERRORS = (
-    EOFError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_NUM_SHOWN_NAMES = 8
 
 
 def load_npz(options: DatasetOptions) -> ImageDataset:
@@ -34,9 +25,9 @@ def load_npz(options: DatasetOptions) -> ImageDataset:
 
     The file holds uint8 arrays `train` and `test` of shape [num_images, height, width, channels],
     may hold an array `validation` and a scalar `num_grey_levels` (256 where it does not); other
-    arrays are not read. Without `validation`, the last images of `train` are held out:
-    `options.num_validation_images`, or a tenth but not above 5,000. The test set is never
-    touched.
+    arrays are not read, and a warning names them. Without `validation`, the last images of `train`
+    are held out: `options.num_validation_images`, or a tenth but not above 5,000. The test set is
+    never touched.
 
     Args:
         options: how to load them; `options.data_dir` is the file, or a directory that holds no
@@ -54,7 +45,7 @@ def load_npz(options: DatasetOptions) -> ImageDataset:
     path = _npz_path(options)
     arrays, num_grey_levels = _read(path)
     for key, array in arrays.items():
-        _check_images(array, key, path, num_grey_levels)
+        _check_pixels(array, key, path, num_grey_levels)
         if array.shape[1:] != arrays["train"].shape[1:]:
             raise InputError(
                 f"`{key}` of {path} must hold images of the shape of `train`, "
@@ -85,7 +76,7 @@ def _npz_path(options: DatasetOptions) -> Path:
         return path
     files = sorted(file for file in path.iterdir() if file.suffix == ".npz")
     if len(files) != 1:
-        names = ", ".join(file.name for file in files) or "none"
+        names = ", ".join(file.name for file in files[:_NUM_SHOWN_NAMES]) or "none"
         raise InputError(
             "`data_dir` must be an .npz file or a directory that holds exactly one; got "
             f"{str(path)!r}, which holds {names}."
@@ -95,26 +86,27 @@ def _npz_path(options: DatasetOptions) -> Path:
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], int]:
     """Returns the arrays of the splits, by name, and the number of grey levels."""
-    try:
-        with path.open("rb") as file:
-            # NumPy takes anything else for pickled objects, and suggests to allow them.
-            if not zipfile.is_zipfile(file):
-                raise InputError("no zip archive, or cut off")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                names = list(archive.files)
-                arrays = {key: archive[key] for key in (*_SPLITS, _GREY_LEVELS_KEY) if key in names}
-    except _READ_ERRORS as error:
-        raise InputError(
-            f"`data_dir` must be an .npz file of plain arrays; got {path}, which cannot be read "
-            f"as one ({type(error).__name__}: {' '.join(str(error).split())})."
-        ) from error
+
+    def check(key: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        if key in _SPLITS:
+            _check_header(f"`{key}` of {path}", shape, dtype)
+
+    arrays, left_out = read_numpy_arrays(
+        path,
+        "`data_dir` must be an .npz file of plain arrays",
+        is_wanted=(*_SPLITS, _GREY_LEVELS_KEY).__contains__,
+        check=check,
+    )
     for key in ("train", "test"):
         if key not in arrays:
+            names = ", ".join(map(quoted, sorted([*arrays, *left_out])[:_NUM_SHOWN_NAMES]))
             raise InputError(
                 f"`data_dir` must be an .npz file with the arrays 'train' and 'test'; got {path}, "
-                f"which has no {key!r} but {', '.join(map(repr, sorted(names))) or 'nothing'}."
+                f"which has no {key!r} but {names or 'nothing'}."
             )
+    if left_out:
+        names = ", ".join(map(quoted, left_out[:_NUM_SHOWN_NAMES]))
+        warn(f"{len(left_out)} of the arrays in {path} not read: {names}")
     num_grey_levels = _num_grey_levels(arrays.pop(_GREY_LEVELS_KEY, None), path)
     return arrays, num_grey_levels
 
@@ -123,12 +115,7 @@ def _num_grey_levels(value: np.ndarray | None, path: Path) -> int:
     """Returns the number of grey levels that the file states, or the default."""
     if value is None:
         return _DEFAULT_NUM_GREY_LEVELS
-    is_integer = (
-        isinstance(value, np.ndarray)
-        and value.size == 1
-        and np.issubdtype(value.dtype, np.integer)
-        and 2 <= value.item() <= 256
-    )
+    is_integer = value.size == 1 and value.dtype.kind in "iu" and 2 <= value.item() <= 256
     if not is_integer:
         raise InputError(
             f"`{_GREY_LEVELS_KEY}` of {path} must be one integer from 2 to 256; got {_seen(value)}."
@@ -136,20 +123,25 @@ def _num_grey_levels(value: np.ndarray | None, path: Path) -> int:
     return value.item()
 
 
-def _check_images(array: np.ndarray, key: str, path: Path, num_grey_levels: int) -> None:
-    """Checks the array of one split."""
-    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
-        raise InputError(f"`{key}` of {path} must be a uint8 array; got {_seen(array)}.")
-    if array.ndim != 4:
-        hint = ", with a channel axis also for grey images" if array.ndim == 3 else ""
+def _check_header(argument: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Checks what is known of the array of one split before its pixels are read."""
+    if dtype != np.uint8:
         raise InputError(
-            f"`{key}` of {path} must have shape [num_images, height, width, channels]{hint}; got "
-            f"shape {array.shape}."
+            f"{argument} must be a uint8 array; got {shortened(str(dtype))} of shape {shape}."
         )
-    if array.size == 0:
+    if len(shape) != 4:
+        hint = ", with a channel axis also for grey images" if len(shape) == 3 else ""
         raise InputError(
-            f"`{key}` of {path} must hold at least one image and pixel; got shape {array.shape}."
+            f"{argument} must have shape [num_images, height, width, channels]{hint}; got shape "
+            f"{shape}."
         )
+    if 0 in shape:
+        raise InputError(f"{argument} must hold at least one image and pixel; got shape {shape}.")
+    check_image_shape(shape[1:], argument)
+
+
+def _check_pixels(array: np.ndarray, key: str, path: Path, num_grey_levels: int) -> None:
+    """Checks the grey levels of one split."""
     if array.max() >= num_grey_levels:
         raise InputError(
             f"`{key}` of {path} must hold pixels below `{_GREY_LEVELS_KEY}` {num_grey_levels}; got "
@@ -157,13 +149,16 @@ def _check_images(array: np.ndarray, key: str, path: Path, num_grey_levels: int)
         )
 
 
-def _seen(value: object) -> str:
-    """What an error says of a value that is no array of the right kind."""
-    if not isinstance(value, np.ndarray):
-        return f"a file that is no array ({type(value).__name__})"
+def _seen(value: np.ndarray) -> str:
+    """What an error says of an array."""
     if value.size == 1:
-        return f"{value.item()!r} ({value.dtype})"
-    return f"{value.dtype} of shape {value.shape}"
+        return f"{shortened(repr(value.item()))} ({shortened(str(value.dtype))})"
+    return _kind(value.shape, value.dtype)
+
+
+def _kind(shape: tuple[int, ...], dtype: np.dtype) -> str:
+    """What an error says of shape and dtype."""
+    return f"{shortened(str(dtype))} of shape {shape}"
 
 
 def _split(
