@@ -1,14 +1,20 @@
 """Infers a model's architecture from the names and shapes of published weights."""
 
+import numbers
 import re
 
-from tf_marscf.config import MarScfConfig
-from tf_marscf.errors import InputError
+import numpy as np
 
-_STEP = re.compile(r"flow\.layers\.(\d+)\.actnormlayer\.bias$")
-_PRIOR = re.compile(r"flow\.c_prior\.prior_list\.(\d+)\.")
-_LSTM_LAYER = re.compile(r"flow\.c_prior\.prior_list\.0\.prior_lstm\.lstm\.weight_ih_l(\d+)$")
-_BLOCK = re.compile(r"\.coupling\.nn\.mid_convs\.(\d+)\.")
+from tf_marscf.config import MarScfConfig
+from tf_marscf.data.image_dataset import check_image_shape
+from tf_marscf.errors import InputError, InputTypeError
+from tf_marscf.quoted import quoted, shortened
+
+_INDEX = "(0|[1-9][0-9]{0,5})"
+_STEP = re.compile(rf"flow\.layers\.{_INDEX}\.actnormlayer\.bias$")
+_PRIOR = re.compile(rf"flow\.c_prior\.prior_list\.{_INDEX}\.")
+_LSTM_LAYER = re.compile(rf"flow\.c_prior\.prior_list\.0\.prior_lstm\.lstm\.weight_ih_l{_INDEX}$")
+_BLOCK = re.compile(rf"flow\.layers\.[0-9]+\.coupling\.nn\.mid_convs\.{_INDEX}\.")
 _PIXELS_PER_SQUEEZE = 4
 
 
@@ -26,6 +32,29 @@ def published_step_layers(num_levels, num_steps):
     ]
 
 
+def check_weights(weights):
+    """Checks that weights are a dict from names to arrays of floats.
+
+    Raises:
+        InputTypeError: if they are not; tensors of PyTorch are none either.
+        InputError: if an array is empty or not of floats.
+    """
+    if not isinstance(weights, dict):
+        raise InputTypeError(f"`weights` must be a dict; got {type(weights).__name__}.")
+    for name, value in weights.items():
+        if not isinstance(name, str):
+            raise InputTypeError(f"`weights` must have strings as keys; got {name!r}.")
+        if not isinstance(value, np.ndarray):
+            raise InputTypeError(
+                f"`weights[{quoted(name)}]` must be a NumPy array; got {type(value).__name__}."
+            )
+        if value.dtype.kind != "f" or value.size == 0:
+            raise InputError(
+                f"`weights[{quoted(name)}]` must be an array of floats; got "
+                f"{shortened(str(value.dtype))} of shape {shortened(str(value.shape))}."
+            )
+
+
 def infer_config(weights, image_size, num_heads=4, dropout_rate=0.2):
     """Infers L, K, C, coupling, image channels and the prior's sizes.
 
@@ -40,12 +69,14 @@ def infer_config(weights, image_size, num_heads=4, dropout_rate=0.2):
         A `MarScfConfig`. Dilations are the published ones; no weight shows them.
 
     Raises:
-        ValueError: if the names are not those of a published model.
+        InputTypeError: if `weights` is no dict from names to NumPy arrays.
+        InputError: if names or shapes are not those of a published model, or `image_size` is not
+            one or two integers of at least 1.
     """
+    check_weights(weights)
+    height, width = _height_and_width(image_size)
     steps = sorted(int(match[1]) for match in map(_STEP.match, weights) if match)
-    num_levels = 1 + max(
-        (int(match[1]) for match in map(_PRIOR.match, weights) if match), default=-1
-    )
+    num_levels = _num_found(_PRIOR, weights, "priors")
     if not steps or not num_levels or len(steps) % num_levels:
         raise InputError(
             "`weights` must be those of a published mAR-SCF model, with as many steps of flow at "
@@ -56,14 +87,14 @@ def infer_config(weights, image_size, num_heads=4, dropout_rate=0.2):
     if steps != expected:
         raise InputError(
             f"`weights` with {num_levels} levels of {num_steps} steps must have them at "
-            f"flow.layers {expected}; found {steps}."
+            f"flow.layers {shortened(str(expected))}; found {shortened(str(steps))}."
         )
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
     channels = _most_common(
         weights[f"flow.layers.{step}.actnormlayer.bias"].size
         // (_PIXELS_PER_SQUEEZE * 2 ** (index // num_steps))
         for index, step in enumerate(steps)
     )
+    check_image_shape((height, width, channels), "`weights` and `image_size`")
     priors = [f"flow.c_prior.prior_list.{level}." for level in range(num_levels)]
     # One misshapen array must not decide: it would be every other one that does not fit.
     options = _most_common(
@@ -76,8 +107,7 @@ def infer_config(weights, image_size, num_heads=4, dropout_rate=0.2):
         num_levels=num_levels,
         num_steps=num_steps,
         prior_hidden_channels=_shape(weights, priors[0] + "prior_lstm.conv_embed.weight")[0],
-        prior_num_layers=1
-        + max((int(match[1]) for match in map(_LSTM_LAYER.match, weights) if match), default=-1),
+        prior_num_layers=_num_found(_LSTM_LAYER, weights, "layers of the prior's ConvLSTM"),
         prior_kernel_sizes=[
             _shape(weights, prior + "prior_lstm.conv_embed.weight")[2] for prior in priors
         ],
@@ -101,25 +131,54 @@ def _coupling_options(weights, prefix):
                 for name, axis in (("conv1", 0), ("conv2", 0), ("conv3", 1))
             ),
         }
-    changed_channels = _shape(weights, prefix + "nn.rescale.weight_v")[0]
+    changed_channels = _shape(weights, prefix + "nn.rescale.weight_v", rank=3)[0]
     outputs = _shape(weights, prefix + "nn.out_conv.conv.weight_v")[0]
-    blocks = [int(match[1]) for match in map(_BLOCK.search, weights) if match]
     return {
         "coupling": "mixlogcdf",
         "hidden_channels": _most_common(
-            _shape(weights, f"{prefix}nn.{name}")[axis]
-            for name, axis in (
-                ("in_conv.conv.weight_v", 0),
-                ("in_conv.conv.bias", 0),
-                ("out_conv.conv.weight_v", 1),
+            _shape(weights, f"{prefix}nn.{name}", rank)[axis]
+            for name, rank, axis in (
+                ("in_conv.conv.weight_v", 4, 0),
+                ("in_conv.conv.bias", 1, 0),
+                ("out_conv.conv.weight_v", 4, 1),
             )
         ),
-        "num_blocks": 1 + max(blocks, default=-1),
+        "num_blocks": _num_found(_BLOCK, weights, "blocks of couplings"),
         "num_components": (outputs // changed_channels - 2) // 3,
     }
 
 
-def _shape(weights, name):
+def _shape(weights, name, rank=4):
+    """The shape of an array that must be there, and have `rank` axes."""
     if name not in weights:
         raise InputError(f"`weights` must hold {name!r}, which is missing.")
-    return weights[name].shape
+    shape = weights[name].shape
+    if len(shape) != rank:
+        raise InputError(f"`weights[{name!r}]` must have {rank} axes; got shape {shape}.")
+    return shape
+
+
+def _num_found(pattern, weights, what):
+    """How many indices names have; they must be 0, 1, ..."""
+    found = {int(match[1]) for match in map(pattern.match, weights) if match}
+    if found != set(range(len(found))):
+        raise InputError(
+            f"`weights` must have {what} numbered from 0 on; found {shortened(str(sorted(found)))}."
+        )
+    return len(found)
+
+
+def _height_and_width(image_size):
+    """Two integers out of one or two."""
+    sizes = (image_size,) * 2 if isinstance(image_size, numbers.Integral) else image_size
+    is_pair = isinstance(sizes, tuple | list) and len(sizes) == 2
+    if not is_pair or not all(_is_size(size) for size in sizes):
+        raise InputError(
+            "`image_size` must be an integer >= 1 or (height, width); got "
+            f"{shortened(repr(image_size))}."
+        )
+    return tuple(map(int, sizes))
+
+
+def _is_size(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1

@@ -1,13 +1,17 @@
-"""Reads files of PyTorch weights without running any code in them."""
+"""Reads files of published weights without running any code in them."""
 
 import os
-import zipfile
 
 import numpy as np
 
-from tf_marscf.errors import InputError, MissingInputError, MissingPackageError
+from tf_marscf.errors import InputError, MissingInputError
+from tf_marscf.interop.torch_file import read_torch_file
+from tf_marscf.local_path import local_path
+from tf_marscf.numpy_arrays import read_numpy_arrays
+from tf_marscf.quoted import quoted, shortened
 
-_STATE_DICT_NAMES = ("state_dict", "model_state_dict", "model")
+_PREFIX = "module."
+_MAX_RANK = 4
 
 
 def read_weight_file(path):
@@ -23,63 +27,39 @@ def read_weight_file(path):
         `torch.nn.DataParallel`) is removed from the names.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ImportError: if torch is needed and not installed.
-        ValueError: if the file holds anything but named tensors.
+        MissingInputError: if there is no such file.
+        MissingPackageError: if torch is needed and not installed.
+        InputError: if the file is damaged, or holds anything but named weights: finite floats that
+            float32 can hold.
+        OSError: if the file cannot be read.
     """
-    if not os.path.isfile(path):
+    path = local_path("path", path)
+    if not os.path.exists(path):
         raise MissingInputError(f"`path` must be a file of weights; got {path!r}, which is none.")
-    if path.endswith(".npz"):
-        weights = _read_numpy_file(path)
+    if path.lower().endswith(".npz"):
+        weights, _ = read_numpy_arrays(path, "`path` must be an .npz file of numbers")
     else:
-        weights = _read_torch_file(path)
-    named = {name.removeprefix("module."): value for name, value in weights.items()}
+        weights = read_torch_file(path)
+    named = {name.removeprefix(_PREFIX): value for name, value in weights.items()}
     if len(named) < len(weights):
-        twice = next(name for name in weights if f"module.{name}" in weights)
-        raise InputError(f"`path` must hold each weight once; {path!r} holds {twice!r} twice.")
-    return named
-
-
-def _read_numpy_file(path):
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+        twice = next(name for name in weights if _PREFIX + name in weights)
         raise InputError(
-            f"`path` must be an .npz file of numbers; {path!r} could not be read: {error}"
-        ) from error
-
-
-def _read_torch_file(path):
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingPackageError(
-            f"`path` is {path!r}: only PyTorch reads such a file, and it is not installed. "
-            "Install the extra: pip install 'tf_marscf[torch]'."
-        ) from error
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # PyTorch raises errors of many types on a damaged or unsafe file; all mean the same here.
-        raise InputError(
-            f"`path` must be a PyTorch file that holds weights only; {path!r} could not be read: "
-            f"{error}"
-        ) from error
-    if isinstance(state, dict):
-        # What training programs save beside the weights, such as the epoch, is left alone.
-        state = next((state[name] for name in _STATE_DICT_NAMES if name in state), state)
-    if not isinstance(state, dict) or not all(torch.is_tensor(value) for value in state.values()):
-        raise InputError(
-            f"`path` must hold a dict from names to tensors; {path!r} holds {_kind_of(state)}."
+            f"`path` must hold each weight once; {path!r} holds {quoted(twice)} twice."
         )
-    return {name: value.float().numpy() for name, value in state.items()}
+    return {name: _float32(name, value, path) for name, value in named.items()}
 
 
-def _kind_of(state):
-    if not isinstance(state, dict):
-        return f"a {type(state).__name__}"
-    name, value = next(
-        (name, value) for name, value in state.items() if not hasattr(value, "numpy")
-    )
-    return f"a {type(value).__name__} at {name!r}"
+def _float32(name, value, path):
+    """An array in float32, if that is what it may be."""
+    argument = f"{quoted(name)} of {path!r}"
+    if value.size == 0 or value.ndim > _MAX_RANK:
+        shape = shortened(str(value.shape))
+        raise InputError(f"{argument} must be an array of numbers; got shape {shape}.")
+    if value.dtype.kind != "f":
+        raise InputError(f"{argument} must be floats; got {shortened(str(value.dtype))}.")
+    with np.errstate(over="ignore"):
+        converted = value.astype(np.float32, copy=False)
+    if not np.all(np.isfinite(converted)):
+        seen = value.flat[np.argmin(np.isfinite(converted))]
+        raise InputError(f"{argument} must be finite, in float32; got {seen!s}.")
+    return converted
