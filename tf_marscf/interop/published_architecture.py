@@ -55,23 +55,24 @@ def check_weights(weights):
             )
 
 
-def infer_config(weights, image_size, num_heads=4, dropout_rate=0.2):
+def infer_config(weights, image_size, num_heads=None, dropout_rate=None):
     """Infers L, K, C, coupling, image channels and the prior's sizes.
 
     Args:
         weights: dict from published names to arrays.
         image_size: height and width of the images: an integer, or (height, width). Weights do not
             show it.
-        num_heads: attention heads of MixLogCDF networks, which the weights do not show either.
-        dropout_rate: of MixLogCDF networks, for further training.
+        num_heads: attention heads of MixLogCDF networks, which the weights do not show either; None
+            for the published number.
+        dropout_rate: of MixLogCDF networks, for further training; None for the published one.
 
     Returns:
         A `MarScfConfig`. Dilations are the published ones; no weight shows them.
 
     Raises:
         InputTypeError: if `weights` is no dict from names to NumPy arrays.
-        InputError: if names or shapes are not those of a published model, or `image_size` is not
-            one or two integers of at least 1.
+        InputError: if names or shapes are not those of a published model, `image_size` is not one
+            or two integers of at least 1, or an option is none of the couplings'.
     """
     check_weights(weights)
     height, width = _height_and_width(image_size)
@@ -100,8 +101,13 @@ def infer_config(weights, image_size, num_heads=4, dropout_rate=0.2):
     options = _most_common(
         _coupling_options(weights, f"flow.layers.{step}.coupling.") for step in steps
     )
-    if options["coupling"] == "mixlogcdf":
-        options |= {"num_heads": num_heads, "dropout_rate": dropout_rate}
+    for name, value in (("num_heads", num_heads), ("dropout_rate", dropout_rate)):
+        if value is not None and options["coupling"] != "mixlogcdf":
+            raise InputError(
+                f"`{name}` must be None for {options['coupling']} couplings; got {value!r}."
+            )
+        if value is not None:
+            options[name] = value
     return MarScfConfig(
         image_shape=(height, width, channels),
         num_levels=num_levels,

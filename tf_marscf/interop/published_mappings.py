@@ -55,6 +55,10 @@ class WeightMapping:
             return np.stack([self.convert(array) for array in arrays])
         return self.convert(*arrays)
 
+    def variable_name(self):
+        """The variable's name, without the modules that it lies in."""
+        return self.variable.name.split("/")[-1].removesuffix(":0")
+
     def published_shape(self):
         """The shape of each published array."""
         shape = tuple(self.variable.shape)[1 if self.stacked else 0 :]

@@ -86,7 +86,7 @@ def load_published_weights(model, weights):
         weights: dict from published names to arrays, as from `read_weight_file`.
 
     Returns:
-        A list of `(names, published shapes, our shape)`, one a variable: what was mapped.
+        A list of `(names, published shapes, our shape, our name)`, one a variable: what was mapped.
 
     Raises:
         InputTypeError: if `weights` is no dict from names to NumPy arrays.
@@ -101,7 +101,8 @@ def load_published_weights(model, weights):
         arrays = [_in_dtype(weights[name], model.dtype, name) for name in mapping.names]
         values.append(_finite(mapping.value(arrays), " + ".join(mapping.names)))
         shape = tuple(mapping.variable.shape)
-        table.append((mapping.names, tuple(array.shape for array in arrays), shape))
+        published_shapes = tuple(array.shape for array in arrays)
+        table.append((mapping.names, published_shapes, shape, mapping.variable_name()))
     for mapping, value in zip(mappings, values, strict=True):
         mapping.variable.assign(tf.cast(value, model.dtype))
     return table
