@@ -250,3 +250,55 @@ def test_half_of_the_files_is_an_error_of_the_files(data_dir):
     (data_dir / f"train{DASH}.gz").unlink()
     with pytest.raises(FileNotFoundError, match="the train images"):
         load_dataset("mnist", data_dir, download=False)
+
+
+def test_a_header_that_the_file_cannot_meet_is_refused_before_it_is_read(data_dir):
+    path = data_dir / f"t10k{DASH}.gz"
+    path.write_bytes(gzip.compress(struct.pack(">4I", 0x803, 10**6, 28, 28) + bytes(10**5)))
+    message = failure(data_dir)
+    assert message.startswith(f"{path} must have 784000000 bytes of pixels")
+    assert "the shape" not in message and "so it is cut off" in message
+
+
+def test_no_more_is_decompressed_than_the_header_says(data_dir, monkeypatch):
+    path = data_dir / f"t10k{DASH}.gz"
+    path.write_bytes(gzip.compress(idx_bytes(images_of(2)) + bytes(50 * 2**20)))
+    num_read = []
+    read = gzip.GzipFile.read
+
+    def counting_read(self, size=-1):
+        content = read(self, size)
+        num_read.append(len(content))
+        return content
+
+    monkeypatch.setattr(gzip.GzipFile, "read", counting_read)
+    assert "so it is too long" in failure(data_dir)
+    assert sum(num_read) < 5 * 2**20
+
+
+def test_images_larger_than_any_are_refused_before_they_are_read(tmp_path):
+    for prefix in ("train", "t10k"):
+        with (tmp_path / f"{prefix}{DASH}").open("wb") as file:
+            file.write(struct.pack(">4I", 0x803, 1, 2**15, 2**14))
+            file.truncate(16 + 2**29)
+    assert "at most 1,024 channels and 268,435,456 values" in failure(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_flipped_bits_do_not_become_other_images_where_there_is_a_checksum(data_dir, suffix):
+    expected = all_images(load_dataset("idx", data_dir).test)
+    path = data_dir / f"t10k{DASH}.gz"
+    content = path.read_bytes() if suffix else gzip.decompress(path.read_bytes())[:100]
+    path.unlink()
+    path = data_dir / f"t10k{DASH}{suffix}"
+    generator = np.random.RandomState(0)
+    for _ in range(60):
+        changed = bytearray(content)
+        changed[generator.randint(len(changed) if suffix else 16)] ^= 1 << generator.randint(8)
+        path.write_bytes(changed)
+        try:
+            images = all_images(load_dataset("idx", data_dir).test)
+        except ValueError as error:
+            assert str(error).startswith(f"{path} must ")
+        else:
+            np.testing.assert_array_equal(images, expected)

@@ -7,17 +7,21 @@ import math
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
 
 from tf_marscf.data.data_directory import existing_directory
 from tf_marscf.data.dataset_options import DatasetOptions
-from tf_marscf.data.image_dataset import ImageDataset
+from tf_marscf.data.image_dataset import ImageDataset, check_image_shape
 from tf_marscf.data.preprocessing import repeat_channel, zero_pad
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
-from tf_marscf.errors import InputError, MissingInputError
+from tf_marscf.errors import InputError, MissingInputError, first_line
+from tf_marscf.regular_file import file_size, open_regular_file
+from tf_marscf.zip_archive import MAX_DEFLATE_RATIO
 
+_CHUNK_BYTES = 2**20
 # Two zero bytes, the type uint8 and the number of axes.
 _MAGIC = 0x00000803
 _HEADER = struct.Struct(">4I")
@@ -50,9 +54,11 @@ def load_idx(options: DatasetOptions, name: str = "idx") -> ImageDataset:
         `options.num_channels` is 3.
 
     Raises:
-        FileNotFoundError: if `options.data_dir` does not exist, or not with both files.
-        ValueError: if it is not given or is no directory, a file is damaged, the images of the
-            two differ in size, or `options.num_validation_images` leaves no training image.
+        MissingInputError: if `options.data_dir` does not exist, or not with both files.
+        InputError: if it is not given or is no directory, a file is damaged, the images of the
+            two differ in size or are too large, or `options.num_validation_images` leaves no
+            training image.
+        OSError: if a file cannot be read.
     """
     directory = existing_directory(options, "IDX files", name)
     paths = {split: _image_path(directory, split) for split in _PREFIXES}
@@ -74,30 +80,53 @@ def holds_idx_files(directory: Path) -> bool:
 def read_idx_images(path: Path) -> np.ndarray:
     """Reads an IDX file of images.
 
+    No more is decompressed than the header says, but for what shows that there is more.
+
     Args:
         path: the file, compressed if its name ends in `.gz`.
 
     Returns:
-        uint8 `[num_images, height, width]`, read-only.
+        uint8 `[num_images, height, width]`.
 
     Raises:
-        ValueError: if the file cannot be read, is none of images, or is not of the size that its
+        InputError: if it is no regular file, none of images, damaged, or not of the size that its
             header states.
+        OSError: if it cannot be read.
     """
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = file.read()
-    # A file that is cut off raises EOFError; a wrong checksum, an OSError.
-    except (EOFError, OSError, zlib.error) as error:
+    with open_regular_file(path) as file:
+        is_compressed = path.suffix == ".gz"
+        stream = gzip.GzipFile(fileobj=file) if is_compressed else file
+        shape = _read_header(stream, path)
+        num_expected = math.prod(shape)
+        num_stored = file_size(file)
+        num_possible = num_stored * MAX_DEFLATE_RATIO if is_compressed else num_stored
+        if num_expected > num_possible:
+            raise InputError(
+                f"{path} must have {num_expected} bytes of pixels, as its header's shape {shape} "
+                f"says; got a file of {num_stored}, so it is cut off."
+            )
+        check_image_shape((*shape[1:], 1), str(path))
+        pixels = _read(stream, path, num_expected)
+        more = _read(stream, path, _CHUNK_BYTES) if len(pixels) == num_expected else bytearray()
+    num_found = len(pixels) + len(more)
+    if num_found != num_expected:
+        problem = "cut off" if num_found < num_expected else "too long"
+        seen = f"at least {num_found}" if len(more) == _CHUNK_BYTES else num_found
         raise InputError(
-            f"{path} must be a readable IDX file; got {type(error).__name__}: "
-            f"{' '.join(str(error).split())}."
-        ) from error
-    if len(content) < _HEADER.size:
-        raise InputError(
-            f"{path} must start with a header of {_HEADER.size} bytes; got {len(content)} bytes."
+            f"{path} must have {num_expected} bytes of pixels, as its header's shape {shape} says; "
+            f"got {seen}, so it is {problem}."
         )
-    magic, *shape = _HEADER.unpack_from(content)
+    return np.frombuffer(pixels, np.uint8).reshape(shape)
+
+
+def _read_header(stream: BinaryIO, path: Path) -> tuple[int, int, int]:
+    """Reads the shape, and checks that it is one of images."""
+    header = _read(stream, path, _HEADER.size)
+    if len(header) < _HEADER.size:
+        raise InputError(
+            f"{path} must start with a header of {_HEADER.size} bytes; got {len(header)} bytes."
+        )
+    magic, *shape = _HEADER.unpack(header)
     if magic != _MAGIC:
         raise InputError(
             f"{path} must start with the magic number 0x{_MAGIC:08x} of uint8 images; got "
@@ -107,15 +136,24 @@ def read_idx_images(path: Path) -> np.ndarray:
         raise InputError(
             f"{path} must hold at least one image and pixel; got the shape {tuple(shape)}."
         )
-    num_expected = math.prod(shape)
-    num_found = len(content) - _HEADER.size
-    if num_found != num_expected:
-        problem = "cut off" if num_found < num_expected else "too long"
+    return tuple(shape)
+
+
+def _read(stream: BinaryIO, path: Path, num_bytes: int) -> bytearray:
+    """Reads as many bytes, or as many as there are, in parts: memory is taken for what is there."""
+    content = bytearray()
+    try:
+        while len(content) < num_bytes:
+            chunk = stream.read(min(_CHUNK_BYTES, num_bytes - len(content)))
+            if not chunk:
+                break
+            content += chunk
+    # Of gzip: not its format, a wrong checksum, a stream that is cut off or makes no sense.
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(
-            f"{path} must have {num_expected} bytes of pixels, as its header's shape "
-            f"{tuple(shape)} says; got {num_found}, so it is {problem}."
-        )
-    return np.frombuffer(content, np.uint8, offset=_HEADER.size).reshape(shape)
+            f"{path} must be a readable IDX file; got {type(error).__name__}: {first_line(error)}."
+        ) from error
+    return content
 
 
 def _candidates(directory: Path, split: str) -> list[Path]:
