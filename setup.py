@@ -40,6 +40,8 @@ INSTALL_REQUIRES = [
     # Draws the figures; imported only by what draws.
     "matplotlib>=3.9,<4",
     "numpy>=1.26",
+    # What image files say of themselves: which way up they are, transparency, checksums.
+    "pillow>=10.1,<14",
     # Asks a data set's servers for an answer before TensorFlow Datasets starts its many retries.
     "requests>=2.28",
     # The embedded 8 x 8 digits: the one data set that needs no download.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,9 +17,11 @@ from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.image_file import IMAGE_SUFFIXES, decode_image, read_image_file
 from tf_marscf.data.preprocessing import repeat_channel
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
-from tf_marscf.errors import InputError
+from tf_marscf.errors import InputError, warn
+from tf_marscf.quoted import shortened
 
 MAX_ARRAY_BYTES = 2 * 1024**3
+_NUM_SHOWN_KINDS = 8
 _SPLITS = ("train", "validation", "test")
 
 
@@ -32,7 +35,8 @@ def load_image_folder(options: DatasetOptions) -> ImageDataset:
 
     Which images are chosen depends on nothing but their paths below the directory. They may lie
     in further folders, such as one a label. Within a split the order is that of the sorted paths.
-    Hidden files and folders and those with other endings are passed over.
+    Hidden files and folders and those with other endings are passed over; a warning counts them.
+    Images are turned the right way up where EXIF data say so.
 
     All files are decoded once and checked. Images that take more than 2 GiB are then read again
     whenever they are needed.
@@ -56,20 +60,23 @@ def load_image_folder(options: DatasetOptions) -> ImageDataset:
     root = existing_directory(options, "images", "folder")
     paths = _split_paths(_image_paths(root), options, root)
     every_path = [path for split in paths.values() for path in split]
-    first = read_image_file(root / every_path[0])
+    first, _ = read_image_file(root / every_path[0])
     num_channels = options.channels_of(first.shape[-1], str(root))
     image_shape = (*first.shape[:2], num_channels)
     keeps_arrays = len(every_path) * math.prod(image_shape) <= MAX_ARRAY_BYTES
     splits: dict[str, tf.data.Dataset | None] = {"validation": None}
     for split, names in paths.items():
         array = np.empty((len(names), *image_shape), np.uint8) if keeps_arrays else None
+        orientations = []
         for index, name in enumerate(names):
-            image = read_image_file(root / name)
+            image, orientation = read_image_file(root / name)
             _check_shape(image, first, root / name, root / every_path[0])
+            orientations.append(orientation)
             if array is not None:
                 array[index] = image  # NumPy copies the one channel of grey images.
         if array is None:
-            splits[split] = _read_when_needed([root / name for name in names], first, num_channels)
+            files = [root / name for name in names]
+            splits[split] = _read_when_needed(files, orientations, first.shape, num_channels)
         else:
             splits[split] = tf.data.Dataset.from_tensor_slices(array)
     return ImageDataset(**splits, image_shape=image_shape, num_grey_levels=256, name="folder")
@@ -77,28 +84,47 @@ def load_image_folder(options: DatasetOptions) -> ImageDataset:
 
 def _image_paths(root: Path) -> list[str]:
     """Returns the sorted paths of all images below a directory, relative to it, with slashes."""
-    paths = []
+    paths, left_out = [], Counter()
     try:
         for directory, folders, files in os.walk(root, onerror=_raise, followlinks=True):
+            left_out["hidden"] += sum(name.startswith(".") for name in folders)
             folders[:] = [name for name in folders if not name.startswith(".")]
             _check_links(root, Path(directory), folders)
-            paths += [
-                Path(directory, name).relative_to(root).as_posix()
-                for name in files
-                if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
-            ]
+            for name in files:
+                if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES):
+                    paths.append(Path(directory, name).relative_to(root).as_posix())
+                else:
+                    left_out[_kind(name)] += 1
     # Such as a folder that may not be read.
     except OSError as error:
         raise InputError(
             f"`data_dir` must be a directory whose folders can be read; got {error.strerror} for "
             f"{error.filename!r}."
         ) from error
+    counts = _counts(left_out)
     if not paths:
         raise InputError(
             f"`data_dir` must hold images ({', '.join(IMAGE_SUFFIXES)}); got {str(root)!r}, which "
-            "holds none."
+            f"holds none{f', but {counts}' if counts else ''}."
         )
+    if counts:
+        warn(f"in {root}, not read as images: {counts}")
     return sorted(paths)
+
+
+def _kind(name: str) -> str:
+    """What a warning calls files that are left out."""
+    if name.startswith("."):
+        return "hidden"
+    return shortened(PurePosixPath(name).suffix.lower()) or "without suffix"
+
+
+def _counts(left_out: Counter[str]) -> str:
+    """How many of each kind, most first."""
+    counts = [f"{count} {kind}" for kind, count in (+left_out).most_common()]
+    num_more = len(counts) - _NUM_SHOWN_KINDS
+    more = [f"{num_more} more kinds"] if num_more > 0 else []
+    return ", ".join(counts[:_NUM_SHOWN_KINDS] + more)
 
 
 def _raise(error: OSError) -> None:
@@ -194,13 +220,16 @@ def _check_shape(image: np.ndarray, first: np.ndarray, path: Path, first_path: P
         )
 
 
-def _read_when_needed(paths: list[Path], first: np.ndarray, num_channels: int) -> tf.data.Dataset:
+def _read_when_needed(
+    paths: list[Path], orientations: list[int], shape: tuple[int, ...], num_channels: int
+) -> tf.data.Dataset:
     """Returns a data set that reads and decodes the files each time they are asked for."""
 
-    def to_image(path: tf.Tensor) -> tf.Tensor:
-        image = tf.ensure_shape(decode_image(tf.io.read_file(path)), first.shape)
-        return image if num_channels == first.shape[-1] else repeat_channel(image, num_channels)
+    def to_image(path: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+        image = tf.ensure_shape(decode_image(tf.io.read_file(path), orientation), shape)
+        return image if num_channels == shape[-1] else repeat_channel(image, num_channels)
 
-    return tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths]).map(
+    names = [os.fsencode(path) for path in paths]
+    return tf.data.Dataset.from_tensor_slices((names, orientations)).map(
         to_image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
