@@ -8,8 +8,17 @@ import pytest
 import tensorflow as tf
 from sklearn import datasets
 
-from tf_marscf.data import ImageDataset, collect_images, dataset_names, load_dataset
+from tf_marscf.data import (
+    ImageDataset,
+    check_configured_dataset,
+    collect_images,
+    dataset_names,
+    load_configured_dataset,
+    load_dataset,
+)
 from tf_marscf.data.data_unavailable_error import DataUnavailableError
+from tf_marscf.errors import InputError
+from tf_marscf.run_config import DataConfig
 
 
 def all_images(images):
@@ -115,3 +124,55 @@ def test_unavailable_data_error_survives_pickling():
     copy = pickle.loads(pickle.dumps(error))
     assert str(copy) == str(error)
     assert "no network" in str(copy)
+
+
+def test_a_directory_for_embedded_images_is_refused_and_not_ignored():
+    message = "`data_dir` must be None for dataset 'digits', .*; got 'somewhere'"
+    with pytest.raises(InputError, match=message):
+        load_dataset("digits", "somewhere")
+    for check in (check_configured_dataset, load_configured_dataset):
+        with pytest.raises(InputError, match=message):
+            check(DataConfig(name="digits", data_dir="somewhere"))
+
+
+@pytest.mark.parametrize("name", [None, 3, ["digits"], {"name": "digits"}])
+def test_names_that_are_no_strings_are_refused(name):
+    with pytest.raises(InputError, match="`name` must be one of"):
+        load_dataset(name)
+    with pytest.raises(InputError, match="`dataset` must be one of"):
+        check_configured_dataset(DataConfig(name=name))
+
+
+@pytest.mark.parametrize("value", [True, 1.5, "3"])
+def test_numbers_of_channels_are_integers(value):
+    with pytest.raises(InputError, match="`num_channels` must be None, 1 or 3; got"):
+        load_dataset("digits", num_channels=value)
+
+
+@pytest.mark.parametrize(
+    "data_dir, message",
+    [
+        ("", "got an empty one"),
+        ("gs://bucket/images", "not a URL"),
+        ("some*", "without the characters"),
+        (3, "must be a path, a string"),
+    ],
+)
+def test_unsuitable_paths_are_refused(data_dir, message):
+    for name in ("npz", "folder", "idx", "mnist", "cifar10"):
+        with pytest.raises(InputError, match=f"`data_dir` .*{message}"):
+            load_dataset(name, data_dir)
+
+
+def test_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    images = np.zeros((3, 4, 4, 1), np.uint8)
+    np.savez(tmp_path / "images.npz", train=images, test=images)
+    assert load_dataset("npz", "~/images.npz").num_test_images == 3
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 10**6), (1, 2**14, 2**15, 1)])
+def test_images_larger_than_any_are_refused(shape):
+    images = tf.data.Dataset.from_tensors(tf.zeros([4, 4, 1], tf.uint8))
+    with pytest.raises(InputError, match="at most 1,024 channels and 268,435,456 values"):
+        ImageDataset(images, None, images, shape[1:], 256, "large")

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from tf_marscf.errors import InputError
+from tf_marscf.local_path import local_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,9 +26,9 @@ class DatasetOptions:
             `load_dataset` sees to it; a loader need not.
 
     Raises:
-        ValueError: if `num_channels` is not None, 1 or 3, or `num_validation_images` is not None
-            and is no integer of at least 0, or `max_images` is not None and is no integer of at
-            least 1.
+        InputError: if `data_dir` is not None and no path on this machine, `num_channels` is not
+            None, 1 or 3, or `num_validation_images` is not None and is no integer of at least 0, or
+            `max_images` is not None and is no integer of at least 1.
     """
 
     data_dir: str | os.PathLike[str] | None = None
@@ -37,8 +38,11 @@ class DatasetOptions:
     max_images: int | None = None
 
     def __post_init__(self):
-        """Checks the values."""
-        if self.num_channels not in (None, 1, 3):
+        """Checks the values, and expands a leading `~` of `data_dir`."""
+        if self.data_dir is not None:
+            object.__setattr__(self, "data_dir", local_path("data_dir", self.data_dir))
+        # Python takes True for 1.
+        if self.num_channels not in (None, 1, 3) or isinstance(self.num_channels, bool):
             raise InputError(f"`num_channels` must be None, 1 or 3; got {self.num_channels!r}.")
         count = self.num_validation_images
         if count is not None and (isinstance(count, bool) or not isinstance(count, int)):
@@ -53,8 +57,8 @@ class DatasetOptions:
 
     @property
     def data_path(self) -> Path | None:
-        """`data_dir` with a leading `~` replaced, as TFDS does; None where there is none."""
-        return None if self.data_dir is None else Path(os.path.expanduser(self.data_dir))
+        """`data_dir` as a path; None where there is none."""
+        return None if self.data_dir is None else Path(self.data_dir)
 
     def channels_of(self, num_stored: int, source: str) -> int:
         """Returns how many channels the loaded images have.

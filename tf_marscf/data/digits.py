@@ -8,6 +8,7 @@ from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.preprocessing import repeat_channel
 from tf_marscf.data.validation_split import split_off_validation
+from tf_marscf.errors import InputError
 
 NUM_GREY_LEVELS = 17
 NUM_TEST_IMAGES = 300
@@ -15,12 +16,25 @@ DEFAULT_NUM_VALIDATION_IMAGES = 200
 _PERMUTATION_SEED = 0
 
 
+def check_digits(options: DatasetOptions) -> None:
+    """Checks that no directory is given for images that come with scikit-learn.
+
+    Raises:
+        InputError: if one is.
+    """
+    if options.data_dir is not None:
+        raise InputError(
+            "`data_dir` must be None for dataset 'digits', whose images come with scikit-learn; "
+            f"got {options.data_dir!r}."
+        )
+
+
 def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
     """Loads scikit-learn's embedded digits: 1797 images of 8 x 8 pixels, 17 grey levels.
 
     The images are permuted once, always in the same way: the last 300 are the test set, those
-    before them (200 by default) the validation set, the rest (1297) the training set. Neither
-    `data_dir` nor `download` has a say, since the images come with scikit-learn.
+    before them (200 by default) the validation set, the rest (1297) the training set. `download`
+    has no say, since the images come with scikit-learn.
 
     Args:
         options: how to load them; None is `DatasetOptions()`.
@@ -29,11 +43,13 @@ def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
         The data set, of shape `[8, 8, 1]`, or `[8, 8, 3]` where `options.num_channels` is 3.
 
     Raises:
-        ValueError: if `options.num_validation_images` leaves no training image.
+        InputError: if `options.data_dir` is given, or `options.num_validation_images` leaves no
+            training image.
     """
     from sklearn import datasets
 
     options = DatasetOptions() if options is None else options
+    check_digits(options)
     # The values are whole numbers stored as float64.
     images = datasets.load_digits().images.astype(np.uint8)[..., np.newaxis]
     if options.num_channels == 3:

@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 
 from tf_marscf.data.dataset_options import DatasetOptions
-from tf_marscf.data.digits import load_digits
+from tf_marscf.data.digits import check_digits, load_digits
 from tf_marscf.data.idx_files import load_idx
 from tf_marscf.data.image_dataset import ImageDataset, take_images
 from tf_marscf.data.image_folder import load_image_folder
@@ -30,6 +30,9 @@ _LOADERS: Mapping[str, Callable[[DatasetOptions], ImageDataset]] = MappingProxyT
         "mnist": partial(load_mnist_kind, "mnist"),
     }
 )
+
+# What can be checked before any image is read.
+_CHECKS: Mapping[str, Callable[[DatasetOptions], None]] = MappingProxyType({"digits": check_digits})
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -52,8 +55,8 @@ def load_dataset(
         name: one of `dataset_names()`.
         data_dir: where the images are. 'npz': the path of an .npz file; 'idx': a directory of
             files of MNIST's kind; 'folder': a directory of image files; the others: a directory
-            that holds prepared data sets, or None for TensorFlow Datasets' default. 'digits' has
-            no need of it.
+            that holds prepared data sets, or None for TensorFlow Datasets' default. For 'digits'
+            it must be None.
         download: whether a missing data set may be downloaded into `data_dir`.
         num_channels: channels of the images: None keeps the data set's own number, 3 copies a
             1-channel image three times.
@@ -70,8 +73,7 @@ def load_dataset(
         ValueError: if `name` is unknown, an option does not suit the data set or a file is not as
             it must be; the message is one line.
     """
-    if name not in _LOADERS:
-        raise InputError(f"`name` must be one of {', '.join(dataset_names())}; got {name!r}.")
+    _check_name("name", name)
     options = DatasetOptions(
         data_dir=data_dir,
         download=download,
@@ -113,9 +115,15 @@ def check_configured_dataset(data) -> tuple[str, DatasetOptions]:
     Raises:
         ValueError: if the name or an option is wrong.
     """
-    if data.name not in _LOADERS:
-        raise InputError(
-            f"`dataset` must be one of {', '.join(dataset_names())}; got {data.name!r}."
-        )
-    options = dataclasses.asdict(data)
-    return options.pop("name"), DatasetOptions(**options)
+    _check_name("dataset", data.name)
+    values = dataclasses.asdict(data)
+    name, options = values.pop("name"), DatasetOptions(**values)
+    if name in _CHECKS:
+        _CHECKS[name](options)
+    return name, options
+
+
+def _check_name(argument: str, name: str) -> None:
+    """Checks the name of a data set."""
+    if not isinstance(name, str) or name not in _LOADERS:
+        raise InputError(f"`{argument}` must be one of {', '.join(dataset_names())}; got {name!r}.")
