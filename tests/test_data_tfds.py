@@ -1,6 +1,8 @@
 """Tests of the TensorFlow Datasets sources, without network."""
 
 import io
+import os
+import shutil
 import time
 
 import numpy as np
@@ -9,6 +11,7 @@ import requests
 import tensorflow_datasets as tfds
 
 from tf_marscf.data import DataUnavailableError, collect_images, load_dataset
+from tf_marscf.errors import InputError
 
 STORED_CONTENT = {
     "cifar10": ("3.0.2", (32, 32, 3)),
@@ -122,3 +125,38 @@ def test_server_that_refuses_the_file_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(requests.Session, "request", not_found)
     with pytest.raises(DataUnavailableError, match="404 Client Error: Not Found"):
         load_dataset("cifar10", tmp_path)
+
+
+@pytest.fixture(name="copied_dir")
+def fixture_copied_dir(data_dir, tmp_path):
+    """A copy of the data directory, to damage."""
+    return shutil.copytree(data_dir, tmp_path / "copied")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: content.replace(b"name", b"nqme"),
+        lambda content: b"[]",
+        lambda content: b"\xff" + content,
+        lambda content: content.replace(b'"train"', b'"trane"'),
+    ],
+)
+def test_a_damaged_description_is_reported_in_one_line(copied_dir, damage):
+    path = copied_dir / "mnist" / "3.0.1" / "dataset_info.json"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match="must hold a whole data set") as caught:
+        load_dataset("mnist", copied_dir, download=False)
+    assert "\n" not in str(caught.value) and str(copied_dir) in str(caught.value)
+
+
+def test_a_missing_file_of_a_data_set_is_named(copied_dir):
+    (path,) = (copied_dir / "mnist" / "3.0.1").glob("*test*")
+    path.unlink()
+    with pytest.raises(InputError, match=f"{path} must be a readable file"):
+        load_dataset("mnist", copied_dir, download=False)
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="got a FIFO"):
+        load_dataset("mnist", copied_dir, download=False)

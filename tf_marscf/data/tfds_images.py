@@ -17,6 +17,7 @@ from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.preprocessing import repeat_channel, zero_pad
 from tf_marscf.data.validation_split import split_off_validation
 from tf_marscf.errors import InputError
+from tf_marscf.regular_file import open_regular_file
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -69,20 +70,21 @@ def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageD
     Raises:
         DataUnavailableError: if the data set is not prepared in the data directory and may not
             or cannot be downloaded.
-        ValueError: if `name` is unknown, `options.num_channels` does not suit the images, or
+        InputError: if `name` is unknown, what describes the data set is damaged, a file of it is
+            missing, `options.num_channels` does not suit the images, or
             `options.num_validation_images` leaves no training image.
     """
     if name not in TFDS_IMAGE_SOURCES:
         raise InputError(f"`name` must be one of {list(TFDS_IMAGE_SOURCES)}; got {name!r}.")
-    import tensorflow_datasets as tfds
 
     options = DatasetOptions() if options is None else options
     source = TFDS_IMAGE_SOURCES[name]
     num_channels = options.channels_of(source.stored_shape[2], repr(name))
     data_dir = None if options.data_dir is None else os.fspath(options.data_dir)
-    builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
+    builder = _builder(name, data_dir)
     if not builder.is_prepared():
         _download_and_prepare(builder, name, options.download)
+    _check_files(builder, ("train", source.test_split))
 
     num_development = builder.info.splits["train"].num_examples
     num_train, num_validation = split_off_validation(
@@ -100,6 +102,34 @@ def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageD
         num_grey_levels=256,
         name=name,
     )
+
+
+def _builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+    """Returns what reads and prepares a data set."""
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder(name, data_dir=data_dir, try_gcs=False)
+    except (OSError, ImportError, MemoryError):
+        raise
+    # The name is a known one, so all else is what TFDS says of the files of a prepared data set.
+    except Exception as error:
+        raise InputError(
+            f"`data_dir` must hold a whole data set {name!r}, if any; got "
+            f"{data_dir or 'the default of TFDS'}, whose description cannot be read "
+            f"({type(error).__name__})."
+        ) from error
+
+
+def _check_files(builder: tfds.core.DatasetBuilder, splits: Iterable[str]) -> None:
+    """Checks that no file of a prepared data set is missing, or something else than a file."""
+    for split in splits:
+        if split not in builder.info.splits:
+            raise InputError(
+                f"`data_dir` must hold a whole data set; got {builder.data_dir}, without {split!r}."
+            )
+        for path in builder.info.splits[split].filepaths:
+            open_regular_file(path).close()
 
 
 def _read_images(
