@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 import tensorflow as tf
 
+from tf_marscf.errors import InputError
+
 CIFAR_MAX_SHIFT = 3
 
 
@@ -52,10 +54,10 @@ def random_axis_shift(image: tf.Tensor, seed: tf.Tensor, max_shift: int) -> tf.T
         Of the shape and dtype of `image`.
 
     Raises:
-        ValueError: if `max_shift` is negative.
+        InputError: if `max_shift` is negative.
     """
     if max_shift < 0:
-        raise ValueError(f"`max_shift` must be at least 0; got {max_shift}.")
+        raise InputError(f"`max_shift` must be at least 0; got {max_shift}.")
     axis_seed, shift_seed = tf.unstack(tf.random.split(seed, 2))
     is_vertical = tf.random.stateless_uniform([], axis_seed) < 0.5
     shift = tf.random.stateless_uniform(
@@ -96,10 +98,10 @@ def check_augmentation(augmentation: str) -> None:
         augmentation: a key of `AUGMENTATIONS`.
 
     Raises:
-        ValueError: if it is none.
+        InputError: if it is none.
     """
-    if augmentation not in AUGMENTATIONS:
-        raise ValueError(
+    if not isinstance(augmentation, str) or augmentation not in AUGMENTATIONS:
+        raise InputError(
             f"`augmentation` must be one of {sorted(AUGMENTATIONS)}; got {augmentation!r}."
         )
 
@@ -116,7 +118,7 @@ def augment_image(image: tf.Tensor, seed: tf.Tensor, augmentation: str) -> tf.Te
         Of the shape and dtype of `image`.
 
     Raises:
-        ValueError: if `augmentation` is unknown.
+        InputError: if `augmentation` is unknown.
     """
     check_augmentation(augmentation)
     return tf.ensure_shape(AUGMENTATIONS[augmentation](image, seed), image.shape)

@@ -20,8 +20,8 @@ def existing_directory(options: DatasetOptions, content: str, name: str) -> Path
         The directory.
 
     Raises:
-        FileNotFoundError: if it does not exist.
-        ValueError: if it is not given or is no directory.
+        MissingInputError: if it does not exist.
+        InputError: if it is not given or is no directory.
     """
     rule = f"`data_dir` must be a directory of {content} for dataset {name!r}"
     directory = options.data_path

@@ -71,7 +71,7 @@ class DatasetOptions:
             `num_channels`, or `num_stored` where that is None.
 
         Raises:
-            ValueError: if `num_channels` is another number and there is no one channel to copy.
+            InputError: if `num_channels` is another number and there is no one channel to copy.
         """
         if self.num_channels in (None, num_stored):
             return num_stored

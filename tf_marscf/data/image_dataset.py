@@ -30,8 +30,8 @@ class ImageDataset:
         name: name of the data set as `load_dataset` takes it.
 
     Raises:
-        TypeError: if a split is no `tf.data.Dataset` of single uint8 tensors.
-        ValueError: if a split's images do not have `image_shape`, a split is empty or of unknown
+        InputTypeError: if a split is no `tf.data.Dataset` of single uint8 tensors.
+        InputError: if a split's images do not have `image_shape`, a split is empty or of unknown
             size, `image_shape` is not three positive sizes or out of bounds, or
             `num_grey_levels` is out of range.
     """
@@ -87,8 +87,8 @@ class ImageDataset:
             The data set.
 
         Raises:
-            TypeError: if an array is not uint8.
-            ValueError: if an array is not of rank 4, is empty, differs in image shape, or holds
+            InputTypeError: if an array is not uint8.
+            InputError: if an array is not of rank 4, is empty, differs in image shape, or holds
                 a pixel of `num_grey_levels` or more.
         """
         arrays = {"train": train, "validation": validation, "test": test}
@@ -140,7 +140,7 @@ def check_image_shape(shape: tuple[int, int, int], argument: str) -> None:
         argument: what to call the images in an error.
 
     Raises:
-        ValueError: if there are more than 1,024 channels or 2^28 values.
+        InputError: if there are more than 1,024 channels or 2^28 values.
     """
     if shape[2] > MAX_CHANNELS or math.prod(shape) > MAX_IMAGE_VALUES:
         raise InputError(
@@ -160,7 +160,7 @@ def take_images(dataset: ImageDataset, max_images: int | None) -> ImageDataset:
         The data set whose training, validation and test set each end after `max_images` images.
 
     Raises:
-        ValueError: if `max_images` is below 1.
+        InputError: if `max_images` is below 1.
     """
     if max_images is None:
         return dataset
@@ -178,8 +178,8 @@ def check_images(images: tf.data.Dataset, argument: str) -> None:
         argument: what to call it in an error.
 
     Raises:
-        TypeError: if `images` is no `tf.data.Dataset` of single uint8 tensors.
-        ValueError: if the images' shape is not static and of rank 3, or their number is unknown,
+        InputTypeError: if `images` is no `tf.data.Dataset` of single uint8 tensors.
+        InputError: if the images' shape is not static and of rank 3, or their number is unknown,
             infinite or 0.
     """
     if not isinstance(images, tf.data.Dataset):
@@ -214,7 +214,7 @@ def collect_images(images: tf.data.Dataset, num_images: int) -> np.ndarray:
         uint8 `[num_images, height, width, channels]`.
 
     Raises:
-        ValueError: if there are fewer than `num_images` images, or `num_images` is below 1.
+        InputError: if there are fewer than `num_images` images, or `num_images` is below 1.
     """
     check_images(images, "images")
     available = int(images.cardinality())

@@ -49,8 +49,8 @@ def load_image_folder(options: DatasetOptions) -> ImageDataset:
         have one and `options.num_channels` is 3.
 
     Raises:
-        FileNotFoundError: if `options.data_dir` does not exist.
-        ValueError: if it is not given, is no directory or holds too few images, if a file is
+        MissingInputError: if `options.data_dir` does not exist.
+        InputError: if it is not given, is no directory or holds too few images, if a file is
             damaged, is of another shape than the first or cannot be used as it is, or if another
             option does not suit the images.
     """

@@ -35,8 +35,8 @@ def load_mnist_kind(name: str, options: DatasetOptions | None = None) -> ImageDa
 
     Raises:
         DataUnavailableError: if the data set is nowhere and may not or cannot be downloaded.
-        FileNotFoundError: if `options.data_dir` holds only one of the two image files.
-        ValueError: if an option does not suit the images or a file is damaged.
+        MissingInputError: if `options.data_dir` holds only one of the two image files.
+        InputError: if an option does not suit the images or a file is damaged.
     """
     options = DatasetOptions() if options is None else options
     directory = find_idx_directory(name, options.data_path)

@@ -38,8 +38,8 @@ def load_npz(options: DatasetOptions) -> ImageDataset:
         `options.num_channels` is 3.
 
     Raises:
-        FileNotFoundError: if `options.data_dir` does not exist.
-        ValueError: if it is not given, the file is damaged or no .npz file, an array is missing
+        MissingInputError: if `options.data_dir` does not exist.
+        InputError: if it is not given, the file is damaged or no .npz file, an array is missing
             or not as it must be, or another option does not suit the images.
     """
     path = _npz_path(options)

@@ -46,9 +46,9 @@ def training_pipeline(
         A data set of unknown end with elements uint8 `[batch_size, height, width, channels]`.
 
     Raises:
-        TypeError: if `images` is no data set of single uint8 images, or `batch_size`, `seed` or
-            `first_image` is no integer.
-        ValueError: if the number or the shape of the images is not known, `batch_size` is below
+        InputTypeError: if `images` is no data set of single uint8 images, or `batch_size`, `seed`
+            or `first_image` is no integer.
+        InputError: if the number or the shape of the images is not known, `batch_size` is below
             1, `first_image` is negative, `max_shuffle_bytes` does not hold one image, or
             `augmentation` is unknown.
     """
@@ -106,9 +106,9 @@ def evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.data.Dat
         `[batch, height, width, channels]`.
 
     Raises:
-        TypeError: if `images` is no data set of single uint8 images, or `batch_size` is no
+        InputTypeError: if `images` is no data set of single uint8 images, or `batch_size` is no
             integer.
-        ValueError: if the number or the shape of the images is not known, or `batch_size` is
+        InputError: if the number or the shape of the images is not known, or `batch_size` is
             below 1.
     """
     check_images(images, "images")
@@ -129,7 +129,7 @@ def padded_evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.d
         fill the last batch.
 
     Raises:
-        TypeError, ValueError: as `evaluation_pipeline`.
+        InputTypeError, InputError: as `evaluation_pipeline`.
     """
 
     def pad(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -21,7 +21,7 @@ def zero_pad(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
         and the right get the pixel more.
 
     Raises:
-        ValueError: if `image` is not of static rank 3 or is larger than the result.
+        InputError: if `image` is not of static rank 3 or is larger than the result.
     """
     image = tf.convert_to_tensor(image)
     if image.shape.rank != 3 or not image.shape.is_fully_defined():
@@ -55,7 +55,7 @@ def repeat_channel(images: tf.Tensor | np.ndarray, num_channels: int) -> tf.Tens
         `[..., height, width, num_channels]`, of the kind and dtype of `images`.
 
     Raises:
-        ValueError: if `images` does not have exactly one channel.
+        InputError: if `images` does not have exactly one channel.
     """
     if images.shape[-1] != 1:
         raise InputError(f"`images` must have 1 channel to be copied; got shape {images.shape}.")

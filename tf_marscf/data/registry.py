@@ -69,8 +69,8 @@ def load_dataset(
 
     Raises:
         DataUnavailableError: if the data set is neither in `data_dir` nor can be downloaded.
-        FileNotFoundError: if `data_dir` does not exist, or not with the files it must hold.
-        ValueError: if `name` is unknown, an option does not suit the data set or a file is not as
+        MissingInputError: if `data_dir` does not exist, or not with the files it must hold.
+        InputError: if `name` is unknown, an option does not suit the data set or a file is not as
             it must be; the message is one line.
     """
     _check_name("name", name)
@@ -96,7 +96,7 @@ def load_configured_dataset(data, download: bool = True) -> ImageDataset:
 
     Raises:
         DataUnavailableError: if the data set is neither in its directory nor can be downloaded.
-        ValueError: if an option is wrong; the message names it as `DataConfig` and the flags do.
+        InputError: if an option is wrong; the message names it as `DataConfig` and the flags do.
     """
     name, options = check_configured_dataset(data)
     options = dataclasses.replace(options, download=download)
@@ -113,7 +113,7 @@ def check_configured_dataset(data) -> tuple[str, DatasetOptions]:
         The data set's name and how to load it.
 
     Raises:
-        ValueError: if the name or an option is wrong.
+        InputError: if the name or an option is wrong.
     """
     _check_name("dataset", data.name)
     values = dataclasses.asdict(data)

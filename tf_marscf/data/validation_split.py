@@ -37,7 +37,7 @@ def split_off_validation(
         The number of training images, at least 1, and of validation images.
 
     Raises:
-        ValueError: if no training image is left.
+        InputError: if no training image is left.
     """
     num_validation = options.num_validation_images
     if num_validation is None:

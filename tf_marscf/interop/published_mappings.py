@@ -78,7 +78,7 @@ def published_mappings(model):
         A list of `WeightMapping`s that covers every variable of the model.
 
     Raises:
-        ValueError: if the model has another prior; the published code has no other.
+        InputError: if the model has another prior; the published code has no other.
     """
     config = model.config
     if config.prior != "mar":
