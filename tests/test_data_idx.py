@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from tf_marscf import memory_size
 from tf_marscf.data import DataUnavailableError, collect_images, load_dataset
 from tf_marscf.data.mnist_sources import find_idx_directory
 
@@ -302,3 +303,8 @@ def test_flipped_bits_do_not_become_other_images_where_there_is_a_checksum(data_
             assert str(error).startswith(f"{path} must ")
         else:
             np.testing.assert_array_equal(images, expected)
+
+
+def test_what_no_memory_holds_is_refused_before_it_is_read(data_dir, monkeypatch):
+    monkeypatch.setattr(memory_size, "memory_bytes", lambda: 100)
+    assert "must fit into the memory of this machine, 100 bytes; got 31,360" in failure(data_dir)

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from tf_marscf import memory_size
 from tf_marscf.data import collect_images, load_dataset
 from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import take_images
@@ -297,3 +298,10 @@ def test_fortran_order_is_read_right(store, arrays):
     path = store(train=np.asfortranarray(arrays["train"]), test=arrays["test"])
     train = load_dataset("npz", path, num_validation_images=0).train
     np.testing.assert_array_equal(all_images(train), arrays["train"])
+
+
+def test_what_no_memory_holds_is_refused_before_it_is_read(store, arrays, monkeypatch):
+    monkeypatch.setattr(memory_size, "memory_bytes", lambda: 100)
+    assert "must fit into the memory of this machine, 100 bytes; got 2,880" in failure(
+        store(**arrays)
+    )

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from tf_marscf.errors import InputError
+from tf_marscf.memory_size import check_fits_memory
 from tf_marscf.quoted import quoted, shortened
 from tf_marscf.regular_file import open_regular_file
 from tf_marscf.zip_archive import ZipArchive
@@ -73,6 +74,7 @@ def _read_array(archive, member, argument, check):
             f"{argument} must have {expected} bytes, as its shape {shape} and "
             f"{shortened(str(dtype))} say; got {found}."
         )
+    check_fits_memory(expected, argument)
     content = archive.read(member)
     return np.ndarray(shape, dtype, content, header_bytes, order="F" if is_fortran else "C")
 

@@ -18,6 +18,7 @@ from tf_marscf.data.image_dataset import ImageDataset, check_image_shape
 from tf_marscf.data.preprocessing import repeat_channel, zero_pad
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
 from tf_marscf.errors import InputError, MissingInputError, first_line
+from tf_marscf.memory_size import check_fits_memory
 from tf_marscf.regular_file import file_size, open_regular_file
 from tf_marscf.zip_archive import MAX_DEFLATE_RATIO
 
@@ -106,6 +107,7 @@ def read_idx_images(path: Path) -> np.ndarray:
                 f"says; got a file of {num_stored}, so it is cut off."
             )
         check_image_shape((*shape[1:], 1), str(path))
+        check_fits_memory(num_expected, str(path))
         pixels = _read(stream, path, num_expected)
         more = _read(stream, path, _CHUNK_BYTES) if len(pixels) == num_expected else bytearray()
     num_found = len(pixels) + len(more)
