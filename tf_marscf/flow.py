@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tf_marscf.bijectors import FlowStep, ImageChain, Squeeze
+from tf_marscf.bijectors.constant_channels import ConstantChannels, check_statistics
 from tf_marscf.config import MarScfConfig
 from tf_marscf.distributions import FlowLevel, GaussianPrior, MarPrior, SplitPrior
 from tf_marscf.distributions.image_distribution import check_value, no_parameter_properties
@@ -168,17 +169,25 @@ class MarScf(FlowLevel):
         batch has zero mean and unit variance a channel, one layer after another. Call it once,
         with one (large) batch of training images, before training; it changes the density.
 
+        Channels that are constant over the batch, as all are of one image at a level with maps of
+        1x1 pixels, keep their scale, 1; a warning names their layers.
+
         Args:
-            images: continuous images [N, H, W, C], N >= 1.
+            images: continuous images [N, H, W, C], N >= 1; some 32 or more give statistics.
 
         Raises:
-            TypeError, ValueError: if dtype or shape are wrong.
+            TypeError, ValueError: if dtype or shape are wrong, there is no image, or one is not
+                finite.
         """
         rest = check_value(self, images, "images")
-        for level in self.levels:
-            rest = level.level_bijector.initialize(rest)
+        check_statistics(rest, "images")
+        constant_channels = ConstantChannels()
+        for number, level in enumerate(self.levels, start=1):
+            notes = constant_channels.within(f"level {number}")
+            rest = level.level_bijector.initialize_and_note(rest, notes)
             if not level.is_last:
                 rest, _ = tf.split(rest, 2, axis=-1)
+        constant_channels.warn()
 
     def latents(self, images):
         """The latent maps of images.

@@ -12,7 +12,8 @@ class ActNorm(ImageBijector):
         y = (x + bias) * exp(log_scale),      log|det| = H * W * sum(log_scale)
 
     It starts as the identity. `initialize(x)` sets it from a batch: `bias = -mean`,
-    `log_scale = -log(std + 1e-6)`, so that every channel of `y` has zero mean and unit variance.
+    `log_scale = -log(std + 1e-6)`, so that every channel of `y` has zero mean and unit variance;
+    but a channel that is constant keeps its scale.
 
     Args:
         num_channels: C.
@@ -35,11 +36,12 @@ class ActNorm(ImageBijector):
                 name=name,
             )
 
-    def _initialize(self, x):
-        bias, log_scale = act_norm_parameters(x)
+    def _initialize(self, x, constant_channels):
+        bias, log_scale, is_constant = act_norm_parameters(x)
         self.bias.assign(bias)
         self.log_scale.assign(log_scale)
-        return super()._initialize(x)
+        constant_channels.add(is_constant)
+        return super()._initialize(x, constant_channels)
 
     def _forward_and_log_det(self, x, dropout_seed=None):
         y = (x + self.bias) * tf.exp(self.log_scale)

@@ -65,9 +65,13 @@ class AffineCoupling(ImageBijector):
                 name=name,
             )
 
-    def _initialize(self, x):
-        self.network(tf.split(x, 2, axis=-1)[0], initialize=True)
-        return super()._initialize(x)
+    def _initialize(self, x, constant_channels):
+        self.network(
+            tf.split(x, 2, axis=-1)[0],
+            initialize=True,
+            report=lambda name, is_constant: constant_channels.within(name).add(is_constant),
+        )
+        return super()._initialize(x, constant_channels)
 
     def _transformed(self, function, maps, dropout_seed):
         """Calls `function(changed, shift, raw_scale)`; `(concat(half, value), log-det of forward)`.

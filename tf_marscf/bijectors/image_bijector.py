@@ -6,6 +6,7 @@ import functools
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tf_marscf.bijectors.constant_channels import ConstantChannels, check_statistics
 from tf_marscf.bijectors.graph_cache import GraphCache
 from tf_marscf.networks.occupied_batch import with_occupied_batch
 from tf_marscf.rebuilt_from_parameters import RebuiltFromParameters
@@ -84,8 +85,11 @@ class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
     def _inverse_and_log_det(self, y, dropout_seed=None):
         """[N, H, W, C] -> `(x, log_det)`, the log-det [N] or a scalar."""
 
-    def _initialize(self, x):
-        """Sets the weights from a batch [N, H, W, C] and returns the output for it."""
+    def _initialize(self, x, constant_channels):
+        """Sets the weights from a batch [N, H, W, C] and returns the output for it.
+
+        `constant_channels` is a `ConstantChannels` under the name of this layer.
+        """
         y, _ = self._forward_and_log_det(x)
         return y
 
@@ -96,15 +100,25 @@ class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
         zero mean and unit variance a channel over this batch; layers in a chain one after another,
         each from what those before it make of the batch. Call it once, before training.
 
+        Channels that are constant over the batch keep their scale, and a warning names them.
+
         Args:
-            x: [..., H, W, C], one or more leading axes.
+            x: [..., H, W, C], one or more leading axes; at least one image, all finite.
 
         Returns:
             The output for `x`, with the same leading shape.
         """
+        constant_channels = ConstantChannels((self.name,))
+        y = self.initialize_and_note(x, constant_channels)
+        constant_channels.warn()
+        return y
+
+    def initialize_and_note(self, x, constant_channels):
+        """As `initialize`, with a `ConstantChannels` that notes them instead of the warning."""
         x = self._checked(x, "x", self._check_input)
+        check_statistics(x, "x")
         flat, restore = _flatten_leading(x)
-        return restore(self._initialize(flat))
+        return restore(self._initialize(flat, constant_channels))
 
     def forward_and_log_det(self, x, dropout_seed=None):
         """`(y, log|det dy/dx|)`, each network evaluated once.

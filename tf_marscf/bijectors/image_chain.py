@@ -39,9 +39,9 @@ class ImageChain(ImageBijector):
                 name=name,
             )
 
-    def _initialize(self, x):
+    def _initialize(self, x, constant_channels):
         for bijector in self.bijectors:
-            x = bijector._initialize(x)
+            x = bijector._initialize(x, constant_channels.within(bijector.name))
         return x
 
     def _forward_and_log_det(self, x, dropout_seed=None):

@@ -1,23 +1,33 @@
 """Activation normalisation inside a network."""
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+_EPSILON = 1e-6  # The published code's.
+_ROUNDING = 64.0  # Units of the last place of a mean: what a constant may seem to vary by.
 
 
 def act_norm_parameters(maps):
     """The shift and scale that give every channel zero mean and unit variance.
 
     `bias = -mean` and `log_scale = -log(std + 1e-6)`, over all axes but the last (Glow, Section
-    3.1; the published code's constant).
+    3.1; the published code's constant). A channel that is constant says nothing about its scale,
+    which stays 1: the rule would give 1e6, for rounding errors. So log-scales are below 13.2.
 
     Args:
         maps: [..., C], a batch.
 
     Returns:
-        `(bias, log_scale)`, each [C].
+        `(bias, log_scale, is_constant)`, each [C]; the last `bool`: where nothing varies by more
+        than 1e-6 or the rounding of the mean.
     """
     mean, variance = tf.nn.moments(maps, axes=list(range(maps.shape.rank - 1)))
-    return -mean, -tf.math.log(tf.sqrt(variance) + 1e-6)
+    deviation = tf.sqrt(variance)
+    rounding = _ROUNDING * np.finfo(maps.dtype.as_numpy_dtype).eps * tf.abs(mean)
+    is_constant = deviation <= tf.maximum(rounding, _EPSILON)
+    log_scale = -tf.math.log(deviation + _EPSILON)
+    return -mean, tf.where(is_constant, tf.zeros_like(log_scale), log_scale), is_constant
 
 
 class ActNormLayer(keras.layers.Layer):
@@ -31,10 +41,16 @@ class ActNormLayer(keras.layers.Layer):
         self.built = True
 
     def initialize(self, maps):
-        """Sets the weights from a batch so that the output has zero mean and unit variance."""
-        bias, log_scale = act_norm_parameters(tf.cast(maps, self.variable_dtype))
+        """Sets the weights from a batch so that the output has zero mean and unit variance.
+
+        Returns:
+            `bool` [C]: which channels are constant, and keep their scale.
+        """
+        maps = tf.cast(maps, self.variable_dtype)
+        bias, log_scale, is_constant = act_norm_parameters(maps)
         self.bias.assign(bias)
         self.log_scale.assign(log_scale)
+        return is_constant
 
     def call(self, maps):
         """Shifts and scales [..., C]."""

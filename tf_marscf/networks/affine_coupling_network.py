@@ -56,7 +56,7 @@ class AffineCouplingNetwork(keras.layers.Layer):
         self.output_convolution.build(shape)
         self.built = True
 
-    def call(self, maps, dropout_seed=None, initialize=False, in_halves=False):
+    def call(self, maps, dropout_seed=None, initialize=False, in_halves=False, report=None):
         """[N, H, W, C] -> [N, H, W, output_channels].
 
         What follows a convolution and is linear is folded into its weights, so that TensorFlow
@@ -67,11 +67,15 @@ class AffineCouplingNetwork(keras.layers.Layer):
             dropout_seed: accepted for a common interface; this network has no dropout.
             initialize: if True, each ActNorm is first set from what it sees: a whole batch.
             in_halves: if True, all even output channels come before all odd ones.
+            report: called for each ActNorm that is set, with its name and which of its channels are
+                constant, `bool` [C]; or None.
         """
         del dropout_seed
         for convolution, act_norm in zip(self.convolutions, self.act_norms, strict=True):
             if initialize:
-                act_norm.initialize(convolution(maps))
+                is_constant = act_norm.initialize(convolution(maps))
+                if report is not None:
+                    report(act_norm.name, is_constant)
             scale = tf.exp(act_norm.log_scale)
             maps = _convolved(maps, convolution.kernel * scale, act_norm.bias * scale)
             maps = for_each_part(tf.nn.relu, maps)

@@ -222,9 +222,9 @@ class TrainingRun:
         text = f"starting with {self._dataset.num_train_images} training images"
         if self._initial_weights is None:
             log.write(text)
-            # ActNorm is set from the first training batch, as published.
+            # ActNorm is set from the first training batch, as published, if that is not small.
             with self._strategy.scope():
-                state.initialize(next(iter(self._batches(state))), self._training.seed)
+                state.initialize(self._batches(state), self._training.seed)
             return
         log.write(f"{text}, from the weights in {self._initial_weights}")
         source = restore_model(

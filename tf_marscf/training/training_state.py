@@ -16,6 +16,9 @@ from tf_marscf.training.training_progress import TrainingProgress
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 from tf_marscf.training.weight_average import WeightAverage
 
+# Of the data-dependent initialisation: no batch of a recipe is smaller.
+MIN_INITIAL_IMAGES = 32
+
 
 class TrainingState:
     """Model, optimizer, average, progress and sums over the epoch, built in a strategy's scope.
@@ -75,8 +78,18 @@ class TrainingState:
         """The path of the newest checkpoint of the state, or None."""
         return next(iter(self._latest.paths()), None)
 
-    def initialize(self, pixels, seed):
-        """Sets ActNorm from the first batch of training images: the global one, on every worker."""
+    def initialize(self, batches, seed):
+        """Sets ActNorm from the first global batch of training images, on every worker.
+
+        Small batches give no statistics: as many are taken as make `MIN_INITIAL_IMAGES`.
+
+        Args:
+            batches: a data set of uint8 images [batch size, H, W, C], endless.
+            seed: of the dequantization.
+        """
+        batch_size = batches.element_spec.shape[0]
+        num_batches = -(-MIN_INITIAL_IMAGES // batch_size)
+        pixels = tf.concat(list(batches.take(num_batches)), axis=0)
         images = self.images_distribution.dequantize(pixels, seed=seed)
         self.images_distribution.distribution.initialize(images)
         if self.weight_average is not None:
