@@ -9,6 +9,7 @@ from tf_marscf.distributions import FlowLevel, GaussianPrior, MarPrior, SplitPri
 from tf_marscf.distributions.image_distribution import check_value, no_parameter_properties
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.stateless_seed import split_seed
+from tf_marscf.tensor_float_32 import warn_of_tensor_float_32
 
 # K of the published MixLogCDF models.
 _WELL_CONDITIONED_STEPS = 4
@@ -27,6 +28,11 @@ class MarScf(FlowLevel):
     `dropout_seed` ([2] integer tensor) that turns dropout on, `sample` a `temperature` that scales
     the prior's noise. New ActNorm layers are the identity: call `initialize` with a batch before
     training.
+
+    On GPUs since Ampere, TensorFlow computes float32 products in TensorFloat-32, with 10 bits of
+    mantissa, unless `tf.config.experimental.enable_tensor_float_32_execution(False)` is called,
+    before anything is traced. The networks follow that switch; 1x1 convolutions, which are
+    inverted, are exact either way. A new model warns (`TensorFloat32Warning`) where it is on.
 
     Example:
         >>> import tf_marscf
@@ -118,6 +124,7 @@ class MarScf(FlowLevel):
             recompute_prior=recompute_prior,
             recompute_couplings=recompute_couplings,
         )
+        warn_of_tensor_float_32(self._config.dtype)
         with tf.name_scope(name) as name:
             distribution, bijector = _build_levels(self._config, seed, validate_args)
             super().__init__(

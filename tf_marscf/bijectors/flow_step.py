@@ -10,6 +10,7 @@ from tf_marscf.bijectors.image_chain import ImageChain
 from tf_marscf.bijectors.invertible_conv1x1 import InvertibleConv1x1, multiply_channels
 from tf_marscf.bijectors.mix_log_cdf_coupling import MixLogCdfCoupling
 from tf_marscf.networks.initializers import spawn_seeds
+from tf_marscf.tensor_float_32 import exact_matmul
 
 COUPLINGS = ("affine", "mixlogcdf")
 
@@ -82,7 +83,7 @@ class FlowStep(ImageChain):
     def _forward_and_log_det(self, x, dropout_seed=None):
         matrix = self.invertible_conv1x1.matrix()
         scale = tf.exp(self.act_norm.log_scale)
-        bias = tf.linalg.matvec(matrix, self.act_norm.bias * scale)
+        bias = exact_matmul(matrix, (self.act_norm.bias * scale)[:, tf.newaxis])[:, 0]
         x = multiply_channels(matrix * scale, x, bias)
         y, log_det = self._coupling_and_swap._forward_and_log_det(x, dropout_seed=dropout_seed)
         return y, log_det + self._linear_log_det(x)

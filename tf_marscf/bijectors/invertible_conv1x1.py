@@ -5,6 +5,7 @@ import scipy.linalg
 import tensorflow as tf
 
 from tf_marscf.bijectors.image_bijector import ImageBijector, num_pixels
+from tf_marscf.tensor_float_32 import exact_matmul
 
 
 class InvertibleConv1x1(ImageBijector):
@@ -69,7 +70,7 @@ class InvertibleConv1x1(ImageBijector):
     def matrix(self):
         """W, [C, C]."""
         lower, upper = self._triangular_factors(self.dtype)
-        return tf.matmul(self.permutation, tf.matmul(lower, upper))
+        return exact_matmul(tf.convert_to_tensor(self.permutation), exact_matmul(lower, upper))
 
     def inverse_matrix(self):
         """W^-1, [C, C], solved in float64."""
@@ -92,7 +93,7 @@ class InvertibleConv1x1(ImageBijector):
 def multiply_channels(matrix, maps, bias=None):
     """Multiplies every pixel of [N, H, W, C] by [C, C], and adds [C]."""
     channels = maps.shape[3]
-    pixels = tf.matmul(tf.reshape(maps, [-1, channels]), matrix, transpose_b=True)
+    pixels = exact_matmul(tf.reshape(maps, [-1, channels]), matrix, transpose_b=True)
     if bias is not None:
         pixels = tf.nn.bias_add(pixels, bias)
     return tf.ensure_shape(tf.reshape(pixels, tf.shape(maps)), maps.shape)

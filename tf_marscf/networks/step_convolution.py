@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf_marscf.networks.convolution import convolve, kernel_gradient, transposed_kernel
 from tf_marscf.networks.spectral_matrices import num_frequencies, spectral_matrices
+from tf_marscf.tensor_float_32 import uses_tensor_float_32
 
 # An operation of many small matrix products takes longer than one of a large convolution.
 _SPECTRAL_COST = 1.5
@@ -253,7 +254,7 @@ def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
         kernel_size: odd `int`.
         dilation: `int` >= 1.
         channels: C of a ConvLSTM: 2 C channels are mapped to 4 C.
-        dtype: of the maps. Half precision is too coarse for Fourier transforms.
+        dtype: of the maps. Half precision and TensorFloat-32 are too coarse for Fourier transforms.
 
     Returns:
         A `DirectConvolution` or a `SpectralConvolution`.
@@ -265,7 +266,9 @@ def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
     frequencies = num_frequencies(*size, kernel_size, dilation // phases)
     transforms = 2 * frequencies * num_pixels * (inputs + outputs)
     spectral = transforms + 4 * frequencies * inputs * outputs
-    if tf.as_dtype(dtype).size >= 4 and _SPECTRAL_COST * spectral < direct:
+    dtype = tf.as_dtype(dtype)
+    is_coarse = dtype.size < 4 or (dtype == tf.float32 and uses_tensor_float_32())
+    if not is_coarse and _SPECTRAL_COST * spectral < direct:
         return SpectralConvolution(height, width, kernel_size, dilation, dtype)
     return DirectConvolution(height, width, kernel_size, dilation)
 
