@@ -6,6 +6,8 @@ import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tf_marscf import MarScf
+from tf_marscf.errors import InputError
 from tf_marscf.stateless_seed import (
     batch_mask,
     batch_uniform,
@@ -72,10 +74,56 @@ def test_large_python_integers_are_seeds_of_their_own():
     assert tuple(stateless_seed(7).numpy()) == (0, 7)
 
 
-@pytest.mark.parametrize("seed", [tf.constant([1, 2, 3]), tf.constant(1.0)])
+@pytest.mark.parametrize(
+    "seed",
+    [
+        tf.constant([1, 2, 3]),
+        tf.constant(1.0),
+        1.0,
+        1.5,
+        np.float32(2.0),
+        float("nan"),
+        1j,
+        True,
+        np.True_,
+        tf.constant(False),
+        "1",
+        b"1",
+        {},
+        [],
+        [1],
+        [[1, 2]],
+        [1, 2**40],
+        [1.0, 2.0],
+        tf.constant([1, 2**40]),
+        tf.constant([-(2**31) - 1, 0], tf.int64),
+        np.array([1, 2], np.float64),
+        lambda: 1.5,
+    ],
+)
 def test_other_seeds_are_refused(seed):
-    with pytest.raises(ValueError, match="`seed` must be None, an integer"):
+    with pytest.raises(InputError, match="`seed` must be None, an integer"):
         stateless_seed(seed)
+
+
+@pytest.mark.parametrize("seed", [-(2**63), 2**63 - 1, -1, 0])
+def test_the_ends_of_the_range_are_seeds_of_their_own(seed):
+    words = tuple(stateless_seed(seed).numpy())
+    assert words == (seed >> 32, (seed & 0xFFFFFFFF) - (2**32 if seed & 0x80000000 else 0))
+    np.testing.assert_array_equal(stateless_seed(tf.constant(seed, tf.int64)), words)
+    in_graph = tf.function(stateless_seed)(tf.constant(seed, tf.int64))
+    np.testing.assert_array_equal(in_graph, words)
+
+
+def test_two_words_may_be_of_any_integer_dtype():
+    for dtype in ("int32", "int64", "uint32"):
+        np.testing.assert_array_equal(stateless_seed(np.array([3, 4], dtype)), [3, 4])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.0, True, "1", np.nan])
+def test_seeds_of_weights_are_refused_likewise(seed):
+    with pytest.raises(InputError, match=r"`seed` must be None or an integer in \[0, 2\^63\)"):
+        MarScf((4, 4, 1), num_levels=1, num_steps=1, hidden_channels=4, seed=seed)
 
 
 def test_outside_of_replicas_a_batch_has_the_noise_of_its_shape():

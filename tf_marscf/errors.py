@@ -12,6 +12,9 @@ class InputError(ValueError):
     Raised where input is checked and read, and nowhere else.
     """
 
+    # By this, AutoGraph knows that a `tf.function` may raise the same error with a longer message.
+    __init__ = Exception.__init__
+
 
 class InputTypeError(InputError, TypeError):
     """An argument is of the wrong type."""

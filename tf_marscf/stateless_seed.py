@@ -1,11 +1,16 @@
 """Randomness as a function of seeds: the same integer gives the same sample, always."""
 
 import math
+import numbers
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tf_marscf.errors import InputError
+
 _ALGORITHM = "philox"  # TensorFlow's own choice differs between devices.
+_RULE = "`seed` must be None, an integer in [-2^63, 2^63), or two integers of 32 bits"
 
 
 def stateless_seed(seed):
@@ -15,33 +20,66 @@ def stateless_seed(seed):
     that two eager calls with the same integer differ. Here an integer is the seed itself.
 
     Args:
-        seed: None for fresh entropy, an integer or scalar integer tensor, a [2] integer tensor, or
-            a function that returns one of these, such as a `tfp.util.SeedStream`.
+        seed: None for fresh entropy, an integer or scalar integer tensor, a [2] integer tensor,
+            each of 32 bits, or a function that returns one of these. Of an integer the last 64 bits
+            count: those of a `tfp.util.SeedStream` have 512. Negative ones are seeds like others.
 
     Returns:
         A [2] int32 tensor.
 
     Raises:
-        ValueError: if the seed has another shape.
+        InputError: if the seed is anything else.
     """
     if seed is None:
         return tfp.random.sanitize_seed(None)
     if callable(seed):
         seed = seed()
-    if isinstance(seed, int):
-        seed = tf.constant([(seed >> 32) & 0xFFFFFFFF, seed & 0xFFFFFFFF], dtype=tf.uint32)
-        return tf.bitcast(seed, tf.int32)
-    seed = tf.convert_to_tensor(seed)
-    if not seed.dtype.is_integer or seed.shape.as_list() not in ([], [2]):
-        raise ValueError(
-            "`seed` must be None, an integer, or an integer tensor of shape [2]; got "
-            f"{seed.dtype.name} of shape {seed.shape}."
-        )
-    if seed.shape.rank:
-        return tf.cast(seed, tf.int32)
-    # Both halves, as of a Python integer.
-    seed = tf.cast(seed, tf.int64)
-    return tf.stack([tf.cast(tf.bitwise.right_shift(seed, 32), tf.int32), tf.cast(seed, tf.int32)])
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
+        seed = _checked_tensor(seed)
+        if seed.shape.rank:
+            return tf.cast(seed, tf.int32)
+        if tf.get_static_value(seed) is None:
+            # Both halves, as of a Python integer.
+            seed = tf.cast(seed, tf.int64)
+            high = tf.bitwise.right_shift(seed, tf.constant(32, tf.int64))
+            return tf.stack([tf.cast(high, tf.int32), tf.cast(seed, tf.int32)])
+        seed = tf.get_static_value(seed)
+    seed = int(seed)
+    seed = tf.constant([(seed >> 32) & 0xFFFFFFFF, seed & 0xFFFFFFFF], dtype=tf.uint32)
+    return tf.bitcast(seed, tf.int32)
+
+
+def _checked_tensor(seed):
+    """A seed as an integer tensor of shape [] or [2]."""
+    try:
+        tensor = tf.convert_to_tensor(seed)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{_RULE}; got {seed!r}.") from None
+    if not tensor.dtype.is_integer or tensor.shape.rank is None or tensor.shape not in ([], [2]):
+        raise InputError(f"{_RULE}; got {tensor.dtype.name} of shape {tensor.shape}.")
+    words = tf.get_static_value(tensor)
+    if words is not None and words.size == 2 and (words.min() < -(2**31) or words.max() >= 2**32):
+        raise InputError(f"{_RULE}; got {words.tolist()}.")
+    return tensor
+
+
+def checked_seed(seed):
+    """Checks a seed that a caller chose: integers whose last 64 bits agree would be one seed.
+
+    Args:
+        seed: as of `stateless_seed`.
+
+    Returns:
+        The seed.
+
+    Raises:
+        InputError: if it is an integer outside of [-2^63, 2^63).
+    """
+    known = tf.get_static_value(seed) if tf.is_tensor(seed) else seed
+    is_integer = np.ndim(known) == 0 and isinstance(known, numbers.Integral)
+    if is_integer and not -(2**63) <= known < 2**63:
+        raise InputError(f"{_RULE}; got {seed!r}.")
+    return seed
 
 
 def split_seed(seed, count):

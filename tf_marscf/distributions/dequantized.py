@@ -1,6 +1,7 @@
 """Images with integer grey levels, around a continuous density."""
 
 import math
+import numbers
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -12,7 +13,14 @@ from tf_marscf.distributions.image_distribution import (
     no_parameter_properties,
 )
 from tf_marscf.distributions.pixel_scaling import PixelScaling
-from tf_marscf.stateless_seed import batch_uniform, split_seed, stateless_seed, stateless_uniform
+from tf_marscf.errors import InputError
+from tf_marscf.stateless_seed import (
+    batch_uniform,
+    checked_seed,
+    split_seed,
+    stateless_seed,
+    stateless_uniform,
+)
 
 
 class Dequantized(ImageDistribution):
@@ -95,15 +103,16 @@ class Dequantized(ImageDistribution):
         """
         pixels = check_value(self, pixels, "pixels")
         draw = batch_uniform if pixels.shape.rank != EVENT_NDIMS else stateless_uniform
-        noise = draw(tf.shape(pixels), seed, self._distribution.dtype)
+        noise = draw(tf.shape(pixels), checked_seed(seed), self._distribution.dtype)
         return self._scaling.continuous(pixels, noise)
 
     def _log_prob(self, value, seed=None, num_samples=1, **kwargs):
         """The bound; `num_samples` is S, further arguments go to the density's `log_prob`."""
-        if num_samples < 1:
-            raise ValueError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
+        is_integer = isinstance(num_samples, numbers.Integral) and not isinstance(num_samples, bool)
+        if not is_integer or num_samples < 1:
+            raise InputError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
         log_volume = self._scaling.log_volume(self.num_dimensions)
-        seeds = split_seed(stateless_seed(seed), num_samples)
+        seeds = split_seed(stateless_seed(checked_seed(seed)), num_samples)
         # One draw at a time: a bound with many draws needs no more memory than one with one.
         terms = [
             self._distribution.log_prob(self.dequantize(value, draw_seed), **kwargs)

@@ -1,11 +1,16 @@
 """What all distributions over image-shaped events share."""
 
+import math
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tf_marscf.distributions.sampling_arguments import checked_sample_shape
 from tf_marscf.rebuilt_from_parameters import RebuiltFromParameters
+from tf_marscf.stateless_seed import checked_seed
 
 EVENT_NDIMS = 3
+_FAR = 1e3  # Images lie in [-0.5, 0.5], latents around 0 with variance 1.
 
 
 def check_value(distribution, value, argument="value"):
@@ -50,6 +55,19 @@ def check_value(distribution, value, argument="value"):
     return tf.ensure_shape(value, leading_shape.concatenate(event_shape))
 
 
+def _without_overflow(log_prob, value):
+    """-inf where a density is NaN because of values that are far from any image.
+
+    Other NaNs stay: those of values that are NaN, or of weights.
+    """
+    if not value.dtype.is_floating:
+        return log_prob
+    axes = [-3, -2, -1]
+    is_far = tf.reduce_any(tf.abs(value) > _FAR, axes)
+    is_overflow = is_far & tf.math.is_nan(log_prob) & ~tf.reduce_any(tf.math.is_nan(value), axes)
+    return tf.where(is_overflow, tf.constant(-math.inf, log_prob.dtype), log_prob)
+
+
 @classmethod
 def no_parameter_properties(cls, dtype, num_classes=None):
     """The `_parameter_properties` of a distribution without batch parameters.
@@ -63,16 +81,46 @@ class ImageDistribution(RebuiltFromParameters, tfp.distributions.Distribution):
     """Mixin of a distribution over [H, W, C] events with a scalar batch shape.
 
     It checks the values given to `log_prob` and `prob`: static facts always, finiteness at run
-    time under `validate_args`.
+    time under `validate_args`. Far from all images, where networks overflow, densities are 0.
+    Sample shapes are checked, too.
     """
 
     _parameter_properties = no_parameter_properties
 
     def _call_log_prob(self, value, name, **kwargs):
-        return super()._call_log_prob(check_value(self, value), name, **kwargs)
+        value = check_value(self, value)
+        return _without_overflow(super()._call_log_prob(value, name, **kwargs), value)
 
     def _call_prob(self, value, name, **kwargs):
-        return super()._call_prob(check_value(self, value), name, **kwargs)
+        return tf.exp(self._call_log_prob(value, name, **kwargs))
+
+    def sample(self, sample_shape=(), seed=None, name="sample", **kwargs):
+        """Samples; as of TFP.
+
+        Args:
+            sample_shape: an integer >= 0, or a sequence of some.
+            seed: None for fresh entropy, an integer in [-2^63, 2^63), a [2] integer tensor, or a
+                function that returns one of these. Equal seeds give equal samples; negative ones
+                are seeds like others.
+            name: Python `str`.
+            **kwargs: `temperature`, a number >= 0 that scales the prior's noise; of a
+                `LatentPrior`, `conditional_input`.
+
+        Returns:
+            A tensor [*sample_shape, H, W, C].
+
+        Raises:
+            InputError: if an argument is not as above.
+        """
+        shape = checked_sample_shape(sample_shape)
+        return super().sample(shape, checked_seed(seed), name, **kwargs)
+
+    def experimental_sample_and_log_prob(
+        self, sample_shape=(), seed=None, name="sample_and_log_prob", **kwargs
+    ):
+        """`(samples, log_prob)`; arguments as of `sample`."""
+        shape = checked_sample_shape(sample_shape)
+        return super().experimental_sample_and_log_prob(shape, checked_seed(seed), name, **kwargs)
 
     def experimental_local_measure(self, value, backward_compat=False, **kwargs):
         """`(log_prob, tangent space)`, for `tfd.TransformedDistribution` around this one."""

@@ -12,6 +12,7 @@ from tf_marscf.distributions.image_distribution import (
     check_value,
     no_parameter_properties,
 )
+from tf_marscf.distributions.sampling_arguments import checked_temperature
 from tf_marscf.networks.occupied_batch import with_occupied_batch
 from tf_marscf.stateless_seed import stateless_normal
 
@@ -132,6 +133,7 @@ class LatentPrior(ImageDistribution, abc.ABC):
     # `_call_sample_n` and not `_sample_n`: a conditional input brings its own leading shape, which
     # the base class would refuse.
     def _call_sample_n(self, sample_shape, seed, conditional_input=None, temperature=1.0):
+        temperature = checked_temperature(temperature, self.dtype)
         conditional_input = self._checked_conditional_input(conditional_input)
         shape = tf.concat(
             [
@@ -141,9 +143,7 @@ class LatentPrior(ImageDistribution, abc.ABC):
             ],
             axis=0,
         )
-        noise = stateless_normal(shape, seed, self.dtype)
-        temperature = tf.convert_to_tensor(temperature, dtype_hint=self.dtype)
-        noise *= tf.cast(temperature, self.dtype)
+        noise = temperature * stateless_normal(shape, seed, self.dtype)
         latents = self._over_flat_batch(self._latents_from_noise, noise, conditional_input)
         return tf.ensure_shape(latents, noise.shape)
 

@@ -1,7 +1,11 @@
 """Weight initialisation: seeds for the parts of a model, and the published code's defaults."""
 
+import numbers
+
 import keras
 import numpy as np
+
+from tf_marscf.errors import InputError
 
 
 def spawn_seeds(seed, count):
@@ -13,7 +17,13 @@ def spawn_seeds(seed, count):
 
     Returns:
         A list of Python integers in [0, 2^31).
+
+    Raises:
+        InputError: if `seed` is not None and no integer in [0, 2^63).
     """
+    is_integer = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if seed is not None and not (is_integer and 0 <= seed < 2**63):
+        raise InputError(f"`seed` must be None or an integer in [0, 2^63); got {seed!r}.")
     children = np.random.SeedSequence(seed).generate_state(count, dtype=np.uint32)
     return [int(child >> 1) for child in children]
 
