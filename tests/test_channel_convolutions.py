@@ -82,3 +82,11 @@ def test_spectral_matrices_are_a_convolution(size, kernel_size, dilation):
 
 def test_an_8x8_map_takes_208_products():
     assert 4 * num_frequencies(8, 8, 5) == 208
+
+
+def test_spectral_matrices_are_kept_and_cannot_be_changed():
+    first = spectral_matrices(4, 6, 3, 1)
+    for matrix, again in zip(first, spectral_matrices(4, 6, 3, 1), strict=True):
+        assert again is matrix
+        with pytest.raises(ValueError, match="read-only"):
+            matrix[0, 0] = 1.0

@@ -29,6 +29,10 @@ VARIABLE = "TF_NUM_INTRAOP_THREADS"
         (3, "2", 0, 3),
         (8, None, 1, 1),
         (8, "0", None, 8),
+        (2, "0", None, 2),
+        (4, "0", None, 4),
+        (2, "0", 3, 3),
+        (2, "", None, 1),
     ],
 )
 def test_what_a_program_says_comes_first(monkeypatch, cores, environment, num_threads, expected):
@@ -73,7 +77,21 @@ def test_every_command_has_the_flag(few, arguments):
     assert threads == {"3": 3, "0": cores}.get("".join(arguments)[-1:], default)
 
 
-@pytest.mark.parametrize(("text", "few"), [("two", True), ("-1", True), ("1.5", False)])
+def test_0_in_the_environment_is_what_the_flag_0_is():
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(few=True)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {VARIABLE: "0"},
+        check=True,
+    )
+    threads, cores = (int(number) for number in result.stdout.split())
+    assert threads == cores
+
+
+@pytest.mark.parametrize(
+    ("text", "few"), [("two", True), ("-1", True), ("1.5", False), ("9" * 30, True)]
+)
 def test_a_wrong_variable_is_named(monkeypatch, text, few):
     monkeypatch.setenv(VARIABLE, text)
     with pytest.raises(ValueError, match=f"{VARIABLE} must be an integer >= 0; got '{text}'"):

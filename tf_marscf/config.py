@@ -4,6 +4,7 @@ import dataclasses
 import numbers
 
 from tf_marscf.errors import InputError
+from tf_marscf.model_size import MAX_LEVELS, check_model_size
 
 COUPLINGS = ("affine", "mixlogcdf")
 PRIORS = ("mar", "gaussian")
@@ -18,6 +19,9 @@ _PUBLISHED_DILATIONS = (2, 1)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MarScfConfig:
     """What `MarScf` is built from; see there for each field.
+
+    Models that no machine could build are refused, before anything is allocated: see
+    `model_size.py`.
 
     Raises:
         TypeError, ValueError: from the constructor, naming field, rule and value seen.
@@ -65,7 +69,8 @@ class MarScfConfig:
             ("dtype", DTYPES),
             ("network_dtype", NETWORK_DTYPES),
         ):
-            if getattr(self, name) not in choices:
+            value = getattr(self, name)
+            if not isinstance(value, str | None) or value not in choices:
                 raise InputError(f"`{name}` must be one of {choices}; got {getattr(self, name)!r}.")
         if self.network_dtype is not None and self.dtype != "float32":
             raise InputError(
@@ -75,18 +80,28 @@ class MarScfConfig:
         for name in ("recompute_prior", "recompute_couplings"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"`{name}` must be True or False; got {getattr(self, name)!r}.")
+        if self.num_levels > MAX_LEVELS:
+            raise InputError(f"`num_levels` must be at most {MAX_LEVELS}; got {self.num_levels}.")
         self._check_sizes()
         self._set_by_level("prior_kernel_sizes", _PUBLISHED_KERNEL_SIZES)
         self._set_by_level("prior_dilations", _PUBLISHED_DILATIONS)
         if any(size % 2 == 0 for size in self.prior_kernel_sizes):
             raise InputError(f"`prior_kernel_sizes` must be odd; got {self.prior_kernel_sizes}.")
-        if not isinstance(self.dropout_rate, numbers.Real) or not 0.0 <= self.dropout_rate < 1.0:
+        size = max(self.image_shape[:2])
+        if max(self.prior_dilations) > size:
+            raise InputError(
+                f"`prior_dilations` must be at most the image's size, {size}; got "
+                f"{self.prior_dilations}."
+            )
+        is_number = isinstance(self.dropout_rate, numbers.Real)
+        if not is_number or isinstance(self.dropout_rate, bool) or not 0 <= self.dropout_rate < 1:
             raise InputError(f"`dropout_rate` must be in [0, 1); got {self.dropout_rate!r}.")
         if self.coupling == "mixlogcdf" and self.hidden_channels % self.num_heads:
             raise InputError(
                 "`hidden_channels` must be a multiple of `num_heads` for mixlogcdf couplings; got "
                 f"hidden_channels={self.hidden_channels}, num_heads={self.num_heads}."
             )
+        check_model_size(self)
 
     def _set(self, name, value):
         object.__setattr__(self, name, value)
@@ -97,7 +112,7 @@ class MarScfConfig:
         if values is None:
             values = default + default[-1:] * max(self.num_levels - len(default), 0)
             values = values[: self.num_levels]
-        if isinstance(values, numbers.Integral):
+        if isinstance(values, numbers.Integral) and not isinstance(values, bool):
             values = (values,) * self.num_levels
         self._set(name, _integers(name, values, length=self.num_levels))
 
@@ -119,6 +134,10 @@ class MarScfConfig:
         channels = self.image_shape[2]
         inner = [2**level * channels for level in range(1, self.num_levels)]
         return (*inner, 2 ** (self.num_levels + 1) * channels)
+
+    def num_squeezed_channels(self, level):
+        """Channels inside the bijectors of a level, counted from 0."""
+        return 2 ** (level + 2) * self.image_shape[2]
 
     @property
     def num_sampling_steps(self):
@@ -142,14 +161,16 @@ class MarScfConfig:
 def _integer(name, value):
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise InputError(f"`{name}` must be an integer >= 1; got {value!r}.")
+    if value >= 2**31:
+        raise InputError(f"`{name}` must be below 2^31; got {value!r}.")
     return int(value)
 
 
 def _integers(name, values, length):
     try:
-        values = tuple(values)
+        integers = () if isinstance(values, str | bytes | dict) else tuple(values)
     except TypeError:
-        raise InputError(f"`{name}` must be {length} integers >= 1; got {values!r}.") from None
-    if len(values) != length:
+        integers = ()
+    if len(integers) != length:
         raise InputError(f"`{name}` must be {length} integers >= 1; got {values!r}.")
-    return tuple(_integer(name, value) for value in values)
+    return tuple(_integer(name, value) for value in integers)

@@ -119,7 +119,7 @@ class MarScf(FlowLevel):
             num_components=num_components,
             num_heads=num_heads,
             dropout_rate=dropout_rate,
-            dtype=tf.as_dtype(dtype).name,
+            dtype=_dtype_name(dtype),
             network_dtype=network_dtype,
             recompute_prior=recompute_prior,
             recompute_couplings=recompute_couplings,
@@ -304,13 +304,20 @@ class MarScf(FlowLevel):
             yield {"rest": rest, "latents": latents, "log_det": log_det}
 
 
+def _dtype_name(dtype):
+    """The name of a dtype; what is none is left to `MarScfConfig`."""
+    try:
+        return tf.as_dtype(dtype).name
+    except TypeError:
+        return dtype
+
+
 def _build_levels(config, seed, validate_args):
     """The base distribution and the bijector of the first level."""
     num_levels = config.num_levels
     seeds = spawn_seeds(seed, 2 * num_levels)
-    channels = [config.image_shape[2] * 2**level for level in range(num_levels)]
     bijectors = [
-        _build_level_bijector(config, level, 4 * channels[level], seeds[2 * level], validate_args)
+        _build_level_bijector(config, level, seeds[2 * level], validate_args)
         for level in range(num_levels)
     ]
     priors = [
@@ -331,7 +338,7 @@ def _build_levels(config, seed, validate_args):
     return distribution, bijectors[0]
 
 
-def _build_level_bijector(config, level, num_channels, seed, validate_args):
+def _build_level_bijector(config, level, seed, validate_args):
     """Squeeze, then K steps of flow."""
     coupling_options = {}
     if config.coupling == "mixlogcdf":
@@ -348,7 +355,7 @@ def _build_level_bijector(config, level, num_channels, seed, validate_args):
     common = {"dtype": config.dtype, "validate_args": validate_args}
     steps = [
         FlowStep(
-            num_channels,
+            config.num_squeezed_channels(level),
             config.hidden_channels,
             config.coupling,
             coupling_options,

@@ -23,7 +23,7 @@ def set_default_intra_op_threads(num_threads=None, one_on_few_cores=True):
 
     Args:
         num_threads: `int` >= 1; 0 for TensorFlow's choice, a thread a core; or None for what the
-            environment variable `TF_NUM_INTRAOP_THREADS` says.
+            environment variable `TF_NUM_INTRAOP_THREADS` says, which may be 0 as well.
         one_on_few_cores: whether it is 1, where neither says anything, on at most
             `MAX_CORES_FOR_ONE_THREAD` cores. Else it is TensorFlow's choice.
 
@@ -31,7 +31,7 @@ def set_default_intra_op_threads(num_threads=None, one_on_few_cores=True):
         ValueError: if that variable is needed, and no integer >= 0.
     """
     if num_threads is None:
-        if _threads_of_environment() or not one_on_few_cores:
+        if _threads_of_environment() is not None or not one_on_few_cores:
             return
         if num_cores() > MAX_CORES_FOR_ONE_THREAD:
             return
@@ -55,9 +55,11 @@ def num_intra_op_threads():
 
 
 def _threads_of_environment():
-    """0 where there is no variable."""
-    text = os.environ.get(_VARIABLE) or "0"
-    if not text.isdecimal():
+    """None where there is no variable, or an empty one."""
+    text = os.environ.get(_VARIABLE)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise InputError(
             f"the environment variable {_VARIABLE} must be an integer >= 0; got {text!r}."
         )

@@ -1,7 +1,5 @@
 """What all distributions over image-shaped events share."""
 
-import math
-
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -65,7 +63,9 @@ def _without_overflow(log_prob, value):
     axes = [-3, -2, -1]
     is_far = tf.reduce_any(tf.abs(value) > _FAR, axes)
     is_overflow = is_far & tf.math.is_nan(log_prob) & ~tf.reduce_any(tf.math.is_nan(value), axes)
-    return tf.where(is_overflow, tf.constant(-math.inf, log_prob.dtype), log_prob)
+    # A sum, so that no infinite constant worries `tf.debugging.enable_check_numerics`.
+    lowest = tf.where(is_overflow, log_prob.dtype.min, tf.zeros([], log_prob.dtype))
+    return tf.where(is_overflow, lowest, log_prob) + lowest
 
 
 @classmethod

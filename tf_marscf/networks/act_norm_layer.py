@@ -54,4 +54,5 @@ class ActNormLayer(keras.layers.Layer):
 
     def call(self, maps):
         """Shifts and scales [..., C]."""
-        return (maps + self.bias) * tf.exp(self.log_scale)
+        bias, log_scale = tf.convert_to_tensor(self.bias), tf.convert_to_tensor(self.log_scale)
+        return (maps + bias) * tf.exp(log_scale)

@@ -32,6 +32,7 @@ class AffineCouplingNetwork(keras.layers.Layer):
                 hidden_channels,
                 kernel_size,
                 padding="same",
+                data_format="channels_last",
                 use_bias=False,
                 kernel_initializer=keras.initializers.RandomNormal(0.0, _KERNEL_STDDEV, seed=seed),
                 dtype=self.dtype_policy,
@@ -76,8 +77,10 @@ class AffineCouplingNetwork(keras.layers.Layer):
                 is_constant = act_norm.initialize(convolution(maps))
                 if report is not None:
                     report(act_norm.name, is_constant)
-            scale = tf.exp(act_norm.log_scale)
-            maps = _convolved(maps, convolution.kernel * scale, act_norm.bias * scale)
+            scale = tf.exp(tf.convert_to_tensor(act_norm.log_scale))
+            kernel, bias = convolution.kernel, act_norm.bias
+            kernel, bias = (scale * tf.convert_to_tensor(weight) for weight in (kernel, bias))
+            maps = _convolved(maps, kernel, bias)
             maps = for_each_part(tf.nn.relu, maps)
         kernel, bias = self.output_convolution.scaled_weights()
         if in_halves:

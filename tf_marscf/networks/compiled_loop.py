@@ -1,6 +1,7 @@
 """Loops that XLA compiles."""
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from tf_marscf.networks.recomputation import recomputed
 
@@ -24,7 +25,7 @@ def compiled(function):
     by_xla = tf.function(function, jit_compile=True, autograph=False)
 
     def call(*args):
-        if tf.executing_eagerly():
+        if tf.executing_eagerly() or _is_watched():
             return function(*args)
 
         def flat(*tensors):
@@ -38,3 +39,9 @@ def compiled(function):
         return recomputed(flat, *tf.nest.flatten(args), forward=run)
 
     return call
+
+
+def _is_watched():
+    """Whether somebody looks at each operation, such as `tf.debugging.enable_check_numerics`."""
+    # XLA does not have the operations with which they do.
+    return bool(context.context().op_callbacks)

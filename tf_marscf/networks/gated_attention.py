@@ -102,7 +102,7 @@ class GatedAttention(keras.layers.Layer):
         outputs = gated_linear(
             lambda attended, kernel: tf.matmul(attended, kernel[tf.newaxis], transpose_a=True),
             self.gate.normalized_kernel(),
-            self.gate.bias,
+            tf.convert_to_tensor(self.gate.bias),
             attended,
         )
         return for_each_part(

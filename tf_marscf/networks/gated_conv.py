@@ -77,7 +77,10 @@ class GatedConv(keras.layers.Layer):
         maps = spatial_dropout(maps, self.dropout_rate, dropout_seed)
         pixels = for_each_part(lambda maps: tf.reshape(maps, [-1, maps.shape[-1]]), maps)
         outputs = gated_linear(
-            tf.matmul, self.gate.normalized_kernel()[0, 0], self.gate.bias, pixels
+            tf.matmul,
+            self.gate.normalized_kernel()[0, 0],
+            tf.convert_to_tensor(self.gate.bias),
+            pixels,
         )
         return for_each_part(
             lambda outputs, maps: tf.reshape(outputs, [-1, *maps.shape[1:3], outputs.shape[-1]]),

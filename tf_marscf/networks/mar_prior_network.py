@@ -83,6 +83,7 @@ class MarPriorNetwork(keras.layers.Layer):
                     filters,
                     CODE_KERNEL_SIZE,
                     padding="same",
+                    data_format="channels_last",
                     activation=activation,
                     kernel_initializer=fan_in_uniform(self._seeds[1 + 2 * index]),
                     bias_initializer=symmetric_uniform(
@@ -148,7 +149,9 @@ class MarPriorNetwork(keras.layers.Layer):
 
     def _output(self, maps):
         """(mean, log_scale) from the ConvLSTM's output, [N, H, W, C] -> [N, H, W, 2]."""
-        return convolve(maps, tf.convert_to_tensor(self.output_kernel)) + self.output_bias
+        return convolve(maps, tf.convert_to_tensor(self.output_kernel)) + tf.convert_to_tensor(
+            self.output_bias
+        )
 
     def call(self, latents, conditional_input=None):
         """All channels at once, for a density.

@@ -157,7 +157,7 @@ class MixLogCdfNetwork(keras.layers.Layer):
         mixture = tf.transpose(mixture, [0, 1, 2, 4, 3])
         logits, means, component_log_scales = tf.split(mixture, 3, axis=-1)
         return (
-            self.rescale * tf.tanh(log_scale),
+            tf.convert_to_tensor(self.rescale) * tf.tanh(log_scale),
             shift,
             logits,
             means,

@@ -16,11 +16,16 @@ An 8 x 8 map and a 5 x 5 kernel take 208 products instead of 1,600. The transfor
 to a scale, so that no digits are lost. (Toom, Cook and Winograd wrote convolutions in this form.)
 """
 
+import functools
+
 import numpy as np
 
+_MAX_KEPT = 32  # Geometries: a model has one or two a level.
 
+
+@functools.lru_cache(maxsize=_MAX_KEPT)
 def spectral_matrices(height, width, kernel_size, dilation=1):
-    """The matrices of one geometry.
+    """The matrices of one geometry, kept for the next call: eager ones would wait for them.
 
     Args:
         height: H of the maps.
@@ -29,7 +34,7 @@ def spectral_matrices(height, width, kernel_size, dilation=1):
         dilation: `int` >= 1, of the kernel.
 
     Returns:
-        float64 arrays `(analysis, kernel_analysis, synthesis)`: [2 F, H * W], the real and the
+        Read-only float64 arrays `(analysis, kernel_analysis, synthesis)`: [2 F, H * W], the real and the
         imaginary part of each frequency; [4 F, k * k], the rows of each block; [H * W, 2 F].
     """
     reach = kernel_size // 2 * dilation
@@ -53,11 +58,14 @@ def spectral_matrices(height, width, kernel_size, dilation=1):
             # Twice where it stands for its conjugate too.
             weight = 1.0 if conjugate == (row, column) else 2.0
             synthesis += [weight * cosine, -weight * sine]
-    return (
+    matrices = (
         np.array(analysis),
         np.array(kernel_analysis),
         np.array(synthesis).T / (num_rows * num_columns),
     )
+    for matrix in matrices:
+        matrix.flags.writeable = False
+    return matrices
 
 
 def num_frequencies(height, width, kernel_size, dilation=1):

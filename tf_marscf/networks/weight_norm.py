@@ -54,7 +54,7 @@ class _WeightNormLayer(keras.layers.Layer):
         return normalized(tf.convert_to_tensor(self.direction), tf.convert_to_tensor(self.gain))
 
     def _add_bias(self, outputs):
-        return outputs + self.bias if self.use_bias else outputs
+        return outputs + tf.convert_to_tensor(self.bias) if self.use_bias else outputs
 
 
 class WeightNormConv2D(_WeightNormLayer):

@@ -38,8 +38,8 @@ class ZeroInitConv2D(keras.layers.Layer):
 
     def scaled_weights(self):
         """`(kernel, bias)` of the plain convolution that this layer is."""
-        scale = tf.exp(_LOG_SCALE_FACTOR * self.log_scale)
-        return self.kernel * scale, self.bias * scale
+        scale = tf.exp(_LOG_SCALE_FACTOR * tf.convert_to_tensor(self.log_scale))
+        return tf.convert_to_tensor(self.kernel) * scale, tf.convert_to_tensor(self.bias) * scale
 
     def call(self, maps):
         """[N, H, W, C] -> [N, H, W, filters]."""

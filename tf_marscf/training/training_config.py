@@ -6,6 +6,7 @@ import numbers
 
 from tf_marscf.config import MarScfConfig
 from tf_marscf.errors import InputError
+from tf_marscf.model_size import MAX_LEVELS
 from tf_marscf.training.strategies import check_strategy
 
 DECAYS = ("none", "cosine")
@@ -145,5 +146,8 @@ def check_model_options(options):
     Raises:
         ValueError: if a value is out of range, naming it.
     """
-    size = 2 ** min(max(int(options.get("num_levels", 1)), 1), 20)
+    # No smaller image has so many levels; a number that is out of range is refused for itself.
+    num_levels = options.get("num_levels", MarScfConfig.num_levels)
+    is_known = isinstance(num_levels, numbers.Integral) and 1 <= num_levels <= MAX_LEVELS
+    size = 2 ** int(num_levels) if is_known else 1
     MarScfConfig(image_shape=(size, size, 1), **options)

@@ -1,0 +1,41 @@
+"""Settings of a whole process, which other code may need, change nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROGRAM = Path(__file__).with_name("settings_program.py")
+
+
+def values(directory, *settings):
+    path = directory / "values.npz"
+    result = subprocess.run(
+        [sys.executable, str(PROGRAM), str(path), *settings], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    with np.load(path) as arrays:
+        return [arrays[name] for name in arrays]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    return values(tmp_path_factory.mktemp("values"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("check_numerics",),
+        ("channels_first", "float64", "numpy", "seeds"),
+        ("numpy_float32", "float16", "mixed_float16", "soft_placement", "auto_jit"),
+        ("mixed_bfloat16", "eagerly"),
+    ],
+)
+def test_values_are_those_without_the_settings(tmp_path, expected, settings):
+    for value, reference in zip(values(tmp_path, *settings), expected, strict=True):
+        assert value.dtype == reference.dtype
+        np.testing.assert_allclose(value, reference, rtol=2e-4, atol=1e-5)

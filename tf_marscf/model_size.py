@@ -1,0 +1,135 @@
+"""How large a model is, by arithmetic: nothing is built."""
+
+import os
+
+from tf_marscf.errors import InputError
+
+MAX_LEVELS = 14  # Of images with `MAX_IMAGE_VALUES`.
+MAX_IMAGE_VALUES = 2**28  # 1 GiB an image, in float32.
+MAX_LAYERS = 10_000
+MAX_WEIGHT_BYTES = 64 * 1024**3
+_BYTES = {"float32": 4, "float64": 8}
+
+
+def num_parameters(config):
+    """The trainable parameters of a model.
+
+    Args:
+        config: a `MarScfConfig`.
+
+    Returns:
+        A Python `int`.
+    """
+    return sum(_bijector_parameters(config, level) for level in range(config.num_levels)) + sum(
+        _prior_parameters(config, level) for level in range(config.num_levels)
+    )
+
+
+def weight_bytes(config):
+    """The bytes of all weights, those that are not trained included.
+
+    Args:
+        config: a `MarScfConfig`.
+
+    Returns:
+        A Python `int`.
+    """
+    # The permutation of a 1x1 convolution, and the signs.
+    fixed = sum(
+        config.num_steps * (channels**2 + channels)
+        for channels in map(config.num_squeezed_channels, range(config.num_levels))
+    )
+    return _BYTES[config.dtype] * (num_parameters(config) + fixed)
+
+
+def check_model_size(config):
+    """Checks that a model can be built, before anything is allocated.
+
+    Args:
+        config: a `MarScfConfig`, whose fields are integers in their ranges.
+
+    Raises:
+        InputError: if an image, the number of layers or the weights are too large.
+    """
+    height, width, channels = config.image_shape
+    if height * width * channels > MAX_IMAGE_VALUES:
+        raise InputError(
+            f"`image_shape` must have at most 2^28 values; got {config.image_shape}, "
+            f"{height * width * channels} values."
+        )
+    blocks = config.num_blocks if config.coupling == "mixlogcdf" else 0
+    prior_layers = config.prior_num_layers if config.prior == "mar" else 0
+    num_layers = config.num_levels * (config.num_steps * (1 + blocks) + prior_layers)
+    if num_layers > MAX_LAYERS:
+        raise InputError(
+            f"a model must have at most {MAX_LAYERS} steps, blocks and layers; got {num_layers}: "
+            f"num_levels={config.num_levels}, num_steps={config.num_steps}, "
+            f"num_blocks={config.num_blocks}, prior_num_layers={config.prior_num_layers}."
+        )
+    limit, size = min(MAX_WEIGHT_BYTES, _memory_bytes()), weight_bytes(config)
+    if size > limit:
+        raise InputError(
+            f"a model must have at most {_gib(limit)} GiB of weights, the lesser of "
+            f"{_gib(MAX_WEIGHT_BYTES)} GiB and the memory; got {num_parameters(config):,} "
+            f"parameters, {_gib(size)} GiB: image_shape={config.image_shape}, "
+            f"num_levels={config.num_levels}, num_steps={config.num_steps}, "
+            f"hidden_channels={config.hidden_channels}, "
+            f"prior_hidden_channels={config.prior_hidden_channels}."
+        )
+
+
+def _memory_bytes():
+    """Of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _gib(num_bytes):
+    return f"{num_bytes / 1024**3:,.1f}"
+
+
+def _bijector_parameters(config, level):
+    """Of all steps of a level."""
+    channels = config.num_squeezed_channels(level)
+    coupling = _affine_parameters if config.coupling == "affine" else _mix_log_cdf_parameters
+    act_norm = 2 * channels
+    convolution = 2 * channels**2 + channels
+    return config.num_steps * (act_norm + convolution + coupling(config, channels))
+
+
+def _affine_parameters(config, channels):
+    hidden = config.hidden_channels
+    convolutions = 9 * (channels // 2) * hidden + hidden**2
+    act_norms = 2 * 2 * hidden
+    return convolutions + act_norms + (9 * hidden + 2) * channels
+
+
+def _mix_log_cdf_parameters(config, channels):
+    hidden, changed = config.hidden_channels, channels // 2
+    gated_convolution = _weight_norm(2 * hidden, hidden, 9) + _weight_norm(2 * hidden, 2 * hidden)
+    attention = 3 * hidden * (hidden + 1) + _weight_norm(hidden, 2 * hidden)
+    block = gated_convolution + attention + 2 * 2 * hidden  # Two layer norms.
+    outputs = changed * (2 + 3 * config.num_components)
+    ends = _weight_norm(changed, hidden, 9) + _weight_norm(hidden, outputs, 9)
+    return ends + config.num_blocks * block + changed
+
+
+def _weight_norm(inputs, outputs, num_taps=1):
+    """Direction, gain and bias."""
+    return num_taps * inputs * outputs + 2 * outputs
+
+
+def _prior_parameters(config, level):
+    channels = config.channels_per_level[level]
+    is_last = level == config.num_levels - 1
+    if config.prior == "gaussian":
+        return 2 * channels if is_last else (9 * channels + 2) * 2 * channels
+    hidden, num_taps = config.prior_hidden_channels, config.prior_kernel_sizes[level] ** 2
+    layers = config.prior_num_layers * (8 * num_taps * hidden + 4) * hidden
+    code = 0 if is_last else config.prior_code_channels
+    inputs = (num_taps * (1 + code) + 1) * hidden
+    outputs = 2 * (9 * hidden + 1)
+    if is_last:
+        return layers + inputs + outputs
+    code_hidden = config.prior_code_hidden_channels
+    coding = (25 * channels + 1) * code_hidden + (25 * code_hidden + 1) * code
+    return layers + inputs + outputs + coding
