@@ -34,8 +34,9 @@ def spectral_matrices(height, width, kernel_size, dilation=1):
         dilation: `int` >= 1, of the kernel.
 
     Returns:
-        Read-only float64 arrays `(analysis, kernel_analysis, synthesis)`: [2 F, H * W], the real and the
-        imaginary part of each frequency; [4 F, k * k], the rows of each block; [H * W, 2 F].
+        float64 arrays `(analysis, kernel_analysis, synthesis)`, read-only: [2 F, H * W], the real
+        and the imaginary part of each frequency; [4 F, k * k], the rows of each block;
+        [H * W, 2 F].
     """
     reach = kernel_size // 2 * dilation
     num_rows, num_columns = height + reach, width + reach
