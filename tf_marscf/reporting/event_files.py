@@ -4,14 +4,20 @@ import math
 from pathlib import Path
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from tf_marscf.errors import first_line
+from tf_marscf.event_sessions import session_of
 
 
 def read_scalars(directory):
     """Reads all tags that hold one number a step.
 
     A run that was stopped and went on writes a new file and repeats the steps since its last
-    checkpoint. What an earlier file says of steps from the first one of a later file on is
-    superseded.
+    checkpoint. What earlier files say of steps after the one where a session went on is
+    superseded. Sessions are ordered by their numbers (`event_sessions.py`), since no clock is sure
+    not to be set back. Files without a number, of earlier versions, come before, by the time in
+    their names, and go on at the first step that they hold.
 
     Args:
         directory: where the event files are, such as TRAIN_DIR/logs/train.
@@ -21,17 +27,19 @@ def read_scalars(directory):
         and a list of sentences on what could not be read or is not finite, and is left out.
     """
     scalars, problems = {}, []
-    # The names begin with the time of their first entry.
-    for path in sorted(Path(directory).glob("*.tfevents.*")):
+    paths = Path(directory).glob("*.tfevents.*")
+    for path in sorted(paths, key=lambda path: (session_of(path.name) or (0, 0), path.name)):
         entries = list(_entries(path, problems))
-        if not entries:
+        session = session_of(path.name)
+        if session is None and not entries:
             continue
-        first_step = min(step for _, step, _ in entries)
+        last_step = session[1] if session else min(step for _, step, _ in entries) - 1
         for values in scalars.values():
-            for step in [step for step in values if step >= first_step]:
+            for step in [step for step in values if step > last_step]:
                 del values[step]
         for tag, step, value in entries:
             scalars.setdefault(tag, {})[step] = value
+    scalars = {tag: values for tag, values in scalars.items() if values}
     for tag, values in scalars.items():
         wrong = sorted(step for step, value in values.items() if not math.isfinite(value))
         for step in wrong:
@@ -46,17 +54,29 @@ def read_scalars(directory):
 
 def _entries(path, problems):
     """Yields tag, step and value of each number in a file."""
+    if not path.is_file():
+        problems.append(f"{path.name} is no file, and is not shown.")
+        return
     try:
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            for value in event.summary.value:
-                number = _number(value)
-                if number is not None:
-                    yield value.tag, event.step, number
-    except tf.errors.DataLossError as error:
+            yield from _event(record)
+    except (tf.errors.DataLossError, DecodeError) as error:
         # The last record of a run that is being written, or was killed, may be cut off.
         if "truncated record" not in str(error):
             problems.append(f"{path.name} is damaged: what lies behind the damage is not shown.")
+    except tf.errors.OpError as error:
+        problems.append(f"{path.name} cannot be read: {first_line(error)}")
+
+
+def _event(record):
+    """Tag, step and value of each number in a record, which may be any bytes."""
+    event = tf.compat.v1.Event.FromString(record)
+    try:
+        numbers = [(value.tag, event.step, _number(value)) for value in event.summary.value]
+    # What a tensor of somebody's file lacks decides what is raised.
+    except Exception as error:
+        raise DecodeError(str(error)) from error
+    return [entry for entry in numbers if entry[2] is not None]
 
 
 def _number(value):

@@ -6,6 +6,8 @@ import time
 import keras
 import tensorflow as tf
 
+from tf_marscf.event_sessions import next_session, session_suffix
+
 
 class TrainingLog(keras.callbacks.Callback):
     """Writes what TensorBoard shows, all of it over training steps.
@@ -15,6 +17,10 @@ class TrainingLog(keras.callbacks.Callback):
     they add up to it), `gradient_norm`, `learning_rate` and `images_per_second`; pictures of
     samples. In `validation/`, after each epoch, `bits_per_dim` of the weights and
     `average_bits_per_dim` of their moving average.
+
+    The names of event files begin with the time, and no clock tells for certain which was written
+    first: it may be set back. So each file also has the number of its session, the next that is
+    free, and the step after which it goes on; see `event_files.py`.
 
     Args:
         directory: where the logs go.
@@ -28,9 +34,11 @@ class TrainingLog(keras.callbacks.Callback):
         self._state = state
         self._batch_size = batch_size
         self._every = every
+        paths = {name: os.path.join(directory, name) for name in ("train", "validation")}
+        suffix = session_suffix(next_session(paths.values()), state.step)
         self._writers = {
-            name: tf.summary.create_file_writer(os.path.join(directory, name))
-            for name in ("train", "validation")
+            name: tf.summary.create_file_writer(path, filename_suffix=suffix)
+            for name, path in paths.items()
         }
         self._last_entry = None
 
