@@ -5,25 +5,8 @@ import os
 import shlex
 
 from tf_marscf.csv_file import write_csv
-from tf_marscf.errors import InputError
 from tf_marscf.evaluation.figures import save_figure
-from tf_marscf.json_file import write_json
-
-
-def check_output_dir(output_dir):
-    """Checks, before anything is measured, that files can be written there.
-
-    Raises:
-        ValueError: if it is a file, or lies in one.
-    """
-    path = os.path.abspath(output_dir)
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    if not os.path.isdir(path):
-        raise InputError(
-            f"`output_dir` must be a directory; got {str(output_dir)!r}, with the file "
-            f"{os.path.basename(path)!r}."
-        )
+from tf_marscf.result_files import write_result
 
 
 def benchmark_command(name, config):
@@ -56,20 +39,28 @@ def config_dict(config):
 
 
 def write_benchmark(output_dir, name, result, columns, draw, size, report=print):
-    """Writes `NAME.json`, `NAME.csv` and `NAME.png`.
+    """Writes `NAME.json`, `NAME.csv` and `NAME.png`, as one; see `write_result`.
 
     Args:
         output_dir: directory; created if missing.
         name: of the files.
-        result: what the JSON file holds; its "rows" make the CSV file.
+        result: what the JSON file holds, but for digests; its "rows" make the CSV file.
         columns: names of the CSV file's columns.
         draw: function of an empty Matplotlib figure and `result`.
         size: width and height of the figure in inches.
         report: called with a line that names the files.
+
+    Returns:
+        What the JSON file holds.
     """
-    paths = [os.path.join(output_dir, f"{name}.{ending}") for ending in ("json", "csv", "png")]
-    write_json(paths[0], result)
     rows = [{column: row.get(column) for column in columns} for row in result["rows"]]
-    write_csv(paths[1], columns, rows)
-    save_figure(paths[2], lambda figure: draw(figure, result), size)
+
+    def write_files(directory):
+        write_csv(directory / f"{name}.csv", columns, rows)
+        save_figure(directory / f"{name}.png", lambda figure: draw(figure, result), size)
+        return result
+
+    paths = [os.path.join(output_dir, f"{name}.{ending}") for ending in ("json", "csv", "png")]
+    written = write_result(paths[0], write_files)
     report("wrote " + ", ".join(paths))
+    return written

@@ -6,8 +6,18 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.entry_checks import check_entries, dict_of, integer, list_of, number, optional
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.stateless_seed import split_seed, stateless_seed
+
+_RULES = {
+    "bits_per_dim": number(),
+    "standard_error": optional(number(0.0)),
+    "num_images": integer(1),
+    "num_samples": integer(1),
+    "terms": dict_of(number()),
+    "log_det_by_level": list_of(number(), 1),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,13 +57,20 @@ class BitsPerDim:
             content: such as what `evaluation_test.json` holds.
 
         Raises:
-            KeyError: if an entry is missing.
+            InputError: if an entry is missing or wrong, or the terms do not add up.
         """
+        check_entries(content, _RULES)
+        terms, log_dets = content["terms"], content["log_det_by_level"]
+        priors = [f"prior_level_{level}" for level, _ in enumerate(log_dets, 1)]
+        if list(terms) != ["grey_levels", "log_det", *priors, "importance_weighting"]:
+            raise InputError(f"terms must be those of {len(log_dets)} levels; got {list(terms)}.")
+        if sum(terms.values()) != content["bits_per_dim"] or sum(log_dets) != terms["log_det"]:
+            raise InputError("terms must add up to bits_per_dim, and log_det_by_level to log_det.")
         names = ("standard_error", "num_images", "num_samples", "terms")
         return cls(
             mean=content["bits_per_dim"],
             **{name: content[name] for name in names},
-            log_det_by_level=tuple(content["log_det_by_level"]),
+            log_det_by_level=tuple(log_dets),
         )
 
     def __str__(self):
@@ -81,7 +98,8 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
 
     Args:
         images_distribution: a `Dequantized` around a `MarScf`.
-        batches: a data set of uint8 batches [N, H, W, C], as from `evaluation_pipeline`.
+        batches: a data set of uint8 batches [N, H, W, C], as from `evaluation_pipeline`: of one
+            size, but for the last.
         num_samples: S, draws of dequantization noise an image; more give the tighter
             importance-weighted bound.
         seed: Python `int`, of the noise.
@@ -95,16 +113,14 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     """
     if num_samples < 1:
         raise InputError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
-    score = tf.function(
-        lambda pixels, seed: _terms(images_distribution, pixels, seed, num_samples),
-        input_signature=[
-            tf.TensorSpec([None, *images_distribution.event_shape], tf.uint8),
-            tf.TensorSpec([2], tf.int32),
-        ],
-    )
-    nats = tf.concat(
-        [score(pixels, tf.constant([seed, batch])) for batch, pixels in enumerate(batches)], axis=1
-    ).numpy()
+    graphs, size, nats = {}, 0, []
+    for batch, pixels in enumerate(batches):
+        # One graph for all: a smaller batch, the last one, is filled up.
+        size = max(size, len(pixels))
+        if size not in graphs:
+            graphs[size] = _score_graph(images_distribution, size, num_samples)
+        nats.append(graphs[size](pixels, tf.constant([seed, batch])))
+    nats = np.concatenate(nats, axis=1)
     unit = -1.0 / (images_distribution.num_dimensions * math.log(2.0))
     values = nats * unit
     grey_levels = math.log2(images_distribution.num_grey_levels)
@@ -134,17 +150,39 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     )
 
 
-def _terms(images_distribution, pixels, seed, num_samples):
+def _score_graph(images_distribution, size, num_samples):
+    """The function from at most `size` images and a seed to `_terms`, in a graph of that size."""
+    return tf.function(
+        lambda pixels, seed: _terms(images_distribution, pixels, seed, size, num_samples),
+        input_signature=[
+            tf.TensorSpec([None, *images_distribution.event_shape], tf.uint8),
+            tf.TensorSpec([2], tf.int32),
+        ],
+    )
+
+
+def _terms(images_distribution, pixels, seed, size, num_samples):
     """Log-dets, log-priors and what the bound gains, in nats: float64 [2 L + 1, N].
 
     The noise is that of `images_distribution.log_prob`.
     """
-    draws = []
-    for draw_seed in split_seed(stateless_seed(seed), num_samples):
+    model = images_distribution.distribution
+    num_images = tf.shape(pixels)[0]
+
+    def score(draw_seed):
         images = images_distribution.dequantize(pixels, draw_seed)
-        log_priors, log_dets = images_distribution.distribution.log_prob_parts(images)
-        draws.append(tf.cast(tf.stack([*log_dets, *log_priors]), tf.float64))
-    draws = tf.stack(draws)
+        # A static size: only such batches are computed in parts (`batch_parts.py`).
+        images = tf.pad(images, [[0, size - num_images], [0, 0], [0, 0], [0, 0]])
+        images = tf.ensure_shape(images, [size, *images_distribution.event_shape])
+        log_priors, log_dets = model.log_prob_parts(images)
+        return tf.cast(tf.stack([*log_dets, *log_priors]), tf.float64)
+
+    draws = tf.map_fn(
+        score,
+        tf.stack(split_seed(stateless_seed(seed), num_samples)),
+        fn_output_signature=tf.TensorSpec([2 * len(model.levels), size], tf.float64),
+        parallel_iterations=1,
+    )[..., :num_images]
     means = tf.reduce_mean(draws, axis=0)
     totals = tf.reduce_sum(draws, axis=1)
     bound = tf.reduce_logsumexp(totals, axis=0) - math.log(num_samples)

@@ -6,7 +6,6 @@ from tf_marscf.data import load_configured_dataset
 from tf_marscf.errors import InputError
 from tf_marscf.evaluation.benchmark_output import (
     benchmark_command,
-    check_output_dir,
     config_dict,
     write_benchmark,
 )
@@ -15,6 +14,7 @@ from tf_marscf.evaluation.comparison_models import matched_models
 from tf_marscf.evaluation.comparison_trainer import ComparisonTrainer
 from tf_marscf.evaluation.density_figure import SIZE, draw_density_curves
 from tf_marscf.evaluation.machine_facts import machine_facts
+from tf_marscf.output_path import output_directory
 
 COLUMNS = (
     "model",
@@ -40,13 +40,12 @@ class DensityBenchmark:
 
     Raises:
         DataUnavailableError: if the data cannot be had.
-        ValueError: if `output_dir` is no directory, or an argument does not suit the data.
+        InputError: if `output_dir` is no directory, or an argument does not suit the data.
     """
 
     def __init__(self, config, output_dir):
-        check_output_dir(output_dir)
+        self._output_dir = output_directory("output_dir", output_dir)
         self._config = config
-        self._output_dir = output_dir
         self._dataset = dataset = load_configured_dataset(config.data)
         if dataset.num_train_images < config.batch_size:
             raise InputError(
@@ -96,10 +95,9 @@ class DensityBenchmark:
             },
             "rows": rows,
         }
-        write_benchmark(
+        return write_benchmark(
             self._output_dir, "density", result, COLUMNS, draw_density_curves, SIZE, report
         )
-        return result
 
 
 def _train_in_turns(trainers, config):

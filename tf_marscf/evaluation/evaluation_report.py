@@ -3,12 +3,44 @@
 import dataclasses
 import os
 
+from tf_marscf.entry_checks import check_entries, entries, integer, number, optional, text
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim
 from tf_marscf.evaluation.evaluation_run import EvaluationRun
 from tf_marscf.evaluation.quality_config import QualityConfig
 from tf_marscf.evaluation.sample_quality import SampleQuality
 from tf_marscf.evaluation.sample_stream import check_sampling_arguments
 from tf_marscf.json_file import write_json
+from tf_marscf.local_path import local_path
+from tf_marscf.output_path import output_file
+
+_QUALITY_RULES = {
+    "fid": optional(number()),
+    "kid": optional(entries(mean=number(), standard_error=optional(number(0.0)))),
+    "inception_score": optional(entries(mean=number(), standard_deviation=optional(number(0.0)))),
+    "num_samples": integer(1),
+    "num_non_finite": integer(),
+    "num_reference_images": integer(),
+    "feature_extractor": text(),
+    "feature_input": text(),
+    "reference_split": text(),
+    "temperature": number(0.0),
+}
+
+
+def check_evaluation(content):
+    """Checks what the JSON file of an evaluation holds.
+
+    Args:
+        content: a dict.
+
+    Raises:
+        InputError: naming what is missing or wrong.
+    """
+    BitsPerDim.from_dict(content)
+    rules = {"dataset": text(), "split": text(), "checkpoint": text(), "seed": integer()}
+    check_entries(content, rules)
+    if content.get("quality") is not None:
+        check_entries(content["quality"], _QUALITY_RULES, "quality")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +79,8 @@ class Evaluation:
                 "feature_input": self.feature_input,
                 "reference_split": self.quality_config.reference_split,
                 "temperature": self.quality_config.temperature,
+                "kid_block_size": self.quality_config.kid_block_size,
+                "pixel_range": [float(value) for value in self.quality_config.pixel_range],
             }
         return {
             "dataset": self.dataset,
@@ -100,17 +134,27 @@ def write_evaluation(
         An `Evaluation`.
 
     Raises:
-        DataUnavailableError, RunError: if something outside of the program is wrong.
-        FileNotFoundError, ImportError, ValueError: if an argument is wrong.
+        DataUnavailableError, RunError: if something outside of the program is wrong, or nothing
+            can be written.
+        InputError: if an argument is wrong.
     """
+    train_dir = local_path("train_dir", train_dir)
     check_sampling_arguments(num_samples=num_samples, seed=seed)
+    if batch_size is not None:
+        check_sampling_arguments(batch_size=batch_size)
+    if json_path is not None:
+        json_path = output_file("json", json_path)
     run = EvaluationRun(train_dir, which, dataset, data_dir)
     run.images_of(split)
+    if json_path is None:
+        name = split if run.is_of_training else f"{run.dataset.name.replace('/', '_')}_{split}"
+        json_path = output_file("train_dir", os.path.join(train_dir, f"evaluation_{name}.json"))
     extractor, feature_input = None, None
     if quality is not None:
         run.images_of(quality.reference_split, "reference_split")
         extractor = (make_extractor or quality.make_extractor)()
         feature_input = extractor.describe_input(run.dataset.image_shape)
+        run.check_extractor(extractor, quality)
     bits_per_dim = run.run(split, batch_size, num_samples, seed)
     report(
         f"{split} bits/dim {bits_per_dim} "
@@ -123,9 +167,6 @@ def write_evaluation(
         measured = run.quality(extractor, quality, seed, progress)
         for line in measured.lines():
             report(line)
-    if json_path is None:
-        name = split if run.is_of_training else f"{run.dataset.name.replace('/', '_')}_{split}"
-        json_path = os.path.join(train_dir, f"evaluation_{name}.json")
     evaluation = Evaluation(
         split=split,
         dataset=run.dataset.name,
@@ -136,7 +177,7 @@ def write_evaluation(
         quality=measured,
         quality_config=quality,
         feature_input=feature_input,
-        json_path=os.fspath(json_path),
+        json_path=json_path,
     )
     write_json(json_path, evaluation.to_dict())
     return evaluation

@@ -4,12 +4,14 @@ import math
 
 import tqdm
 
-from tf_marscf.data import evaluation_pipeline
+from tf_marscf.data import collect_images, evaluation_pipeline
 from tf_marscf.errors import InputError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
-from tf_marscf.evaluation.sample_quality import evaluate_sample_quality
+from tf_marscf.evaluation.image_grid import spread_grey_levels
+from tf_marscf.evaluation.sample_quality import check_features, evaluate_sample_quality
 from tf_marscf.evaluation.sample_stream import SampleStream
+from tf_marscf.local_path import local_path
 from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoints import restore_model
 from tf_marscf.weights_digest import weights_digest
@@ -33,6 +35,7 @@ class EvaluationRun:
     """
 
     def __init__(self, train_dir, which="best", dataset=None, data_dir=None):
+        train_dir = local_path("train_dir", train_dir)
         config = RunConfig.load(train_dir)
         training = config.training or {}
         self._default_batch_size = training.get("evaluation_batch_size", _DEFAULT_BATCH_SIZE)
@@ -87,6 +90,25 @@ class EvaluationRun:
             evaluation_pipeline(self.images_of(split), batch_size or self._default_batch_size),
             num_samples=num_samples,
             seed=seed,
+        )
+
+    def check_extractor(self, extractor, config):
+        """Runs an extractor on real images, and checks that its outputs serve the metrics.
+
+        Args:
+            extractor: a `FeatureExtractor`.
+            config: a `QualityConfig`.
+
+        Raises:
+            RunError: if it fails, or its outputs are not finite.
+            InputError: if it does not give what the metrics need.
+        """
+        split = self.images_of(config.reference_split, "reference_split")
+        images = collect_images(split, min(2, int(split.cardinality())))
+        check_features(
+            extractor(spread_grey_levels(images, self._dataset.num_grey_levels)),
+            extractor.name,
+            config.metrics,
         )
 
     def quality(self, extractor, config, seed=0, progress=True):

@@ -1,6 +1,6 @@
 """What an interpolation writes: figures, tables, images, and lines to print."""
 
-import json
+import io
 import os
 
 import numpy as np
@@ -16,10 +16,10 @@ from tf_marscf.evaluation.interpolation_figures import (
     lambda_curve_size,
     log_prior_size,
 )
-from tf_marscf.json_file import write_json
+from tf_marscf.result_files import check_files, read_entries, read_file, write_result
 
 PATHS = ("linear", "projected")
-_RESULT_FILE, _IMAGES_FILE = "interpolation.json", "interpolation.npz"
+RESULT_FILE, _IMAGES_FILE = "interpolation.json", "interpolation.npz"
 
 
 def path_rows(interpolation, pairs, num_grey_levels):
@@ -61,41 +61,43 @@ def path_rows(interpolation, pairs, num_grey_levels):
 
 
 def write_interpolation(directory, result, images):
-    """Writes `interpolation.*`, `log_prior.png` and, if there is a curve, `lambda_curve.*`.
+    """Writes `interpolation.*`, `log_prior.png` and, if there is a curve, `lambda_curve.*`, as one.
 
     Args:
         directory: created if missing.
-        result: the dict for `interpolation.json`.
+        result: the dict for `interpolation.json`, but for digests.
         images: dict of uint8 arrays for `interpolation.npz`: `ends` [B, 2, H, W, C], `linear` and
             `projected` [B, T, H, W, C].
+
+    Returns:
+        What `interpolation.json` holds; see `write_result`.
     """
 
-    def path(name):
-        return os.path.join(directory, name)
-
-    with atomic_write(path(_IMAGES_FILE)) as file:
-        np.savez_compressed(file, **images)
-    write_csv(path("interpolation.csv"), list(result["rows"][0]), result["rows"])
-    save_figure(
-        path("interpolation.png"),
-        lambda figure: draw_interpolation(figure, result, images),
-        interpolation_size(result),
-    )
-    save_figure(
-        path("log_prior.png"),
-        lambda figure: draw_log_prior(figure, result),
-        log_prior_size(result),
-    )
-    curve = result["lambda_curve"]
-    if curve:
-        write_csv(path("lambda_curve.csv"), list(curve[0]), curve)
+    def write_files(directory):
+        with atomic_write(directory / _IMAGES_FILE) as file:
+            np.savez_compressed(file, **images)
+        write_csv(directory / "interpolation.csv", list(result["rows"][0]), result["rows"])
         save_figure(
-            path("lambda_curve.png"),
-            lambda figure: draw_lambda_curve(figure, result),
-            lambda_curve_size(result),
+            directory / "interpolation.png",
+            lambda figure: draw_interpolation(figure, result, images),
+            interpolation_size(result),
         )
-    # Last: where it is, all the others are.
-    write_json(path(_RESULT_FILE), result)
+        save_figure(
+            directory / "log_prior.png",
+            lambda figure: draw_log_prior(figure, result),
+            log_prior_size(result),
+        )
+        curve = result["lambda_curve"]
+        if curve:
+            write_csv(directory / "lambda_curve.csv", list(curve[0]), curve)
+            save_figure(
+                directory / "lambda_curve.png",
+                lambda figure: draw_lambda_curve(figure, result),
+                lambda_curve_size(result),
+            )
+        return result
+
+    return write_result(os.path.join(directory, RESULT_FILE), write_files)
 
 
 def load_interpolation(directory):
@@ -108,11 +110,14 @@ def load_interpolation(directory):
         `(result, images)`, as of `write_interpolation`.
 
     Raises:
-        FileNotFoundError: if there is none.
+        InputError: if there is none, or its files are not those that were written together.
+        OSError: if a file cannot be read.
     """
-    with open(os.path.join(directory, _RESULT_FILE), encoding="utf-8") as file:
-        result = json.load(file)
-    with np.load(os.path.join(directory, _IMAGES_FILE), allow_pickle=False) as archive:
+    path = os.path.join(directory, RESULT_FILE)
+    result = read_entries(path)
+    check_files(path, result)
+    content = io.BytesIO(read_file(path, result, _IMAGES_FILE))
+    with np.load(content, allow_pickle=False) as archive:
         return result, dict(archive)
 
 

@@ -9,7 +9,6 @@ import tensorflow as tf
 import tqdm
 
 from tf_marscf.errors import InputError, warn
-from tf_marscf.evaluation.benchmark_output import check_output_dir
 from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.evaluation.image_grid import spread_grey_levels
 from tf_marscf.evaluation.image_pairs import images_of_pairs, random_pairs
@@ -21,6 +20,8 @@ from tf_marscf.evaluation.interpolation_output import (
 )
 from tf_marscf.evaluation.kernel_distance import squared_mean_discrepancy
 from tf_marscf.evaluation.projection_config import ProjectionConfig, check_lambdas
+from tf_marscf.local_path import local_path
+from tf_marscf.output_path import output_directory
 from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoints import restore_model
 from tf_marscf.weights_digest import weights_digest
@@ -46,6 +47,7 @@ class InterpolationRun:
     """
 
     def __init__(self, train_dir, which="best", dataset=None, data_dir=None, split="test"):
+        train_dir = local_path("train_dir", train_dir)
         config = RunConfig.load(train_dir)
         loaded = load_evaluated_dataset(config, dataset, data_dir)
         splits = loaded.splits()
@@ -95,11 +97,13 @@ class InterpolationRun:
             The dict that `interpolation.json` holds.
 
         Raises:
-            RunError: if a number is not finite; nothing is written then.
-            ValueError: if an argument is wrong.
+            RunError: if a number is not finite, nothing being written then; or if nothing can be
+                written.
+            InputError: if an argument is wrong.
         """
-        output_dir = output_dir or os.path.join(self._train_dir, DEFAULT_DIRECTORY)
-        check_output_dir(output_dir)
+        if output_dir is None:
+            output_dir = os.path.join(self._train_dir, DEFAULT_DIRECTORY)
+        output_dir = output_directory("output_dir", output_dir)
         config = config or ProjectionConfig()
         check_lambdas(lambdas)
         if pairs is None:
@@ -129,7 +133,7 @@ class InterpolationRun:
             "linear": self._grey_levels(interpolation.linear),
             "projected": self._grey_levels(interpolation.projected),
         }
-        write_interpolation(output_dir, result, images)
+        result = write_interpolation(output_dir, result, images)
         for line in result_lines(result):
             report(line)
         if result["num_unmoved"]:

@@ -74,6 +74,29 @@ def check_metrics(metrics):
         raise InputError(f"`metrics` must be some of {METRICS}; got {tuple(metrics)}.")
 
 
+def check_features(extracted, name, metrics):
+    """Checks that an extractor gives what metrics need.
+
+    Args:
+        extracted: `ImageFeatures`.
+        name: of the extractor.
+        metrics: some of `METRICS`.
+
+    Raises:
+        InputError: saying what is missing.
+    """
+    if {"fid", "kid"} & set(metrics) and extracted.features is None:
+        raise InputError(
+            f"`feature_extractor` must give features for FID and KID; {name} gives class "
+            "probabilities only."
+        )
+    if "inception_score" in metrics and extracted.probabilities is None:
+        raise InputError(
+            "`feature_extractor` must give class probabilities or logits for the Inception score; "
+            f"{name} gives none."
+        )
+
+
 def evaluate_sample_quality(
     extractor,
     sample_batches,
@@ -132,11 +155,7 @@ def evaluate_sample_quality(
 
     def features_of(images):
         extracted = extractor(spread_grey_levels(images, num_grey_levels))
-        if needs_features and extracted.features is None:
-            raise InputError(
-                f"`feature_extractor` must give features for FID and KID; {extractor.name} gives "
-                "class probabilities only."
-            )
+        check_features(extracted, extractor.name, metrics)
         return extracted
 
     def add_features(kind, features):
@@ -165,11 +184,6 @@ def evaluate_sample_quality(
             if needs_features:
                 add_features("samples", extracted.features)
             if score is not None:
-                if extracted.probabilities is None:
-                    raise InputError(
-                        "`feature_extractor` must give class probabilities or logits for the "
-                        f"Inception score; {extractor.name} gives none."
-                    )
                 score.add(extracted.probabilities)
         if real_images is not None and len(real_images):
             counts["references"] += len(real_images)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import tqdm
 
-from tf_marscf.data import collect_images
-from tf_marscf.errors import InputError, RunError, warn
+from tf_marscf.data import DataUnavailableError, collect_images
+from tf_marscf.errors import InputError, warn
 from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.evaluation.sample_files import check_new_directory, write_npz, write_png_directory
 from tf_marscf.evaluation.sample_picture import save_picture
@@ -17,7 +17,10 @@ from tf_marscf.evaluation.sample_stream import (
     check_num_finite,
     check_sampling_arguments,
 )
-from tf_marscf.json_file import write_json
+from tf_marscf.json_file import read_json
+from tf_marscf.local_path import local_path
+from tf_marscf.output_path import output_directory, output_file
+from tf_marscf.result_files import write_result
 from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoints import restore_model
 from tf_marscf.weights_digest import weights_digest
@@ -47,6 +50,7 @@ class SampleSummary:
         dataset: name of the data set of the real images, or None without them.
         num_real_images: test images beside the samples.
         json_path: the file that holds all of this.
+        sha256: digests; see `write_result`.
     """
 
     output: str
@@ -64,6 +68,7 @@ class SampleSummary:
     dataset: str | None
     num_real_images: int
     json_path: str
+    sha256: dict | None = None
 
     def to_dict(self):
         """A dict that JSON can hold."""
@@ -102,7 +107,8 @@ def write_samples(
     Args:
         train_dir: the training directory.
         output: what to write; default: TRAIN_DIR/samples_seed_SEED, with what tells it from
-            other samples of the directory. The JSON file has the same name, with `.json`.
+            other samples of the directory. The JSON file has the same name, with `.json`; if that
+            is of another format, or not of samples, `.FORMAT.json`.
         output_format: "grid", one PNG of all samples, with as many real images beside them;
             "png", a new directory with one PNG a sample; or "npz", an archive (`write_npz`).
         num_samples: how many; at most `MAX_GRID_SAMPLES` in a grid.
@@ -123,9 +129,10 @@ def write_samples(
     Raises:
         DataUnavailableError: if `beside_real` is True and the data cannot be had.
         FileNotFoundError: if the directory or checkpoint is missing.
-        RunError: if no sample is finite; nothing is written then.
-        ValueError: if an argument is wrong.
+        RunError: if no sample is finite, nothing being written then; or if nothing can be written.
+        InputError: if an argument is wrong.
     """
+    train_dir = local_path("train_dir", train_dir)
     check_sampling_arguments(
         num_samples=num_samples,
         seed=seed,
@@ -133,8 +140,9 @@ def write_samples(
         temperature=temperature,
         batch_size=batch_size,
     )
-    _check_format(output_format, num_samples, beside_real)
+    _check_format(output_format, num_samples, beside_real, dataset, data_dir)
     output = _checked_output(train_dir, output, output_format, seed, first_index, temperature)
+    json_path = _json_path(output, output_format)
     config = RunConfig.load(train_dir)
     real_dataset, real_images = None, None
     if output_format == "grid" and beside_real is not False:
@@ -146,34 +154,38 @@ def write_samples(
     counts = {"num_finite": 0, "num_non_finite": 0}
     batches = _watched(stream.batches(num_samples, first_index), num_samples, counts, progress)
     num_grey_levels = config.pixels.num_grey_levels
-    if output_format == "grid":
-        samples = np.concatenate([batch.images for batch in batches])
-        save_picture(output, samples, real_images, num_grey_levels)
-    elif output_format == "png":
-        write_png_directory(output, batches, num_grey_levels)
-    else:
-        write_npz(output, batches, config.model.image_shape, num_grey_levels)
-    summary = SampleSummary(
-        output=output,
-        format=output_format,
-        num_samples=num_samples,
-        **counts,
-        seed=seed,
-        first_index=first_index,
-        temperature=float(temperature),
-        checkpoint=which,
-        weights=weights_digest(images_distribution),
-        image_shape=config.model.image_shape,
-        num_grey_levels=num_grey_levels,
-        dataset=real_dataset,
-        num_real_images=0 if real_images is None else len(real_images),
-        json_path=f"{output.removesuffix(FORMATS[output_format])}.json",
-    )
-    write_json(summary.json_path, summary.to_dict())
-    return summary
+
+    def write_files(directory):
+        path = directory / os.path.basename(output)
+        if output_format == "grid":
+            samples = np.concatenate([batch.images for batch in batches])
+            save_picture(path, samples, real_images, num_grey_levels)
+        elif output_format == "png":
+            write_png_directory(path, batches, num_grey_levels)
+        else:
+            write_npz(path, batches, config.model.image_shape, num_grey_levels)
+        return SampleSummary(
+            output=output,
+            format=output_format,
+            num_samples=num_samples,
+            **counts,
+            seed=seed,
+            first_index=first_index,
+            temperature=float(temperature),
+            checkpoint=which,
+            weights=weights_digest(images_distribution),
+            image_shape=config.model.image_shape,
+            num_grey_levels=num_grey_levels,
+            dataset=real_dataset,
+            num_real_images=0 if real_images is None else len(real_images),
+            json_path=json_path,
+        ).to_dict()
+
+    written = write_result(json_path, write_files)
+    return SampleSummary(**written | {"image_shape": config.model.image_shape})
 
 
-def _check_format(output_format, num_samples, beside_real):
+def _check_format(output_format, num_samples, beside_real, dataset, data_dir):
     if output_format not in FORMATS:
         raise InputError(f"`output_format` must be one of {tuple(FORMATS)}; got {output_format!r}.")
     if output_format == "grid" and num_samples > MAX_GRID_SAMPLES:
@@ -186,6 +198,13 @@ def _check_format(output_format, num_samples, beside_real):
             f"`beside_real` must be None or False unless the format is 'grid'; got True with "
             f"{output_format!r}."
         )
+    has_real_images = output_format == "grid" and beside_real is not False
+    for name, value in (("dataset", dataset), ("data_dir", data_dir)):
+        if value is not None and not has_real_images:
+            raise InputError(
+                f"`{name}` must be None where there are no real images beside the samples; got "
+                f"{value!r}."
+            )
 
 
 def _checked_output(train_dir, output, output_format, seed, first_index, temperature):
@@ -197,15 +216,42 @@ def _checked_output(train_dir, output, output_format, seed, first_index, tempera
         if temperature != 1.0:
             name += f"_temperature_{temperature:g}"
         output = os.path.join(train_dir, name + suffix)
-    output = os.fspath(output).rstrip(os.sep)
+    output = local_path("output", output)
+    output = output.rstrip(os.sep) or output
     if Path(output).suffix != suffix and (suffix or output.endswith((".png", ".npz"))):
         wanted = f"end with {suffix!r}" if suffix else "be a directory"
         raise InputError(f"`output` must {wanted} for format {output_format!r}; got {output!r}.")
     if output_format == "png":
         check_new_directory(output)
-    elif os.path.isdir(output):
-        raise InputError(f"`output` must be a file; {output!r} is a directory.")
-    return output
+        return output_directory("output", output)
+    return output_file("output", output)
+
+
+def _json_path(output, output_format):
+    """Where the numbers go; the files of other results, and others, are left alone."""
+    stem = output.removesuffix(FORMATS[output_format])
+    paths = [f"{stem}.{output_format}.json", f"{stem}.json"]
+    for path in paths:
+        if _is_of(path, output):
+            return path
+    for path in reversed(paths):
+        if not os.path.lexists(path):
+            return output_file("output", path)
+    raise InputError(
+        f"`output` must have a name of its own; {paths[0]!r} and {paths[1]!r} are of others."
+    )
+
+
+def _is_of(json_path, output):
+    """Whether a file is the JSON file of samples in `output`."""
+    if not os.path.isfile(json_path):
+        return False
+    try:
+        content = read_json(json_path)
+    except InputError:  # It is somebody else's.
+        return False
+    found = content.get("output")
+    return isinstance(found, str) and os.path.basename(found) == os.path.basename(output)
 
 
 def _real_images(config, num_images, dataset, data_dir, is_needed):
@@ -213,7 +259,7 @@ def _real_images(config, num_images, dataset, data_dir, is_needed):
     is_asked_for = is_needed or dataset is not None or data_dir is not None
     try:
         images = load_evaluated_dataset(config, dataset, data_dir, download=is_needed)
-    except (RunError, FileNotFoundError, ValueError) as error:
+    except (DataUnavailableError, InputError) as error:
         if is_asked_for:
             raise
         warn(f"no real images beside the samples: {error}")

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from tf_marscf.evaluation.benchmark_output import (
     benchmark_command,
-    check_output_dir,
     config_dict,
     write_benchmark,
 )
@@ -17,6 +16,7 @@ from tf_marscf.evaluation.comparison_config import MODEL_LABELS
 from tf_marscf.evaluation.comparison_models import matched_models
 from tf_marscf.evaluation.machine_facts import machine_facts
 from tf_marscf.evaluation.sampling_figure import SIZE, draw_sampling_times
+from tf_marscf.output_path import output_directory
 from tf_marscf.stateless_seed import stateless_uniform
 
 _LEAST_REPEATS = 2
@@ -69,13 +69,12 @@ class SamplingBenchmark:
         output_dir: directory of the files; created if missing.
 
     Raises:
-        ValueError: if `output_dir` is no directory.
+        InputError: if `output_dir` is no directory.
     """
 
     def __init__(self, config, output_dir):
-        check_output_dir(output_dir)
+        self._output_dir = output_directory("output_dir", output_dir)
         self._config = config
-        self._output_dir = output_dir
 
     def run(self, report=print):
         """Runs the benchmark and writes `sampling.json`, `sampling.csv` and `sampling.png`.
@@ -108,10 +107,9 @@ class SamplingBenchmark:
             "growth_exponents": exponents,
             "rows": rows,
         }
-        write_benchmark(
+        return write_benchmark(
             self._output_dir, "sampling", result, COLUMNS, draw_sampling_times, SIZE, report
         )
-        return result
 
 
 def growth_exponents(rows):

@@ -17,9 +17,11 @@ from tf_marscf.evaluation.comparison_config import MODEL_LABELS, ComparisonConfi
 from tf_marscf.evaluation.density_benchmark_config import DensityBenchmarkConfig
 from tf_marscf.evaluation.figures import render_png
 from tf_marscf.evaluation.sampling_benchmark_config import SamplingBenchmarkConfig
+from tf_marscf.reporting.benchmark_entries import check_density_result, check_sampling_result
 from tf_marscf.reporting.html_elements import element, join
 from tf_marscf.reporting.html_page import Section, figure, note, paragraphs, wide_figure
 from tf_marscf.reporting.stored_results import read_bytes, read_result
+from tf_marscf.result_files import check_files, read_entries, read_file
 
 _ARCHITECTURE = tuple(ComparisonConfig().model_options)
 _SECONDS = {False: 60.0, True: 15.0}  # Of training each model, by `fast`.
@@ -36,6 +38,7 @@ class _Benchmark:
     draw: Callable
     size: tuple
     caption: str
+    check: Callable
     make_config: Callable
     run: Callable
     summarize: Callable
@@ -113,7 +116,7 @@ def _section(context, benchmark, given):
         )
         return Section(benchmark.section, benchmark.title, missing)
     if given is not None:
-        write_benchmark(
+        result = write_benchmark(
             context.config.directory, benchmark.name, result,
             benchmark.columns, benchmark.draw, benchmark.size, context.report,
         )  # fmt: skip
@@ -124,12 +127,15 @@ def _section(context, benchmark, given):
         ),
         benchmark.size,
     )
-    names = [f"{benchmark.name}.{ending}" for ending in ("csv", "json")]
+    table = f"{benchmark.name}.csv"
     body = figure(
         chart,
         benchmark.caption,
         [_command(context, result)],
-        [(name, read_bytes(context.path(name))) for name in names],
+        [
+            (table, read_file(stored, result, table)),
+            (os.path.basename(stored), read_bytes(stored)),
+        ],
     )
     return Section(
         benchmark.section,
@@ -139,18 +145,20 @@ def _section(context, benchmark, given):
 
 
 def _read_given(benchmark, path):
-    result = read_result(path)
-    if result is None or result.get("benchmark") != benchmark.name or not result.get("rows"):
+    try:
+        result = read_entries(path)
+        benchmark.check(result)
+    except InputError as error:
         raise InputError(
             f"`{benchmark.name}_benchmark` must be a JSON file of `bin/benchmark.py "
-            f"{benchmark.name}`; got {path!r}."
-        )
+            f"{benchmark.name}`; got {path!r}. {error}"
+        ) from error
     return result
 
 
 def _of_this_model(context, path):
     """The result in a file, if it is of the architecture of the report's model; else None."""
-    result = read_result(path)
+    result = read_result(path, lambda content: check_files(path, content))
     if result is None:
         return None
     model = context.run.model.to_dict()
@@ -261,6 +269,7 @@ _SAMPLING = _Benchmark(
     size=sampling_figure.SIZE,
     caption="Fig. 7: seconds of a batch of samples, and sequential steps, against the size N of "
     "the images, for models of about as many parameters.",
+    check=check_sampling_result,
     make_config=_sampling_config,
     run=_measure_sampling,
     summarize=_summarize_sampling,
@@ -274,6 +283,7 @@ _DENSITY = _Benchmark(
     size=density_figure.SIZE,
     caption="Held-out bits/dim against steps and against seconds of training, for models of about "
     "as many parameters, trained anew on the same batches.",
+    check=check_density_result,
     make_config=_density_config,
     run=_measure_density,
     summarize=_summarize_density,

@@ -6,7 +6,7 @@ import os
 from tf_marscf.csv_file import write_csv
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim
 from tf_marscf.evaluation.bits_per_dim_figure import draw_bits_per_dim_terms
-from tf_marscf.evaluation.evaluation_report import write_evaluation
+from tf_marscf.evaluation.evaluation_report import check_evaluation, write_evaluation
 from tf_marscf.evaluation.figures import render_png, save_figure
 from tf_marscf.reporting.html_elements import element, join, table
 from tf_marscf.reporting.html_page import Section, Tile, figure, note, paragraphs, wide_figure
@@ -47,7 +47,7 @@ def evaluation_section(context):
         if context.dataset is None:
             return EvaluationSection(Section("evaluation", TITLE, note(context.dataset_problem)))
         context.report("evaluation: scoring the test images")
-        path = write_evaluation(
+        evaluation = write_evaluation(
             context.config.train_dir,
             which=context.config.checkpoint,
             dataset=context.config.dataset,
@@ -55,8 +55,8 @@ def evaluation_section(context):
             json_path=context.path(_FILE),
             report=context.report,
             progress=context.progress,
-        ).json_path
-        ((path, content),) = find_results(context, [path])
+        )
+        path, content = evaluation.json_path, evaluation.to_dict()
         context.report(f"evaluation: wrote {path}")
     else:
         path, content = found
@@ -67,10 +67,8 @@ def evaluation_section(context):
     def draw(figure):
         draw_bits_per_dim_terms(figure, bits_per_dim)
 
-    save_figure(context.path(_FIGURE), draw, size)
-    rows = _term_rows(bits_per_dim)
-    write_csv(context.path(_TABLE), ["term", "bits_per_dim"], rows)
-    context.report(f"evaluation: wrote {context.path(_FIGURE)}, {context.path(_TABLE)}")
+    save_figure(context.new_path(_FIGURE), draw, size)
+    write_csv(context.new_path(_TABLE), ["term", "bits_per_dim"], _term_rows(bits_per_dim))
     chart = wide_figure(
         f"Bar chart of the terms of {bits_per_dim.mean:.3f} bits/dim.",
         lambda theme: render_png(draw, size, theme),
@@ -92,7 +90,7 @@ def evaluation_section(context):
             "More bits are worse.",
             _commands(context, path, content),
             [(name, read_bytes(place)) for name, place in (
-                (_TABLE, context.path(_TABLE)), (os.path.basename(path), path))],
+                (_TABLE, context.new_path(_TABLE)), (os.path.basename(path), path))],
         ),
         _quality(content.get("quality")),
     )  # fmt: skip
@@ -116,7 +114,7 @@ def _stored(context):
     expected = {"split": "test", "dataset": name}
     if context.dataset is not None:
         expected["num_images"] = context.dataset.num_test_images
-    found = find_results(context, dict.fromkeys(places), **expected)
+    found = find_results(context, dict.fromkeys(places), check_evaluation, **expected)
     return max(
         found,
         key=lambda result: (result[1].get("quality") is not None, result[1]["num_samples"]),
@@ -195,14 +193,21 @@ def _quality_flags(quality):
     # A Keras model is named by its file, and the layer.
     file, _, layer = quality["feature_extractor"].partition(", layer ")
     is_inception = file.startswith("Inception v3")
-    return {
+    has_features = quality["fid"] is not None or quality["kid"] is not None
+    flags = {
         "metrics": [name for name in _METRICS if quality[name] is not None],
         "num_generated": quality["num_samples"] + quality["num_non_finite"],
-        "reference_split": quality["reference_split"],
+        "reference_split": quality["reference_split"] if has_features else None,
         "temperature": quality["temperature"],
-        "feature_extractor": None if is_inception else file,
-        "feature_layer": layer or None,
+        "kid_block_size": quality.get("kid_block_size") if quality["kid"] is not None else None,
     }
+    if not is_inception:
+        flags |= {
+            "feature_extractor": file,
+            "feature_layer": layer or None,
+            "pixel_range": quality.get("pixel_range"),
+        }
+    return flags
 
 
 def _quality_texts(quality):

@@ -13,7 +13,7 @@ from tf_marscf.evaluation.interpolation_figures import (
     lambda_curve_size,
     log_prior_size,
 )
-from tf_marscf.evaluation.interpolation_output import load_interpolation
+from tf_marscf.evaluation.interpolation_output import RESULT_FILE, load_interpolation
 from tf_marscf.evaluation.interpolation_run import DEFAULT_DIRECTORY, InterpolationRun
 from tf_marscf.evaluation.projection_config import ProjectionConfig
 from tf_marscf.reporting.html_elements import join
@@ -24,10 +24,10 @@ from tf_marscf.reporting.html_page import (
     paragraphs,
     wide_figure,
 )
-from tf_marscf.reporting.stored_results import find_results, read_bytes
+from tf_marscf.reporting.stored_results import find_result_files, read_bytes
+from tf_marscf.result_files import read_file
 
 TITLE = "Interpolation"
-_NUMBERS = "interpolation.json"
 _SEED = 0
 
 
@@ -54,6 +54,7 @@ def interpolation_section(context):
     else:
         context.report(f"interpolation: {directory} is of these weights, used again")
     result, images = load_interpolation(directory)
+    path = os.path.join(directory, RESULT_FILE)
     charts = [
         (
             draw_interpolation,
@@ -95,7 +96,7 @@ def interpolation_section(context):
             _chart(draw, data, size, alt),
             caption,
             [command],
-            [(name, read_bytes(os.path.join(directory, name))) for name in (table_name, _NUMBERS)],
+            [(table_name, read_file(path, result, table_name)), (RESULT_FILE, read_bytes(path))],
         )
         for draw, data, size, caption, alt, table_name in charts
     ]
@@ -130,16 +131,14 @@ def _stored(context):
         **dataclasses.asdict(projection),
     }
     for directory, wanted in ((theirs, expected), (context.path(DEFAULT_DIRECTORY), exactly)):
-        found = find_results(context, [os.path.join(directory, _NUMBERS)], **wanted)
-        if not found:
+        result = find_result_files(context, os.path.join(directory, RESULT_FILE), **wanted)
+        if result is None:
             continue
-        ((_, result),) = found
         lambdas = [row["lambda"] for row in result["lambda_curve"]]
         counts = (len(result["pairs"]), lambdas)
         if wanted is exactly and counts != (arguments["num_pairs"], list(arguments["lambdas"])):
             continue
-        if os.path.isfile(os.path.join(directory, "interpolation.npz")):
-            return directory
+        return directory
     return None
 
 

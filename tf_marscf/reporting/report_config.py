@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 from tf_marscf.errors import InputError
+from tf_marscf.local_path import local_path
 
 SECTIONS = (
     "evaluation",
@@ -15,6 +16,8 @@ SECTIONS = (
     "density",
 )
 _SUFFIX = ".html"
+# The argument with a file to show, by section.
+_BENCHMARKS = {"sampling_time": "sampling_benchmark", "density": "density_benchmark"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class ReportConfig:
         density_benchmark: JSON file of `bin/benchmark.py density` to show instead, or None.
 
     Raises:
-        ValueError: from the constructor, naming argument, rule and value seen.
+        InputError: from the constructor, naming argument, rule and value seen.
     """
 
     train_dir: str
@@ -50,6 +53,9 @@ class ReportConfig:
     density_benchmark: str = None
 
     def __post_init__(self):
+        for name in ("train_dir", "output", *_BENCHMARKS.values()):
+            if name == "train_dir" or getattr(self, name) is not None:
+                object.__setattr__(self, name, local_path(name, getattr(self, name)))
         output = self.output or os.path.join(self.train_dir, f"report{_SUFFIX}")
         if not output.endswith(_SUFFIX) or os.path.basename(output) == _SUFFIX:
             raise InputError(f"`output` must be a file that ends with {_SUFFIX!r}; got {output!r}.")
@@ -65,10 +71,29 @@ class ReportConfig:
         object.__setattr__(self, "sections", ordered)
         if self.checkpoint not in ("best", "latest"):
             raise InputError(f"`checkpoint` must be 'best' or 'latest'; got {self.checkpoint!r}.")
-        for name in ("sampling_benchmark", "density_benchmark"):
+        for name in _BENCHMARKS.values():
             path = getattr(self, name)
             if path is not None and not os.path.isfile(path):
                 raise InputError(f"`{name}` must be a file; got {path!r}.")
+        self._check_that_all_is_used()
+
+    def _check_that_all_is_used(self):
+        for section, name in _BENCHMARKS.items():
+            path = getattr(self, name)
+            if path is not None and section not in self.sections:
+                raise InputError(
+                    f"`{name}` must be None unless `sections` has {section!r}; got {path!r}."
+                )
+        measured = [
+            section
+            for section, name in _BENCHMARKS.items()
+            if section in self.sections and getattr(self, name) is None
+        ]
+        if self.benchmarks and not measured:
+            raise InputError(
+                "`benchmarks` must be False where `sections` has none of "
+                f"{tuple(_BENCHMARKS)} to measure; got True."
+            )
 
     @property
     def directory(self):

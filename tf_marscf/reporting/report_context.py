@@ -3,7 +3,8 @@
 import os
 import shlex
 
-from tf_marscf.errors import RunError, warn
+from tf_marscf.data import DataUnavailableError
+from tf_marscf.errors import InputError, warn
 from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.run_config import RunConfig
 from tf_marscf.training.checkpoint_store import CheckpointStore
@@ -21,11 +22,12 @@ class ReportContext:
 
     Raises:
         FileNotFoundError: if the directory or checkpoint is missing.
-        DataUnavailableError, ValueError: if the data set that `config` names cannot be had. One
+        DataUnavailableError, InputError: if the data set that `config` names cannot be had. One
             that is not named and not at hand is no error; see `dataset_problem`.
 
     Attributes:
         config: the `ReportConfig`.
+        new_directory: where files are until the page is there too; see `new_path`.
         report: as given.
         progress: as given.
         run: the `RunConfig` of the directory.
@@ -37,6 +39,7 @@ class ReportContext:
 
     def __init__(self, config, report=print, progress=True):
         self.config = config
+        self.new_directory = config.directory
         self.report = report
         self.progress = progress
         self.run = RunConfig.load(config.train_dir)
@@ -54,7 +57,7 @@ class ReportContext:
             return load_evaluated_dataset(
                 self.run, self.config.dataset, self.config.data_dir, download=is_named
             ), None
-        except (RunError, FileNotFoundError, ValueError) as error:
+        except (DataUnavailableError, InputError) as error:
             if is_named:
                 raise
             warn(f"no data set: {error}")
@@ -78,6 +81,10 @@ class ReportContext:
     def path(self, name):
         """The path of a file in the report's directory."""
         return os.path.join(self.config.directory, name)
+
+    def new_path(self, name):
+        """Where to write a figure or table, which comes to `path` together with the page."""
+        return os.path.join(self.new_directory, name)
 
     def train_path(self, name):
         """The path of a file in the training directory."""

@@ -1,13 +1,14 @@
 """A report of an experiment: computes what is missing, and writes one page."""
 
 import datetime
+import hashlib
 import os
 
 from tf_marscf._version import __version__
 from tf_marscf.atomic_file import atomic_write
 from tf_marscf.errors import InputError, RunError, warn
-from tf_marscf.evaluation.benchmark_output import check_output_dir
 from tf_marscf.evaluation.machine_facts import machine_facts
+from tf_marscf.output_path import output_directory, output_file
 from tf_marscf.reporting import benchmark_sections
 from tf_marscf.reporting.configuration_section import configuration_section
 from tf_marscf.reporting.evaluation_section import EvaluationSection, evaluation_section
@@ -19,6 +20,7 @@ from tf_marscf.reporting.samples_section import samples_section
 from tf_marscf.reporting.temperature_section import temperature_section
 from tf_marscf.reporting.training_curves import TrainingCurves
 from tf_marscf.reporting.training_section import training_section
+from tf_marscf.result_files import write_result
 from tf_marscf.run_config import FILE_NAME
 
 _TITLES = {
@@ -31,6 +33,7 @@ _TITLES = {
     "density": "Density over training",
 }
 _COUPLINGS = {"affine": "affine couplings", "mixlogcdf": "MixLogCDF couplings"}
+_MANIFEST = "report.json"
 _PRIORS = {"mar": "mAR priors", "gaussian": "Gaussian priors"}
 
 
@@ -40,7 +43,8 @@ def write_report(config, *, report=print, progress=True, now=None):
     Results that are there are used again if they hold the digest of the checkpoint's weights and
     were measured with the settings of the report; see `find_results`. What needs logs or data that
     are not there is left out, and the page says so. What fails is on the page too, and is raised
-    at the end. But for its date, equal results make equal pages.
+    at the end. But for its date, equal results make equal pages. The page and the figures and
+    tables of its sections are one result, whose digests are in `report.json` beside the figures.
 
     Args:
         config: a `ReportConfig`.
@@ -55,45 +59,67 @@ def write_report(config, *, report=print, progress=True, now=None):
         DataUnavailableError: if a data set that `config` names cannot be had.
         FileNotFoundError: if the directory or checkpoint is missing.
         RunError: if the results of a section are not finite or cannot be had; the page is written
-            before, with all other sections.
-        ValueError: if an argument is wrong.
+            before, with all other sections; or if nothing can be written.
+        InputError: if an argument is wrong.
     """
-    check_output_dir(config.directory)
     if os.path.isfile(os.path.join(config.directory, FILE_NAME)):
         raise InputError(
             f"`output` must not have the name of a training directory, whose files would be "
             f"replaced; got {config.output!r}."
         )
+    output_file("output", config.output)
+    output_directory("output", config.directory)
     benchmark_sections.check_benchmark_files(config)
     context = ReportContext(config, report, progress)
-    curves = TrainingCurves.load(config.train_dir)
+    failures = []
+
+    def write_files(directory):
+        context.new_directory = directory
+        text, sections = _page(context, now or datetime.datetime.now(datetime.UTC))
+        failures.extend(f"{part.name}: {part.failure}" for part in sections if part.failure)
+        content = text.encode()
+        with atomic_write(config.output) as file:
+            file.write(content)
+        return {
+            "weights": context.weights,
+            "page": os.path.basename(config.output),
+            "page_sha256": hashlib.sha256(content).hexdigest(),
+            "sections": [section.name for section in sections],
+        }
+
+    manifest = os.path.join(config.directory, _MANIFEST)
+    written = write_result(manifest, write_files)
+    size = os.path.getsize(config.output) / 1e6
+    report(f"report: wrote figures and tables of the page into {config.directory}")
+    report(f"report: wrote {config.output} ({size:.1f} MB)")
+    if failures:
+        raise RunError(
+            f"{len(failures)} of {len(written['sections'])} sections failed "
+            f"({'; '.join(failures)}); {config.output} holds the others."
+        )
+    return config.output
+
+
+def _page(context, now):
+    """The text of the page, and its sections."""
+    curves = TrainingCurves.load(context.config.train_dir)
     evaluation = EvaluationSection(None)
     sections = []
-    for name in config.sections:
+    for name in context.config.sections:
         section = _made(name, context, curves)
         if isinstance(section, EvaluationSection):
             evaluation, section = section, section.section
         sections.append(section)
     sections.append(configuration_section(context))
-    tiles = [*evaluation.tiles, *_tiles(context, curves)]
     text = html_page(
         _title(context),
         _lead(context),
-        _facts(context, now or datetime.datetime.now(datetime.UTC)),
-        tiles,
+        _facts(context, now),
+        [*evaluation.tiles, *_tiles(context, curves)],
         sections,
         _footer(),
     )
-    with atomic_write(config.output) as file:
-        file.write(text.encode())
-    report(f"report: wrote {config.output} ({len(text) / 1e6:.1f} MB)")
-    failures = [f"{section.name}: {section.failure}" for section in sections if section.failure]
-    if failures:
-        raise RunError(
-            f"{len(failures)} of {len(sections)} sections failed ({'; '.join(failures)}); "
-            f"{config.output} holds the others."
-        )
-    return config.output
+    return text, sections
 
 
 def _made(name, context, curves):

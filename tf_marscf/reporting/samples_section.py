@@ -1,5 +1,6 @@
 """Samples beside real images, and rows of samples at several temperatures."""
 
+import io
 import os
 
 import numpy as np
@@ -11,7 +12,8 @@ from tf_marscf.evaluation.sample_picture import save_picture
 from tf_marscf.evaluation.sample_run import write_samples
 from tf_marscf.reporting.html_elements import element, join, picture
 from tf_marscf.reporting.html_page import Section, figure, note
-from tf_marscf.reporting.stored_results import find_results, read_bytes
+from tf_marscf.reporting.stored_results import find_result_files, read_bytes
+from tf_marscf.result_files import read_file
 
 TITLE = "Samples"
 _ARRAY, _NUMBERS, _PICTURE = "samples.npz", "samples.json", "samples.png"
@@ -39,11 +41,11 @@ def samples_section(context):
         "first_index": 0,
         "temperature": 1.0,
     }
-    found = find_results(context, [context.path(_NUMBERS)], **expected)
-    samples = _read_array(context.path(_ARRAY), found)
-    if samples is None:
+    path = context.path(_NUMBERS)
+    numbers = find_result_files(context, path, **expected)
+    if numbers is None:
         context.report(f"samples: drawing {config.num_samples}")
-        write_samples(
+        numbers = write_samples(
             config.train_dir,
             context.path(_ARRAY),
             "npz",
@@ -51,12 +53,13 @@ def samples_section(context):
             seed=_SEED,
             which=config.checkpoint,
             progress=context.progress,
-        )
-        found = find_results(context, [context.path(_NUMBERS)], **expected)
-        samples = _read_array(context.path(_ARRAY), found)
-        context.report(f"samples: wrote {context.path(_ARRAY)}, {context.path(_NUMBERS)}")
+        ).to_dict()
+        path = numbers["json_path"]
+        context.report(f"samples: wrote {context.path(_ARRAY)}, {path}")
     else:
         context.report(f"samples: {context.path(_ARRAY)} is of these weights, used again")
+    with np.load(io.BytesIO(read_file(path, numbers, _ARRAY)), allow_pickle=False) as archive:
+        samples = archive["images"]
     real_images, missing = None, ""
     if context.dataset is None:
         missing = note(f"No real images beside the samples. {context.dataset_problem}")
@@ -64,8 +67,7 @@ def samples_section(context):
         num_images = min(config.num_samples, context.dataset.num_test_images)
         real_images = collect_images(context.dataset.test, num_images)
     num_grey_levels = context.run.pixels.num_grey_levels
-    save_picture(context.path(_PICTURE), samples, real_images, num_grey_levels)
-    context.report(f"samples: wrote {context.path(_PICTURE)}")
+    save_picture(context.new_path(_PICTURE), samples, real_images, num_grey_levels)
     blocks = {f"Samples (seed {_SEED})": samples}
     if real_images is not None:
         blocks[f"Test images of {context.dataset.name}"] = real_images
@@ -74,7 +76,6 @@ def samples_section(context):
         *(_block(title, images, num_grey_levels) for title, images in blocks.items()),
         class_="blocks",
     )
-    ((_, numbers),) = found
     left_out = ""
     if numbers["num_non_finite"]:
         left_out = (
@@ -94,18 +95,12 @@ def samples_section(context):
                 output=context.path(_PICTURE),
             )
         ],
-        [(name, read_bytes(context.path(name))) for name in (_PICTURE, _NUMBERS)],
+        [
+            (_PICTURE, read_bytes(context.new_path(_PICTURE))),
+            (os.path.basename(path), read_bytes(path)),
+        ],
     )
     return Section("samples", TITLE, join(missing, body))
-
-
-def _read_array(path, found):
-    """The samples that a result tells of, or None."""
-    if not found or not os.path.isfile(path):
-        return None
-    with np.load(path, allow_pickle=False) as archive:
-        images = archive["images"]
-    return images if len(images) == found[0][1]["num_finite"] else None
 
 
 def _block(title, images, num_grey_levels):

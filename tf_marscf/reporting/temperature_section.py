@@ -1,6 +1,6 @@
 """The same noise at several temperatures, a row each."""
 
-import os
+import io
 
 import numpy as np
 
@@ -9,9 +9,9 @@ from tf_marscf.errors import RunError
 from tf_marscf.evaluation.figures import render_png, save_figure
 from tf_marscf.evaluation.image_figure import transparent_image_grid
 from tf_marscf.evaluation.sample_stream import SampleStream
-from tf_marscf.json_file import write_json
 from tf_marscf.reporting.html_page import Section, figure, wide_figure
-from tf_marscf.reporting.stored_results import find_results, read_bytes
+from tf_marscf.reporting.stored_results import find_result_files, read_bytes
+from tf_marscf.result_files import read_file, write_result
 
 TITLE = "Temperature"
 _ARRAY, _NUMBERS, _PICTURE = "temperature.npz", "temperature.json", "temperature.png"
@@ -36,15 +36,14 @@ def temperature_section(context):
         "temperatures": list(config.temperatures),
         "num_samples": config.samples_per_temperature,
     }
-    found = find_results(context, [context.path(_NUMBERS)], **expected)
-    rows = _read_rows(context.path(_ARRAY), expected) if found else None
-    if rows is None:
+    path = context.path(_NUMBERS)
+    numbers = find_result_files(context, path, **expected)
+    if numbers is None:
         context.report(f"temperature: drawing {len(config.temperatures)} rows of samples")
-        rows = _draw_rows(context, expected)
-        ((_, numbers),) = find_results(context, [context.path(_NUMBERS)], **expected)
+        numbers = _draw_rows(context, expected)
     else:
-        ((_, numbers),) = found
         context.report(f"temperature: {context.path(_ARRAY)} is of these weights, used again")
+    rows = _read_rows(read_file(path, numbers, _ARRAY), expected)
     num_grey_levels = context.run.pixels.num_grey_levels
     height, width, _ = context.run.model.image_shape
     cell = 0.75
@@ -56,8 +55,7 @@ def temperature_section(context):
     def draw(figure):
         draw_temperature_rows(figure, rows, config.samples_per_temperature, num_grey_levels)
 
-    save_figure(context.path(_PICTURE), draw, size)
-    context.report(f"temperature: wrote {context.path(_PICTURE)}")
+    save_figure(context.new_path(_PICTURE), draw, size)
     chart = wide_figure(
         f"Rows of {config.samples_per_temperature} samples at the temperatures "
         f"{', '.join(f'{value:g}' for value in rows)}.",
@@ -81,7 +79,7 @@ def temperature_section(context):
             )
             for temperature in rows
         ],
-        [(name, read_bytes(context.path(name))) for name in (_PICTURE, _NUMBERS)],
+        [(_PICTURE, read_bytes(context.new_path(_PICTURE))), (_NUMBERS, read_bytes(path))],
     )
     return Section("temperature", TITLE, body)
 
@@ -127,8 +125,6 @@ def _draw_rows(context, expected):
     arrays = {}
     for index, (images, columns) in enumerate(rows.values()):
         arrays |= {f"images_{index}": images, f"columns_{index}": columns}
-    with atomic_write(context.path(_ARRAY)) as file:
-        np.savez_compressed(file, **arrays)
     spread = context.run.pixels.num_grey_levels - 1
     numbers = [
         {
@@ -141,15 +137,20 @@ def _draw_rows(context, expected):
         for temperature, (images, _) in rows.items()
     ]
     content = {"weights": context.weights, "checkpoint": context.config.checkpoint}
-    write_json(context.path(_NUMBERS), content | expected | {"rows": numbers})
+    content |= expected | {"rows": numbers}
+
+    def write_files(directory):
+        with atomic_write(directory / _ARRAY) as file:
+            np.savez_compressed(file, **arrays)
+        return content
+
+    written = write_result(context.path(_NUMBERS), write_files)
     context.report(f"temperature: wrote {context.path(_ARRAY)}, {context.path(_NUMBERS)}")
-    return rows
+    return written
 
 
-def _read_rows(path, expected):
-    if not os.path.isfile(path):
-        return None
-    with np.load(path, allow_pickle=False) as archive:
+def _read_rows(content, expected):
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         return {
             temperature: (archive[f"images_{index}"], archive[f"columns_{index}"])
             for index, temperature in enumerate(expected["temperatures"])

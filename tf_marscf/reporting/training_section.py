@@ -34,9 +34,10 @@ def training_section(context, curves):
         where = context.train_path(LOGS)
         text = f"No curves: there are no TensorBoard logs in {where}, as for imported weights."
         return Section("training", TITLE, join(problems, note(text)))
-    write_csv(context.path(_TABLE), COLUMNS, curves.rows())
-    save_figure(context.path(_FIGURE), lambda figure: draw_training_curves(figure, curves), SIZE)
-    context.report(f"training: wrote {context.path(_FIGURE)}, {context.path(_TABLE)}")
+    write_csv(context.new_path(_TABLE), COLUMNS, curves.rows())
+    save_figure(
+        context.new_path(_FIGURE), lambda figure: draw_training_curves(figure, curves), SIZE
+    )
     pictures = [_picture(curves, panel) for panel in panels]
     body = figure(
         element("div", *pictures, class_="panels"),
@@ -50,7 +51,7 @@ def training_section(context, curves):
                 output=context.path("training.html"),
             )
         ],
-        [(_TABLE, read_bytes(context.path(_TABLE)))],
+        [(_TABLE, read_bytes(context.new_path(_TABLE)))],
     )
     return Section("training", TITLE, join(problems, body))
 

@@ -1,0 +1,117 @@
+"""What a report needs of the JSON files of benchmarks, which somebody may have written by hand."""
+
+import shlex
+
+from tf_marscf.entry_checks import (
+    check_entries,
+    dict_of,
+    entries,
+    integer,
+    list_of,
+    number,
+    optional,
+    text,
+)
+from tf_marscf.errors import InputError
+from tf_marscf.evaluation.comparison_config import MODEL_LABELS
+
+_MODEL = text(*MODEL_LABELS)
+_MACHINE = entries(num_cpus=integer(1), devices=list_of(text()), tensorflow=text())
+_SAMPLING = {
+    "benchmark": text("sampling"),
+    "command": text(),
+    "config": entries(
+        models=list_of(_MODEL, 1),
+        sizes=list_of(integer(1), 1),
+        image_channels=integer(1),
+        smallest_map=integer(1),
+        batch_size=integer(1),
+    ),
+    "machine": _MACHINE,
+    "growth_exponents": dict_of(number()),
+    "rows": list_of(
+        entries(
+            model=_MODEL,
+            size=integer(1),
+            sequential_steps=integer(1),
+            lemma_a1_steps=optional(integer(1)),
+            mean_seconds=optional(number(0.0)),
+            variance_seconds=optional(number(0.0)),
+            expected_seconds=optional(number(0.0)),
+            skipped=optional(text()),
+        ),
+        1,
+    ),
+}
+_DENSITY = {
+    "benchmark": text("density"),
+    "command": text(),
+    "config": entries(models=list_of(_MODEL, 1), dataset=text()),
+    "machine": _MACHINE,
+    "data": entries(image_shape=list_of(integer(1), 3), num_evaluation_images=integer(1)),
+    "rows": list_of(
+        entries(
+            model=_MODEL,
+            num_parameters=integer(1),
+            step=integer(),
+            training_seconds=number(0.0),
+            bits_per_dim=optional(number()),
+            standard_error=optional(number(0.0)),
+            stopped=optional(text()),
+        ),
+        1,
+    ),
+}
+
+
+def check_sampling_result(result):
+    """Checks the content of the JSON file of `bin/benchmark.py sampling`.
+
+    Args:
+        result: a dict.
+
+    Raises:
+        InputError: naming the entry that is missing or wrong.
+    """
+    check_entries(result, _SAMPLING)
+    _check_command(result)
+    _check_models(result, result["growth_exponents"])
+    for row in result["rows"]:
+        needed = ("expected_seconds",) if row["skipped"] else ("mean_seconds", "variance_seconds")
+        for name in needed:
+            number(0.0)(row[name], f"{name} of {row['model']} at size {row['size']}")
+    rows = [row for row in result["rows"] if row["model"] == "mar"]
+    if [row["size"] for row in rows] != result["config"]["sizes"]:
+        raise InputError(f"rows of 'mar' must be of the sizes {result['config']['sizes']}.")
+    for row in rows:
+        integer(1)(row["lemma_a1_steps"], f"lemma_a1_steps at size {row['size']}")
+
+
+def check_density_result(result):
+    """Checks the content of the JSON file of `bin/benchmark.py density`.
+
+    Args:
+        result: a dict.
+
+    Raises:
+        InputError: naming the entry that is missing or wrong.
+    """
+    check_entries(result, _DENSITY)
+    _check_command(result)
+    _check_models(result)
+    if len(result["data"]["image_shape"]) != 3:
+        raise InputError("image_shape must be height, width and channels.")
+
+
+def _check_command(result):
+    try:
+        shlex.split(result["command"])
+    except ValueError as error:
+        raise InputError(f"command must be a command line; {error}.") from error
+
+
+def _check_models(result, others=()):
+    """Checks that the models of the config are those of the rows."""
+    models = set(result["config"]["models"])
+    if {row["model"] for row in result["rows"]} != models or not set(others) <= models:
+        raise InputError(f"rows must be of the models {sorted(models)}.")
