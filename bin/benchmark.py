@@ -7,16 +7,21 @@ density   held-out bits/dim against seconds and steps of training, beside other 
 """
 
 import functools
-import json
+import os
 import sys
 
 from absl import flags
 
 from tf_marscf import command_line
 from tf_marscf.config import MarScfConfig
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation.comparison_config import MODEL_LABELS
 from tf_marscf.evaluation.density_benchmark_config import DensityBenchmarkConfig
 from tf_marscf.evaluation.sampling_benchmark_config import SamplingBenchmarkConfig
+from tf_marscf.given_flags import refuse_given
+from tf_marscf.json_file import read_json
+from tf_marscf.local_path import local_path
+from tf_marscf.output_path import output_file
 
 _STRING, _INTEGER, _FLOAT = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_float
 
@@ -95,19 +100,24 @@ def define_speed_flags():
 
 def read_baseline(path):
     """The seconds of a baseline file."""
-    with open(path, encoding="utf-8") as file:
-        baseline = json.load(file)
-    if not isinstance(baseline, dict):
-        raise ValueError(f"`baseline` must be a file with a JSON object; got {baseline!r}.")
-    return baseline
+    path = local_path("baseline", path)
+    if not os.path.isfile(path):
+        raise InputError(f"`baseline` must be a file; got {path!r}.")
+    return read_json(path)
+
+
+def parse_image_size(texts):
+    """Height and width."""
+    if len(texts) not in (1, 2) or not all(text.strip().isdecimal() for text in texts):
+        raise InputError(f"`image_size` must be N, or HEIGHT,WIDTH; got {','.join(texts)!r}.")
+    return int(texts[0]), int(texts[-1])
 
 
 def speed():
     """Prints seconds, and ratios to the baseline, of each task."""
     values = flags.FLAGS
-    height, width = (int(values.image_size[0]), int(values.image_size[-1]))
-    config = command_line.checked(
-        MarScfConfig,
+    height, width = parse_image_size(values.image_size)
+    config = MarScfConfig(
         image_shape=(height, width, values.image_channels),
         num_levels=values.num_levels,
         num_steps=values.num_steps,
@@ -117,16 +127,19 @@ def speed():
         recompute_prior=values.recompute_prior,
         recompute_couplings=values.recompute_couplings,
     )
-    baseline = command_line.checked(read_baseline, values.baseline) if values.baseline else {}
+    if config.prior != "mar":
+        refuse_given(["recompute_prior"], f"with --prior={config.prior}")
+    if config.coupling != "mixlogcdf":
+        refuse_given(["recompute_couplings"], f"with --coupling={config.coupling}")
+    baseline = {} if values.baseline is None else read_baseline(values.baseline)
+    output = None if values.json is None else output_file("json", values.json)
     from tf_marscf.evaluation.speed import SpeedBenchmark
     from tf_marscf.json_file import write_json
 
-    benchmark = command_line.checked(
-        SpeedBenchmark, config, values.batch_size, values.num_repeats, baseline
-    )
+    benchmark = SpeedBenchmark(config, values.batch_size, values.num_repeats, baseline)
     seconds = benchmark.run(print_line)
-    if values.json:
-        write_json(values.json, seconds)
+    if output is not None:
+        write_json(output, seconds)
 
 
 def define_sampling_flags():
@@ -141,28 +154,33 @@ def define_density_flags():
     _STRING("output_dir", "runs/benchmark_density", "Where density.png, .csv and .json go.")
 
 
+def refuse_flags_of_the_other_coupling(config):
+    """Refuses what was given and has no effect."""
+    if config.coupling != "mixlogcdf":
+        names = ("num_blocks", "num_components", "num_heads")
+        refuse_given(names, f"with --coupling={config.coupling}")
+
+
 def sampling():
     """Writes a figure, a table and a JSON file of sampling times."""
-    config = command_line.checked(
-        SamplingBenchmarkConfig, **command_line.flag_values(_SAMPLING_FLAGS)
-    )
+    config = SamplingBenchmarkConfig(**command_line.flag_values(_SAMPLING_FLAGS))
+    refuse_flags_of_the_other_coupling(config)
     from tf_marscf.evaluation.sampling_benchmark import SamplingBenchmark
 
-    command_line.checked(SamplingBenchmark, config, flags.FLAGS.output_dir).run(print_line)
+    SamplingBenchmark(config, flags.FLAGS.output_dir).run(print_line)
 
 
 def density():
     """Writes a figure, a table and a JSON file of densities over the course of training."""
-    config = command_line.checked(
-        DensityBenchmarkConfig, **command_line.flag_values(_DENSITY_FLAGS)
-    )
+    config = DensityBenchmarkConfig(**command_line.flag_values(_DENSITY_FLAGS))
+    refuse_flags_of_the_other_coupling(config)
     import tf_keras
 
     from tf_marscf.evaluation.density_benchmark import DensityBenchmark
 
     # The networks of tfb.Glow take no seed of their own.
     tf_keras.utils.set_random_seed(config.seed)
-    command_line.checked(DensityBenchmark, config, flags.FLAGS.output_dir).run(print_line)
+    DensityBenchmark(config, flags.FLAGS.output_dir).run(print_line)
 
 
 # Flags are defined for the chosen one only: a flag of another is an error, not ignored.

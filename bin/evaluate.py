@@ -4,6 +4,7 @@
 from absl import flags
 
 from tf_marscf import command_line
+from tf_marscf.given_flags import refuse_given
 
 _SPLITS = ["train", "validation", "test"]
 
@@ -30,7 +31,10 @@ flags.DEFINE_string(
     "default: what PyTorch has in its cache, or else downloads.",
 )
 flags.DEFINE_string(
-    "feature_extractor", None, "A .keras file or SavedModel to use instead of Inception."
+    "feature_extractor",
+    None,
+    "A .keras file or SavedModel to use instead of Inception. A SavedModel is a program, which can "
+    "read and write files: take one only from whom you trust.",
 )
 flags.DEFINE_string(
     "feature_layer", None, "Layer of that Keras model that gives the features; default: the output."
@@ -49,16 +53,42 @@ flags.DEFINE_integer("kid_block_size", 1000, "Images in a block of KID.", lower_
 flags.DEFINE_enum("progress", "bar", ["bar", "none"], "What is shown while samples are drawn.")
 
 
+_QUALITY_FLAGS = (
+    "inception_weights",
+    "feature_extractor",
+    "feature_layer",
+    "pixel_range",
+    "reference_split",
+    "num_generated",
+    "temperature",
+    "kid_block_size",
+)
+
+
+def refuse_flags_without_effect(values):
+    """Refuses what was given and has no effect."""
+    if not values.metrics:
+        refuse_given(_QUALITY_FLAGS, "without --metrics")
+    if values.feature_extractor is None:
+        refuse_given(["feature_layer", "pixel_range"], "without --feature_extractor")
+    if "kid" not in values.metrics:
+        refuse_given(["kid_block_size"], "unless --metrics has kid")
+    if not {"fid", "kid"} & set(values.metrics):
+        refuse_given(["feature_layer"], "unless --metrics has fid or kid")
+        if values.num_generated is not None:
+            refuse_given(["reference_split"], "with --num_generated for the Inception score alone")
+
+
 def main():
     """Prints one line a result."""
     values = flags.FLAGS
+    refuse_flags_without_effect(values)
     from tf_marscf.evaluation.evaluation_report import write_evaluation
     from tf_marscf.evaluation.quality_config import QualityConfig
 
     quality = None
     if values.metrics:
-        quality = command_line.checked(
-            QualityConfig,
+        quality = QualityConfig(
             metrics=values.metrics,
             num_images=values.num_generated,
             reference_split=values.reference_split,
@@ -69,8 +99,7 @@ def main():
             feature_layer=values.feature_layer,
             pixel_range=values.pixel_range,
         )
-    evaluation = command_line.checked(
-        write_evaluation,
+    evaluation = write_evaluation(
         values.train_dir,
         which=values.checkpoint,
         dataset=values.dataset,

@@ -6,6 +6,7 @@ from absl import flags
 from tf_marscf import command_line
 from tf_marscf.evaluation.image_pairs import parse_pairs
 from tf_marscf.evaluation.projection_config import DISTANCES, ProjectionConfig, parse_lambdas
+from tf_marscf.given_flags import refuse_given
 
 _PROJECTION_FLAGS = {
     "lambda_1": (flags.DEFINE_float, "Weight of the prior's log-density in Eq. 11."),
@@ -40,21 +41,17 @@ flags.DEFINE_enum("progress", "bar", ["bar", "none"], "What is shown meanwhile."
 def main():
     """Writes pictures and tables, and prints the numbers."""
     values = flags.FLAGS
-    config = command_line.checked(ProjectionConfig, **command_line.flag_values(_PROJECTION_FLAGS))
-    lambdas = command_line.checked(parse_lambdas, values.lambda_curve)
-    pairs = None if values.pairs is None else command_line.checked(parse_pairs, values.pairs)
+    config = ProjectionConfig(**command_line.flag_values(_PROJECTION_FLAGS))
+    lambdas = parse_lambdas(values.lambda_curve)
+    pairs = None if values.pairs is None else parse_pairs(values.pairs)
+    if pairs is not None:
+        refuse_given(["num_pairs", "seed"], "with --pairs")
     from tf_marscf.evaluation.interpolation_run import InterpolationRun
 
-    run = command_line.checked(
-        InterpolationRun,
-        values.train_dir,
-        values.checkpoint,
-        values.dataset,
-        values.data_dir,
-        values.split,
+    run = InterpolationRun(
+        values.train_dir, values.checkpoint, values.dataset, values.data_dir, values.split
     )
-    command_line.checked(
-        run.run,
+    run.run(
         pairs,
         values.num_pairs,
         values.seed,

@@ -49,11 +49,10 @@ _CONFIG_FLAGS = (
 
 def main():
     """Writes the page, and prints a line for each result."""
-    config = command_line.checked(ReportConfig, **command_line.flag_values(_CONFIG_FLAGS))
+    config = ReportConfig(**command_line.flag_values(_CONFIG_FLAGS))
     from tf_marscf.reporting.report_run import write_report
 
-    command_line.checked(
-        write_report,
+    write_report(
         config,
         report=functools.partial(print, flush=True),
         progress=flags.FLAGS.progress == "bar",

@@ -4,6 +4,7 @@
 from absl import flags
 
 from tf_marscf import command_line
+from tf_marscf.given_flags import refuse_given
 
 flags.DEFINE_string("train_dir", None, "Directory of a training run or import.", required=True)
 flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
@@ -35,10 +36,13 @@ flags.DEFINE_enum("progress", "bar", ["bar", "none"], "What is shown while sampl
 def main():
     """Writes the samples, and prints where they are."""
     values = flags.FLAGS
+    if values.format != "grid":
+        refuse_given(["beside_real", "dataset", "data_dir"], f"with --format={values.format}")
+    if values.beside_real is False:
+        refuse_given(["dataset", "data_dir"], "with --nobeside_real")
     from tf_marscf.evaluation.sample_run import write_samples
 
-    summary = command_line.checked(
-        write_samples,
+    summary = write_samples(
         values.train_dir,
         values.output,
         values.format,
