@@ -6,8 +6,16 @@ import os
 import numpy as np
 from scipy.special import softmax
 
-from tf_marscf.errors import InputError, MissingInputError, MissingPackageError, RunError, warn
+from tf_marscf.errors import (
+    InputError,
+    MissingInputError,
+    MissingPackageError,
+    RunError,
+    first_line,
+    warn,
+)
 from tf_marscf.evaluation.feature_extractor import FeatureExtractor, ImageFeatures, as_features
+from tf_marscf.local_path import local_path
 
 WEIGHTS_FILE = "weights-inception-2015-12-05-6726825d.pth"
 _WEIGHTS_HASH = "6726825d"  # The name holds the start of the file's SHA-256.
@@ -44,9 +52,11 @@ class InceptionFeatureExtractor(FeatureExtractor):
     name = "Inception v3 (torch-fidelity)"
 
     def __init__(self, weights=None):
+        if weights is not None:
+            weights = local_path("inception_weights", weights)
         if weights is not None and not os.path.isfile(weights):
             raise MissingInputError(
-                f"`inception_weights` must be a file; {os.fspath(weights)!r} is none. {HINT}"
+                f"`inception_weights` must be a file; {weights!r} is none. {HINT}"
             )
         try:
             import torch
@@ -64,12 +74,14 @@ class InceptionFeatureExtractor(FeatureExtractor):
             self._network = inception.FeatureExtractorInceptionV3(
                 "inception-v3-compat",
                 [_FEATURES, _LOGITS],
-                feature_extractor_weights_path=None if weights is None else os.fspath(weights),
+                feature_extractor_weights_path=weights,
                 verbose=False,
             )
-        except RuntimeError as error:
+        # Whatever the file holds instead of weights decides what is raised.
+        except Exception as error:
             raise InputError(
-                f"`inception_weights` must hold the weights of the original Inception: {error}"
+                "`inception_weights` must hold the weights of the original Inception: "
+                f"{first_line(error)}"
             ) from error
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._network.to(self._device)
@@ -101,17 +113,21 @@ def _check_weights(torch, path):
     """Reads the file as plain tensors: torch-fidelity would run code that it might hold."""
     try:
         torch.load(path, map_location="cpu", weights_only=True)
-    # A damaged file raises almost anything.
+    except MemoryError as error:
+        raise RunError(f"{path!r} takes more memory than there is.") from error
+    # A damaged file raises almost anything. An error of the system has a number.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise InputError(
-            f"`inception_weights` must be a file of PyTorch weights; {os.fspath(path)!r} cannot be "
+            f"`inception_weights` must be a file of PyTorch weights; {path!r} cannot be "
             f"read as one ({type(error).__name__})."
         ) from error
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if not found.startswith(_WEIGHTS_HASH):
         warn(
-            f"{os.fspath(path)!r} is not {WEIGHTS_FILE} (SHA-256 {_WEIGHTS_HASH}..., got "
+            f"{path!r} is not {WEIGHTS_FILE} (SHA-256 {_WEIGHTS_HASH}..., got "
             f"{found[:8]}...): its figures may not compare with published ones"
         )
 

@@ -1,17 +1,19 @@
 """Any Keras model, or TensorFlow SavedModel, as the extractor of features."""
 
+import contextlib
 import math
 import os
 
 import tensorflow as tf
 
-from tf_marscf.errors import InputError, MissingInputError
+from tf_marscf.errors import InputError, MissingInputError, RunError, first_line
 from tf_marscf.evaluation.feature_extractor import (
     FeatureExtractor,
     ImageFeatures,
     as_features,
     as_probabilities,
 )
+from tf_marscf.local_path import local_path
 
 DEFAULT_PIXEL_RANGE = (0.0, 255.0)
 _FEATURES_KEY = "features"
@@ -32,39 +34,46 @@ class KerasFeatureExtractor(FeatureExtractor):
     named outputs uses `features`, and `probabilities` or `logits`. With `layer` the features are
     the output of that layer of a Keras model instead, such as the last one before the classes.
 
+    Python code in a Keras model, such as that of a Lambda layer, is not run: such a file is
+    refused. A SavedModel is a program, whose operations can read and write files.
+
     Args:
         path: a `.keras` file, or the directory of a SavedModel.
         layer: name of a layer of a Keras model, or None.
         pixel_range: the values that the model wants for grey levels 0 and 255.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read, or is no model of images; or an argument is wrong.
+        MissingInputError: if there is no such file.
+        InputError: if it cannot be read, or is no model of images; or an argument is wrong.
+        OSError: if the system does not let it be read.
+        RunError: if there is too little memory.
     """
 
     def __init__(self, path, layer=None, pixel_range=DEFAULT_PIXEL_RANGE):
         self._low, self._high = _checked_range(pixel_range)
-        path = os.fspath(path)
-        if not os.path.exists(path):
+        path = local_path("feature_extractor", path)
+        if not os.path.lexists(path):
             raise MissingInputError(
                 f"`feature_extractor` must be a .keras file or a SavedModel; {path!r} does not "
                 "exist."
             )
-        load = _load_saved_model if os.path.isdir(path) else _load_keras_model
+        is_directory = os.path.isdir(path)
+        _check_readable(path, is_directory)
+        load = _load_saved_model if is_directory else _load_keras_model
         function, spec = load(path, layer)
         self._function = tf.function(function, reduce_retracing=True)
         self._input_shape, self._input_dtype = _checked_input(spec, path)
+        if self._input_dtype == tf.uint8 and (self._low, self._high) != DEFAULT_PIXEL_RANGE:
+            raise InputError(
+                f"`pixel_range` must be {DEFAULT_PIXEL_RANGE} for a model that takes uint8, such "
+                f"as {path!r}; got {pixel_range!r}."
+            )
         self.name = path if layer is None else f"{path}, layer {layer}"
 
     def __call__(self, images):
         """Extracts features; see `FeatureExtractor`."""
         self.describe_input(images.shape[1:])
-        outputs = self._function(self._prepare(tf.constant(images)))
-        if not isinstance(outputs, dict):
-            outputs = {_FEATURES_KEY: outputs, "probabilities": outputs}
-        elif len(outputs) == 1:
-            ((_, output),) = outputs.items()
-            outputs = {_FEATURES_KEY: output, "probabilities": output}
+        outputs = self._outputs(self._prepare(tf.constant(images)))
         features, probabilities = outputs.get(_FEATURES_KEY), None
         for key in _CLASS_KEYS:
             if key in outputs and outputs[key].shape.rank == 2 and outputs[key].shape[1] != 1:
@@ -78,6 +87,28 @@ class KerasFeatureExtractor(FeatureExtractor):
         if features is not None:
             features = as_features(features.numpy(), self.name)
         return ImageFeatures(features=features, probabilities=probabilities)
+
+    def _outputs(self, values):
+        """Runs the model; a dict of its outputs, one row an image."""
+        try:
+            outputs = self._function(values)
+        # It is somebody's program: whatever it raises is its failure.
+        except Exception as error:
+            raise RunError(f"{self.name} cannot be computed: {_reason(error)}") from error
+        if isinstance(outputs, dict) and len(outputs) == 1:
+            ((_, outputs),) = outputs.items()
+        if not isinstance(outputs, dict):
+            outputs = {_FEATURES_KEY: outputs, "probabilities": outputs}
+        for name, output in outputs.items():
+            is_tensor = isinstance(output, tf.Tensor)
+            is_number = is_tensor and (output.dtype.is_floating or output.dtype.is_integer)
+            if not is_number or output.shape.rank == 0 or output.shape[0] != len(values):
+                seen = f"{output.dtype.name} {output.shape}" if is_tensor else type(output).__name__
+                raise InputError(
+                    f"`feature_extractor` must give a row of numbers for each of {len(values)} "
+                    f"images; {self.name} gives {seen} as {name!r}."
+                )
+        return outputs
 
     def describe_input(self, image_shape):
         """Says what becomes of images; see `FeatureExtractor`."""
@@ -124,14 +155,55 @@ def _checked_range(pixel_range):
     return low, high
 
 
+def _check_readable(path, is_directory):
+    """Checks that there are files, and no pipes or devices, which are waited for or have no end.
+
+    Raises:
+        InputError: if something else is there.
+        OSError: if a file cannot be read.
+    """
+    paths = [path]
+    if is_directory:
+        paths = [os.path.join(place, name) for place, _, names in os.walk(path) for name in names]
+    for part in paths:
+        if not os.path.isfile(part):
+            raise InputError(f"`feature_extractor` must be of regular files; {part!r} is none.")
+        with open(part, "rb") as file:
+            file.read(1)
+
+
+@contextlib.contextmanager
+def _reading(path, kind):
+    """What a loader raises for a damaged file, as one line; it may be anything.
+
+    An error of the system, which has a number, says nothing of the file.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise RunError(f"{path!r} takes more memory than there is.") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise InputError(
+            f"`feature_extractor` {path!r} cannot be read as {kind}: {_reason(error)}"
+        ) from error
+
+
+def _reason(error):
+    """What an error says; not where it goes on with how to load what is unsafe to load."""
+    if "unsafe_deserialization" in str(error) or "safe_mode" in str(error):
+        return "it holds Python code, such as that of a Lambda layer, which is not run."
+    return f"{type(error).__name__}, {first_line(error)}"
+
+
 def _load_keras_model(path, layer):
     """The function from prepared images to outputs, and the spec of its input."""
     import keras
 
-    try:
+    with _reading(path, "a Keras model"):
+        # In safe mode, as is the default: no code in the file is run.
         model = keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        raise InputError(f"`feature_extractor` {path!r} cannot be read: {error}") from error
     inputs = getattr(model, "inputs", None) or []
     if len(inputs) != 1:
         raise InputError(
@@ -163,11 +235,9 @@ def _load_saved_model(path, layer):
         raise InputError(
             f"`layer` must be None for a SavedModel, which has no layers; got {layer!r}."
         )
-    try:
+    with _reading(path, "a SavedModel"):
         loaded = tf.saved_model.load(path)
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise InputError(f"`feature_extractor` {path!r} cannot be read: {error}") from error
-    signatures = getattr(loaded, "signatures", {})
+        signatures = dict(getattr(loaded, "signatures", {}))
     if _SIGNATURE not in signatures:
         raise InputError(
             f"`feature_extractor` must have a signature {_SIGNATURE!r}; {path!r} has "
