@@ -57,7 +57,10 @@ _SAMPLING_FLAGS = {
 }
 _DENSITY_FLAGS = {
     "dataset": (_STRING, "digits, fashion_mnist, cifar10, npz, idx, folder, ..."),
-    "data_dir": (_STRING, "Where the images are: a directory or, for npz, a file."),
+    "data_dir": (
+        command_line.define_path,
+        "Where the images are: a directory or, for npz, a file.",
+    ),
     "num_channels": (_INTEGER, "3 copies a grey image three times; default: as in the data set."),
     "max_images": (_INTEGER, "Only so many images of each split; default: all."),
     "num_levels": (_INTEGER, "L, of all models."),
@@ -90,12 +93,12 @@ def define_speed_flags():
     flags.DEFINE_integer(
         "num_repeats", 10, "Interleaved repeats; medians are shown.", lower_bound=1
     )
-    flags.DEFINE_string(
+    command_line.define_path(
         "baseline",
         None,
         'JSON file to compare with: {"train_step": seconds, "log_prob": ..., ...}.',
     )
-    flags.DEFINE_string("json", None, "JSON file to write the seconds to.")
+    command_line.define_path("json", None, "JSON file to write the seconds to.")
 
 
 def read_baseline(path):
@@ -145,13 +148,17 @@ def speed():
 def define_sampling_flags():
     """Flags of `sampling`."""
     command_line.define_flags(SamplingBenchmarkConfig, _SAMPLING_FLAGS)
-    _STRING("output_dir", "runs/benchmark_sampling", "Where sampling.png, .csv and .json go.")
+    command_line.define_path(
+        "output_dir", "runs/benchmark_sampling", "Where sampling.png, .csv and .json go."
+    )
 
 
 def define_density_flags():
     """Flags of `density`."""
     command_line.define_flags(DensityBenchmarkConfig, _DENSITY_FLAGS)
-    _STRING("output_dir", "runs/benchmark_density", "Where density.png, .csv and .json go.")
+    command_line.define_path(
+        "output_dir", "runs/benchmark_density", "Where density.png, .csv and .json go."
+    )
 
 
 def refuse_flags_of_the_other_coupling(config):

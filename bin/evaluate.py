@@ -8,10 +8,10 @@ from tf_marscf.given_flags import refuse_given
 
 _SPLITS = ["train", "validation", "test"]
 
-flags.DEFINE_string("train_dir", None, "Directory of a training run or import.", required=True)
+command_line.define_path("train_dir", None, "Directory of a training run or import.", required=True)
 flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
 flags.DEFINE_string("dataset", None, "Data set; default: the one that it was trained on.")
-flags.DEFINE_string("data_dir", None, "Where the data set is; default: as in training.")
+command_line.define_path("data_dir", None, "Where the data set is; default: as in training.")
 flags.DEFINE_enum("split", "test", _SPLITS, "The images whose bits/dim is measured.")
 flags.DEFINE_integer(
     "batch_size", None, "Images at a time; default: as in training.", lower_bound=1
@@ -20,17 +20,19 @@ flags.DEFINE_integer(
     "num_samples", 1, "Draws of noise an image; more give a tighter bound.", lower_bound=1
 )
 flags.DEFINE_integer("seed", 0, "Seed of the noise, and of the samples.", lower_bound=0)
-flags.DEFINE_string("json", None, "JSON file to write; default: TRAIN_DIR/evaluation_SPLIT.json.")
+command_line.define_path(
+    "json", None, "JSON file to write; default: TRAIN_DIR/evaluation_SPLIT.json."
+)
 flags.DEFINE_list(
     "metrics", [], "Quality of samples, some of fid,kid,inception_score; default: none."
 )
-flags.DEFINE_string(
+command_line.define_path(
     "inception_weights",
     None,
     "File of the original Inception weights, for figures that compare with published ones; "
     "default: what PyTorch has in its cache, or else downloads.",
 )
-flags.DEFINE_string(
+command_line.define_path(
     "feature_extractor",
     None,
     "A .keras file or SavedModel to use instead of Inception. A SavedModel is a program, which can "

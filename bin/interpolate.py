@@ -16,10 +16,10 @@ _PROJECTION_FLAGS = {
     "distance": (flags.DEFINE_string, f"Distance of Eq. 11: {' or '.join(DISTANCES)}."),
 }
 
-flags.DEFINE_string("train_dir", None, "Directory of a training run or import.", required=True)
+command_line.define_path("train_dir", None, "Directory of a training run or import.", required=True)
 flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
 flags.DEFINE_string("dataset", None, "Data set; default: the one that it was trained on.")
-flags.DEFINE_string("data_dir", None, "Where the data set is; default: as in training.")
+command_line.define_path("data_dir", None, "Where the data set is; default: as in training.")
 flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Which images.")
 flags.DEFINE_list(
     "pairs", None, "Pairs of images, counted from 0, such as 3:7,12:40; default: drawn."
@@ -34,7 +34,7 @@ flags.DEFINE_list(
     "Values of lambda_1 = lambda_2 to compare: each takes as long as the projection itself. "
     "None: --lambda_curve=",
 )
-flags.DEFINE_string("output_dir", None, "Where files go; default: TRAIN_DIR/interpolation.")
+command_line.define_path("output_dir", None, "Where files go; default: TRAIN_DIR/interpolation.")
 flags.DEFINE_enum("progress", "bar", ["bar", "none"], "What is shown meanwhile.")
 
 

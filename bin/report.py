@@ -8,8 +8,8 @@ from absl import flags
 from tf_marscf import command_line
 from tf_marscf.reporting.report_config import SECTIONS, ReportConfig
 
-flags.DEFINE_string("train_dir", None, "Directory of a training run or import.", required=True)
-flags.DEFINE_string(
+command_line.define_path("train_dir", None, "Directory of a training run or import.", required=True)
+command_line.define_path(
     "output",
     None,
     "The HTML file; default: TRAIN_DIR/report.html. Single figures and tables go into a directory "
@@ -17,7 +17,7 @@ flags.DEFINE_string(
 )
 flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
 flags.DEFINE_string("dataset", None, "Data set; default: the one that it was trained on.")
-flags.DEFINE_string("data_dir", None, "Where the data set is; default: as in training.")
+command_line.define_path("data_dir", None, "Where the data set is; default: as in training.")
 flags.DEFINE_list("sections", list(SECTIONS), "What the page shows.")
 flags.DEFINE_bool("fast", False, "Fewer samples, pairs of images and iterations.")
 flags.DEFINE_bool(
@@ -25,10 +25,10 @@ flags.DEFINE_bool(
     False,
     "Measure sampling time and density over training beside other models: takes minutes.",
 )
-flags.DEFINE_string(
+command_line.define_path(
     "sampling_benchmark", None, "JSON file of `bin/benchmark.py sampling` to show instead."
 )
-flags.DEFINE_string(
+command_line.define_path(
     "density_benchmark", None, "JSON file of `bin/benchmark.py density` to show instead."
 )
 flags.DEFINE_enum("progress", "bar", ["bar", "none"], "What is shown meanwhile.")

@@ -6,7 +6,7 @@ from absl import flags
 from tf_marscf import command_line
 from tf_marscf.given_flags import refuse_given
 
-flags.DEFINE_string("train_dir", None, "Directory of a training run or import.", required=True)
+command_line.define_path("train_dir", None, "Directory of a training run or import.", required=True)
 flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
 flags.DEFINE_enum(
     "format",
@@ -20,7 +20,7 @@ flags.DEFINE_integer("batch_size", 64, "Samples drawn at a time.", lower_bound=1
 flags.DEFINE_float("temperature", 1.0, "Scale of the prior's noise.", lower_bound=0.0)
 flags.DEFINE_integer("seed", 0, "Sample number i is a function of the seed and i.", lower_bound=0)
 flags.DEFINE_integer("first_index", 0, "Number of the first sample.", lower_bound=0)
-flags.DEFINE_string(
+command_line.define_path(
     "output", None, "What to write; default: TRAIN_DIR/samples_seed_SEED and the like."
 )
 flags.DEFINE_bool(
@@ -29,7 +29,7 @@ flags.DEFINE_bool(
     "Test images beside the grid; default: where they are at hand without a download.",
 )
 flags.DEFINE_string("dataset", None, "Data set of the real images; default: as in training.")
-flags.DEFINE_string("data_dir", None, "Where the data set is; default: as in training.")
+command_line.define_path("data_dir", None, "Where the data set is; default: as in training.")
 flags.DEFINE_enum("progress", "bar", ["bar", "none"], "What is shown while samples are drawn.")
 
 
