@@ -1,5 +1,6 @@
 """Bits/dim of a data set, and its terms."""
 
+import copy
 import json
 import math
 
@@ -11,8 +12,8 @@ from small_models import randomize
 from small_trainers import random_pixels, small_distribution
 
 import tf_marscf
-from tf_marscf.errors import RunError
-from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
+from tf_marscf.errors import InputError, RunError
+from tf_marscf.evaluation.bits_per_dim import BitsPerDim, evaluate_bits_per_dim
 from tf_marscf.evaluation.bits_per_dim_figure import draw_bits_per_dim_terms
 from tf_marscf.evaluation.evaluation_report import write_evaluation
 from tf_marscf.evaluation.figures import render_png
@@ -153,3 +154,83 @@ def test_wrong_arguments_are_found_before_the_first_image_is_scored(directory):
     ):
         with pytest.raises(ValueError, match=message):
             QualityConfig(**arguments)
+
+
+def test_graphs_have_a_static_batch_size_and_do_not_grow_with_the_draws(distribution, monkeypatch):
+    """Only batches of known size are computed in parts; the last one is filled up."""
+    shapes = []
+    parts = distribution.distribution.log_prob_parts
+
+    def log_prob_parts(images):
+        shapes.append(images.shape.as_list())
+        return parts(images)
+
+    monkeypatch.setattr(distribution.distribution, "log_prob_parts", log_prob_parts, raising=False)
+    for num_samples in (1, 5):
+        evaluate_bits_per_dim(distribution, batches(), num_samples)
+    # Traced once each, whatever the number of draws and the size of the last batch.
+    assert shapes == [[4, 8, 8, 1]] * 2
+
+
+def test_images_that_fill_up_a_batch_change_nothing(distribution):
+    """A last batch of two images has the scores of these two alone, with its noise."""
+    (*_, last) = batches()
+    whole = evaluate_bits_per_dim(distribution, batches(), seed=5)
+    first = evaluate_bits_per_dim(distribution, batches().take(2), seed=5)
+    scores = distribution.bits_per_dim(last, seed=[5, 2])
+    expected = (8 * first.mean + float(tf.reduce_sum(scores))) / 10
+    assert (whole.num_images, first.num_images) == (10, 8)
+    assert whole.mean == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.fixture(scope="module", name="one_result")
+def fixture_one_result(distribution):
+    return evaluate_bits_per_dim(distribution, batches(4)).to_dict()
+
+
+@pytest.mark.parametrize("entry", ["bits_per_dim", "standard_error", "num_images", "num_samples",
+                                   "terms", "log_det_by_level"])  # fmt: skip
+@pytest.mark.parametrize("value", [None, True, "1", [], {}, [1.0], math.nan, -1, 10**400])
+def test_entries_of_other_kinds_are_named(one_result, entry, value):
+    result = copy.deepcopy(one_result)
+    assert BitsPerDim.from_dict(json.loads(json.dumps(result))).to_dict() == result
+    if (entry, value) == ("standard_error", None):
+        return
+    with pytest.raises(InputError, match=f"{entry}|terms must"):
+        BitsPerDim.from_dict(result | {entry: value})
+    del result[entry]
+    with pytest.raises(InputError, match=f"must have an entry {entry!r}"):
+        BitsPerDim.from_dict(result)
+
+
+def test_a_changed_digit_is_found(one_result):
+    result = one_result
+    for name in result["terms"]:
+        changed = result["terms"] | {name: result["terms"][name] + 1e-6}
+        with pytest.raises(InputError, match="must add up"):
+            BitsPerDim.from_dict(result | {"terms": changed})
+    with pytest.raises(InputError, match="terms must be those of 2 levels"):
+        BitsPerDim.from_dict(result | {"terms": {}})
+
+
+def test_places_that_cannot_be_written_are_found_before_the_first_image_is_scored(
+    directory, tmp_path
+):
+    def fail(line):
+        raise AssertionError(line)
+
+    for path in (tmp_path, "", "/dev/null", tmp_path / "a[1].json"):
+        with pytest.raises(InputError, match="`json`"):
+            write_evaluation(directory, dataset="digits", report=fail, json_path=path)
+
+
+def test_an_extractor_that_lacks_an_output_is_found_before_the_first_image_is_scored(directory):
+    def fail(line):
+        raise AssertionError(line)
+
+    for missing, message in (("has_features", "features for FID"), ("has_probabilities", "class")):
+        with pytest.raises(InputError, match=message):
+            write_evaluation(
+                directory, dataset="digits", report=fail, quality=QualityConfig(),
+                make_extractor=lambda missing=missing: MeanAndSpread(**{missing: False}),
+            )  # fmt: skip

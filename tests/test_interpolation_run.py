@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+import shutil
 import types
 
 import numpy as np
@@ -12,6 +14,8 @@ from commands import ROOT, error_line, run_command
 from small_models import small_model
 
 import tf_marscf
+from tf_marscf.errors import InputError
+from tf_marscf.evaluation import interpolation_output
 from tf_marscf.evaluation.figures import THEMES, render_png
 from tf_marscf.evaluation.image_pairs import images_of_pairs, parse_pairs, random_pairs
 from tf_marscf.evaluation.interpolation_figures import (
@@ -20,7 +24,7 @@ from tf_marscf.evaluation.interpolation_figures import (
     draw_log_prior,
     interpolation_size,
 )
-from tf_marscf.evaluation.interpolation_output import load_interpolation
+from tf_marscf.evaluation.interpolation_output import load_interpolation, write_interpolation
 from tf_marscf.evaluation.interpolation_run import InterpolationRun
 from tf_marscf.evaluation.projection_config import ProjectionConfig
 
@@ -294,3 +298,44 @@ def test_imported_weights_are_interpolated_between_images_of_a_data_set(tmp_path
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     assert (model / "interpolation" / "interpolation.png").exists()
+
+
+def test_pictures_of_another_interpolation_are_not_taken_for_these(written, tmp_path):
+    directory = shutil.copytree(written[0], tmp_path / "copy")
+    load_interpolation(directory)
+    for name in sorted(FILES):
+        content = (directory / name).read_bytes()
+        (directory / name).write_bytes(content[:-9] + b"." + content[-8:])
+        with pytest.raises(InputError, match=re.escape(name)):
+            load_interpolation(directory)
+        (directory / name).write_bytes(content)
+    (directory / "interpolation.json").write_text(json.dumps({"pairs": []}))
+    with pytest.raises(InputError, match="does not say which files belong to it"):
+        load_interpolation(directory)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        load_interpolation(tmp_path / "none")
+
+
+def test_a_failure_while_it_is_drawn_leaves_the_earlier_one(written, tmp_path, monkeypatch):
+    directory, result, _ = written
+    directory = shutil.copytree(directory, tmp_path / "copy")
+    _, images = load_interpolation(directory)
+
+    def fail(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(interpolation_output, "draw_log_prior", fail)
+    with pytest.raises(MemoryError):
+        write_interpolation(directory, result | {"seed": 99}, images)
+    assert load_interpolation(directory)[0] == result
+    assert {path.name for path in directory.iterdir()} == FILES
+
+
+def test_the_curve_of_an_earlier_result_goes_with_it(written, tmp_path):
+    directory, result, _ = written
+    directory = shutil.copytree(directory, tmp_path / "copy")
+    _, images = load_interpolation(directory)
+    write_interpolation(directory, result | {"lambda_curve": []}, images)
+    assert {path.name for path in directory.iterdir()} == {
+        name for name in FILES if not name.startswith("lambda_curve")
+    }

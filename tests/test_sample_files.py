@@ -10,11 +10,12 @@ from small_trainers import random_pixels, small_distribution
 
 import tf_marscf
 from tf_marscf.data import collect_images, load_dataset
-from tf_marscf.errors import RunError
+from tf_marscf.errors import InputError, RunError
 from tf_marscf.evaluation import sample_run
 from tf_marscf.evaluation.sample_files import write_npz, write_png_directory
 from tf_marscf.evaluation.sample_run import write_samples
 from tf_marscf.evaluation.sample_stream import SampleBatch, draw_samples
+from tf_marscf.result_files import check_files
 
 
 def batches_of(images, indices, size=3):
@@ -185,3 +186,64 @@ def test_names_tell_samples_of_a_directory_apart(train_dir):
         "/samples_seed_0_temperature_0.5.npz",
         "/samples_seed_0_from_3.npz",
     }
+
+
+def test_formats_of_one_name_keep_their_numbers_apart(train_dir, tmp_path):
+    """In any order, again and again; and beside a file that is somebody's."""
+    outputs = {"grid": "x.png", "npz": "x.npz", "png": "x"}
+    for round_number in range(2):
+        for output_format, name in outputs.items():
+            if round_number and output_format == "png":
+                continue  # A directory of images is never replaced.
+            seed = 3 * round_number + len(name)
+            summary = write_samples(
+                train_dir, tmp_path / name, output_format, num_samples=2, seed=seed,
+                beside_real=False, progress=False,
+            )  # fmt: skip
+            assert json.loads(open(summary.json_path, "rb").read()) == summary.to_dict()
+        numbers = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+        assert set(numbers) == {"x.json", "x.npz.json", "x.png.json"}
+        for path, content in numbers.items():
+            assert list(content["sha256"]["files"]) == [outputs[content["format"]]]
+            check_files(tmp_path / path, content)
+
+
+def test_the_json_file_of_somebody_else_stays(train_dir, tmp_path):
+    for index, text in enumerate(('{"mine": 1}', "no json", "[]", '{"output": 3}')):
+        (tmp_path / f"{index}.json").write_text(text)
+        summary = write_samples(
+            train_dir, tmp_path / f"{index}.npz", "npz", num_samples=1, progress=False
+        )
+        assert summary.json_path == str(tmp_path / f"{index}.npz.json")
+        assert (tmp_path / f"{index}.json").read_text() == text
+        (tmp_path / f"{index}.npz.json").write_text(text)
+        with pytest.raises(InputError, match="`output` must have a name of its own"):
+            write_samples(train_dir, tmp_path / f"{index}.npz", "npz", num_samples=1)
+
+
+def test_samples_that_fail_leave_the_earlier_ones(train_dir, tmp_path, monkeypatch):
+    summary = write_samples(train_dir, tmp_path / "x.npz", "npz", num_samples=2, progress=False)
+
+    def batches(self, num_samples, first_index):
+        yield SampleBatch(random_pixels(1), np.array([0]), num_non_finite=0)
+        raise OSError("disk full")
+
+    monkeypatch.setattr(sample_run.SampleStream, "batches", batches)
+    with pytest.raises(OSError, match="disk full"):
+        write_samples(train_dir, tmp_path / "x.npz", "npz", num_samples=2, progress=False)
+    content = json.loads((tmp_path / "x.json").read_text())
+    assert content == summary.to_dict()
+    check_files(tmp_path / "x.json", content)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"output_format": "npz", "dataset": "digits"},
+        {"output_format": "png", "data_dir": "x"},
+        {"beside_real": False, "dataset": "digits"},
+    ],
+)
+def test_a_data_set_that_nobody_would_see_is_refused(tmp_path, arguments):
+    with pytest.raises(InputError, match="must be None where there are no real images beside"):
+        write_samples(tmp_path / "missing", **arguments)
