@@ -341,7 +341,11 @@ def test_a_damaged_file_is_named_in_one_short_line(tmp_path, ending, kind):
 
 
 def test_an_empty_file_and_text_are_named(tmp_path):
-    for name in ("model.keras", "model.h5", "model.txt", "model"):
+    for name in ("model.txt", "model"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(InputError, match="must be a file that ends with one of .*'.keras'"):
+            KerasFeatureExtractor(tmp_path / name)
+    for name in ("model.keras", "model.h5"):
         for content in (b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n" + bytes(100)):
             (tmp_path / name).write_bytes(content)
             with pytest.raises(InputError, match="cannot be read as a Keras model"):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import randomize
+from small_models import randomize, small_model
 from small_trainers import random_pixels, small_distribution
 
 import tf_marscf
@@ -247,3 +247,13 @@ def test_samples_that_fail_leave_the_earlier_ones(train_dir, tmp_path, monkeypat
 def test_a_data_set_that_nobody_would_see_is_refused(tmp_path, arguments):
     with pytest.raises(InputError, match="must be None where there are no real images beside"):
         write_samples(tmp_path / "missing", **arguments)
+
+
+def test_images_that_cannot_be_drawn_are_sampled_as_arrays_alone(tmp_path):
+    model = small_model((4, 4, 2), num_levels=1)
+    tf_marscf.save(tf_marscf.Dequantized(model), tmp_path / "model")
+    for output_format in ("grid", "png"):
+        with pytest.raises(InputError, match="`train_dir` must be of images with 1 or 3 channels"):
+            write_samples(tmp_path / "model", None, output_format, num_samples=1)
+    summary = write_samples(tmp_path / "model", None, "npz", num_samples=1, progress=False)
+    assert np.load(summary.output)["images"].shape == (1, 4, 4, 2)

@@ -141,3 +141,17 @@ def test_result_is_a_dict_of_plain_numbers():
     assert set(content) == {field.name for field in dataclasses.fields(measure())}
     assert isinstance(content["kid"]["mean"], float)
     assert [line.split()[0] for line in measure().lines()] == ["FID", "KID", "Inception"]
+
+
+@pytest.mark.parametrize("metric", ["fid", "kid"])
+def test_features_beyond_what_can_be_squared_are_an_error(metric):
+    class Large(MeanAndSpread):
+        def __call__(self, images):
+            features = super().__call__(images)
+            return dataclasses.replace(features, features=1e200 * features.features)
+
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(RunError, match="cannot be computed: the features are too large"),
+    ):
+        evaluate_sample_quality(Large(), sample_batches(SAMPLES, 9), 40, [REAL], 60, [metric])

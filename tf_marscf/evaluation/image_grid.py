@@ -9,8 +9,26 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.atomic_file import atomic_write
+from tf_marscf.errors import InputError
 
 BACKGROUND = 255
+
+
+def check_drawable(image_shape: tuple[int, int, int], argument: str) -> None:
+    """Checks, before any work, that images can be drawn.
+
+    Args:
+        image_shape: (height, width, channels).
+        argument: the argument that the images follow from.
+
+    Raises:
+        InputError: if they have other than 1 or 3 channels.
+    """
+    if image_shape[-1] not in (1, 3):
+        raise InputError(
+            f"`{argument}` must be of images with 1 or 3 channels, to be drawn; got "
+            f"{image_shape[-1]}."
+        )
 
 
 def image_grid(images: np.ndarray, num_columns: int, padding: int = 2) -> np.ndarray:

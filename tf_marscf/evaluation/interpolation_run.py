@@ -10,7 +10,7 @@ import tqdm
 
 from tf_marscf.errors import InputError, warn
 from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
-from tf_marscf.evaluation.image_grid import spread_grey_levels
+from tf_marscf.evaluation.image_grid import check_drawable, spread_grey_levels
 from tf_marscf.evaluation.image_pairs import images_of_pairs, random_pairs
 from tf_marscf.evaluation.interpolation import Interpolator, summary
 from tf_marscf.evaluation.interpolation_output import (
@@ -49,6 +49,7 @@ class InterpolationRun:
     def __init__(self, train_dir, which="best", dataset=None, data_dir=None, split="test"):
         train_dir = local_path("train_dir", train_dir)
         config = RunConfig.load(train_dir)
+        check_drawable(config.model.image_shape, "train_dir")
         loaded = load_evaluated_dataset(config, dataset, data_dir)
         splits = loaded.splits()
         if split not in splits:

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import zipfile
 
 import tensorflow as tf
 
@@ -19,6 +20,7 @@ DEFAULT_PIXEL_RANGE = (0.0, 255.0)
 _FEATURES_KEY = "features"
 _CLASS_KEYS = ("probabilities", "logits")
 _SIGNATURE = "serving_default"
+_KERAS_ENDINGS = (".keras", ".h5", ".hdf5")
 
 
 class KerasFeatureExtractor(FeatureExtractor):
@@ -201,6 +203,16 @@ def _load_keras_model(path, layer):
     """The function from prepared images to outputs, and the spec of its input."""
     import keras
 
+    if not path.endswith(_KERAS_ENDINGS):
+        raise InputError(
+            f"`feature_extractor` must be a file that ends with one of {_KERAS_ENDINGS}, or the "
+            f"directory of a SavedModel; got {path!r}."
+        )
+    if path.endswith(".keras") and not zipfile.is_zipfile(path):
+        raise InputError(
+            f"`feature_extractor` {path!r} cannot be read as a Keras model: it is no zip archive, "
+            "or it is cut off."
+        )
     with _reading(path, "a Keras model"):
         # In safe mode, as is the default: no code in the file is run.
         model = keras.saving.load_model(path, compile=False)

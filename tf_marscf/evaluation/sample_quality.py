@@ -16,6 +16,7 @@ from tf_marscf.evaluation.kernel_distance import (
 )
 from tf_marscf.evaluation.sample_stream import check_num_finite
 
+_MAX_MOMENT = 1e150
 METRICS = ("fid", "kid", "inception_score")
 
 
@@ -191,7 +192,7 @@ def evaluate_sample_quality(
     check_num_finite(counts["samples"], counts["samples"] + counts["non_finite"], report)
     return SampleQuality(
         fid=_fid(statistics, report) if "fid" in metrics else None,
-        kid=None if kernel_distance is None else _result(kernel_distance),
+        kid=None if kernel_distance is None else _kid(kernel_distance),
         inception_score=None if score is None else _result(score),
         num_samples=counts["samples"],
         num_non_finite=counts["non_finite"],
@@ -214,9 +215,18 @@ def _fid(statistics, report):
             f"FID is biased upwards: {fewest} images are too few for the covariance of "
             f"{samples.num_features} features; KID has no such bias"
         )
-    return frechet_distance(
-        samples.mean, samples.covariance, references.mean, references.covariance
-    )
+    moments = (samples.mean, samples.covariance, references.mean, references.covariance)
+    # Far above all features, and so that their squares are finite.
+    if not all(np.all(np.abs(part) < _MAX_MOMENT) for part in moments):
+        raise RunError("FID cannot be computed: the features are too large for float64.")
+    return frechet_distance(*moments)
+
+
+def _kid(kernel_distance):
+    distance = _result(kernel_distance)
+    if not np.isfinite([distance.mean, distance.standard_error or 0.0]).all():
+        raise RunError("KID cannot be computed: the features are too large for float64.")
+    return distance
 
 
 def _result(accumulator):

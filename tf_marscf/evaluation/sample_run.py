@@ -10,6 +10,7 @@ import tqdm
 from tf_marscf.data import DataUnavailableError, collect_images
 from tf_marscf.errors import InputError, warn
 from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
+from tf_marscf.evaluation.image_grid import check_drawable
 from tf_marscf.evaluation.sample_files import check_new_directory, write_npz, write_png_directory
 from tf_marscf.evaluation.sample_picture import save_picture
 from tf_marscf.evaluation.sample_stream import (
@@ -144,6 +145,8 @@ def write_samples(
     output = _checked_output(train_dir, output, output_format, seed, first_index, temperature)
     json_path = _json_path(output, output_format)
     config = RunConfig.load(train_dir)
+    if output_format != "npz":
+        check_drawable(config.model.image_shape, "train_dir")
     real_dataset, real_images = None, None
     if output_format == "grid" and beside_real is not False:
         real_dataset, real_images = _real_images(

@@ -7,6 +7,7 @@ import os
 from tf_marscf._version import __version__
 from tf_marscf.atomic_file import atomic_write
 from tf_marscf.errors import InputError, RunError, warn
+from tf_marscf.evaluation.image_grid import check_drawable
 from tf_marscf.evaluation.machine_facts import machine_facts
 from tf_marscf.output_path import output_directory, output_file
 from tf_marscf.reporting import benchmark_sections
@@ -33,6 +34,7 @@ _TITLES = {
     "density": "Density over training",
 }
 _COUPLINGS = {"affine": "affine couplings", "mixlogcdf": "MixLogCDF couplings"}
+_DRAWN_SECTIONS = ("samples", "temperature", "interpolation")  # Those that show images.
 _MANIFEST = "report.json"
 _PRIORS = {"mar": "mAR priors", "gaussian": "Gaussian priors"}
 
@@ -71,6 +73,8 @@ def write_report(config, *, report=print, progress=True, now=None):
     output_directory("output", config.directory)
     benchmark_sections.check_benchmark_files(config)
     context = ReportContext(config, report, progress)
+    if set(_DRAWN_SECTIONS) & set(config.sections):
+        check_drawable(context.run.model.image_shape, "train_dir")
     failures = []
 
     def write_files(directory):
