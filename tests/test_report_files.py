@@ -99,7 +99,7 @@ def test_damaged_and_mixed_results_are_named_and_made_again(reported, tmp_path, 
     report = place / "report"
     for name, old, new in (
         ("evaluation_test.json", b'"log_det": ', b'"log_det": 1'),
-        ("samples.npz", b"PK", b"PX"),
+        ("samples.json", b"{", b""),
         ("temperature.json", b'"num_finite": 10', b'"num_finite": 11'),
         ("interpolation/log_prior.png", b"PNG", b"PNX"),
     ):

@@ -236,6 +236,16 @@ def test_samples_that_fail_leave_the_earlier_ones(train_dir, tmp_path, monkeypat
     check_files(tmp_path / "x.json", content)
 
 
+def test_the_numbers_go_where_they_are_asked_for(train_dir, tmp_path):
+    (tmp_path / "numbers.json").write_text("an earlier one, cut o")
+    arguments = {"num_samples": 1, "json_path": tmp_path / "numbers.json", "progress": False}
+    summary = write_samples(train_dir, tmp_path / "x.npz", "npz", **arguments)
+    assert summary.json_path == str(tmp_path / "numbers.json")
+    assert json.loads((tmp_path / "numbers.json").read_text()) == summary.to_dict()
+    with pytest.raises(InputError, match="`json_path` must be in the directory of `output`"):
+        write_samples(train_dir, tmp_path / "new" / "x.npz", "npz", **arguments)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -99,6 +99,7 @@ def write_samples(
     beside_real=None,
     dataset=None,
     data_dir=None,
+    json_path=None,
     progress=True,
 ):
     """Draws samples and writes them, with a JSON file of the numbers beside them.
@@ -108,8 +109,7 @@ def write_samples(
     Args:
         train_dir: the training directory.
         output: what to write; default: TRAIN_DIR/samples_seed_SEED, with what tells it from
-            other samples of the directory. The JSON file has the same name, with `.json`; if that
-            is of another format, or not of samples, `.FORMAT.json`.
+            other samples of the directory.
         output_format: "grid", one PNG of all samples, with as many real images beside them;
             "png", a new directory with one PNG a sample; or "npz", an archive (`write_npz`).
         num_samples: how many; at most `MAX_GRID_SAMPLES` in a grid.
@@ -122,6 +122,9 @@ def write_samples(
             (nothing is downloaded for them); else a warning says why not.
         dataset: name of the data set of the real images; default: as in training.
         data_dir: where it is; default: as in training.
+        json_path: JSON file for the numbers, in the directory of `output`; default: the name of
+            `output` with `.json`, or if that is of another format, or not of samples,
+            `.FORMAT.json`.
         progress: whether to show a progress bar, on the standard error stream.
 
     Returns:
@@ -143,7 +146,7 @@ def write_samples(
     )
     _check_format(output_format, num_samples, beside_real, dataset, data_dir)
     output = _checked_output(train_dir, output, output_format, seed, first_index, temperature)
-    json_path = _json_path(output, output_format)
+    json_path = _checked_json_path(json_path, output, output_format)
     config = RunConfig.load(train_dir)
     if output_format != "npz":
         check_drawable(config.model.image_shape, "train_dir")
@@ -230,8 +233,14 @@ def _checked_output(train_dir, output, output_format, seed, first_index, tempera
     return output_file("output", output)
 
 
-def _json_path(output, output_format):
-    """Where the numbers go; the files of other results, and others, are left alone."""
+def _checked_json_path(json_path, output, output_format):
+    """Where the numbers go; by default the files of other results, and others, are left alone."""
+    if json_path is not None:
+        if os.path.dirname(os.path.abspath(json_path)) != os.path.dirname(os.path.abspath(output)):
+            raise InputError(
+                f"`json_path` must be in the directory of `output`, {output!r}; got {json_path!r}."
+            )
+        return output_file("json_path", json_path)
     stem = output.removesuffix(FORMATS[output_format])
     paths = [f"{stem}.{output_format}.json", f"{stem}.json"]
     for path in paths:

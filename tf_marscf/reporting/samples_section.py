@@ -52,9 +52,9 @@ def samples_section(context):
             num_samples=config.num_samples,
             seed=_SEED,
             which=config.checkpoint,
+            json_path=path,
             progress=context.progress,
         ).to_dict()
-        path = numbers["json_path"]
         context.report(f"samples: wrote {context.path(_ARRAY)}, {path}")
     else:
         context.report(f"samples: {context.path(_ARRAY)} is of these weights, used again")
