@@ -1,6 +1,7 @@
 """What all sections of a report share: the model, the data and the files."""
 
 import os
+import re
 import shlex
 
 from tf_marscf.data import DataUnavailableError
@@ -69,7 +70,7 @@ class ReportContext:
         for kind in (self.config.checkpoint, "latest"):
             paths = CheckpointStore(self.config.train_dir, kind).paths()
             if paths:
-                return int(paths[0].name.rpartition("_")[2])
+                return int(re.search(r"step_(\d+)", paths[0].name)[1])
         return None
 
     @property
