@@ -218,6 +218,7 @@ def test_wrong_arguments_are_named_and_nothing_is_written(place, run):
     for options, expected in (
         ({"lambdas": [-1.0]}, "`lambdas` must hold finite numbers >= 0; got -1.0"),
         ({"lambdas": [0.5], "pairs": [(0, 1)], "num_points": 1}, "`lambdas` must be empty"),
+        ({"lambdas": [0.5], "num_pairs": 5}, "`lambdas` must be empty where fewer than 2 images"),
         ({"num_points": 0}, "`num_points` must be an integer >= 1; got 0"),
         ({"num_pairs": 6}, "`num_pairs` must be from 1 to 5"),
         ({"output_dir": place / "images.npz"}, "`output_dir` must be a directory"),

@@ -18,7 +18,7 @@ from tf_marscf.evaluation.interpolation_output import (
     result_lines,
     write_interpolation,
 )
-from tf_marscf.evaluation.kernel_distance import squared_mean_discrepancy
+from tf_marscf.evaluation.kernel_distance import MIN_BLOCK_SIZE, squared_mean_discrepancy
 from tf_marscf.evaluation.projection_config import ProjectionConfig, check_lambdas
 from tf_marscf.local_path import local_path
 from tf_marscf.output_path import output_directory
@@ -112,6 +112,14 @@ class InterpolationRun:
         ends = images_of_pairs(self._images, pairs)
         if lambdas and len(pairs) * num_points < 2:
             raise InputError("`lambdas` must be empty for a single point; its score needs two.")
+        num_left = int(self._images.cardinality()) - len(
+            {index for pair in pairs for index in pair}
+        )
+        if lambdas and num_left < MIN_BLOCK_SIZE:
+            raise InputError(
+                f"`lambdas` must be empty where fewer than {MIN_BLOCK_SIZE} images are left beside "
+                f"those of the pairs, since they score the curve; {num_left} are left."
+            )
         score = self._kernel_score(pairs, extractor) if lambdas else None
         interpolator = Interpolator(
             self._images_distribution.distribution,

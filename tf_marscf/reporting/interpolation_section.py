@@ -15,6 +15,7 @@ from tf_marscf.evaluation.interpolation_figures import (
 )
 from tf_marscf.evaluation.interpolation_output import RESULT_FILE, load_interpolation
 from tf_marscf.evaluation.interpolation_run import DEFAULT_DIRECTORY, InterpolationRun
+from tf_marscf.evaluation.kernel_distance import MIN_BLOCK_SIZE
 from tf_marscf.evaluation.projection_config import ProjectionConfig
 from tf_marscf.reporting.html_elements import join
 from tf_marscf.reporting.html_page import (
@@ -112,8 +113,11 @@ def _chart(draw, data, size, alt):
 def _arguments(context):
     """Arguments of the run, and of its projection."""
     arguments, projection = context.config.interpolation
-    most_pairs = context.dataset.num_test_images // 2
-    arguments = arguments | {"num_pairs": min(arguments["num_pairs"], most_pairs)}
+    num_images = context.dataset.num_test_images
+    num_pairs = min(arguments["num_pairs"], num_images // 2)
+    # The curve is scored with the images that are left.
+    lambdas = arguments["lambdas"] if num_images - 2 * num_pairs >= MIN_BLOCK_SIZE else ()
+    arguments = arguments | {"num_pairs": num_pairs, "lambdas": lambdas}
     return arguments | {"seed": _SEED}, ProjectionConfig(**projection)
 
 
