@@ -41,3 +41,9 @@ def small_classifier(input_shape=(8, 8, 1), activation=None, pooled=True):
     ]
     keras.utils.set_random_seed(0)
     return keras.Sequential(layers)
+
+
+def random_images(count=5, size=8, channels=1):
+    """Noise of 256 grey levels, uint8."""
+    shape = (count, size, size, channels)
+    return np.random.default_rng(0).integers(256, size=shape).astype(np.uint8)
