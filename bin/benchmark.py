@@ -136,6 +136,7 @@ def speed():
         refuse_given(["recompute_couplings"], f"with --coupling={config.coupling}")
     baseline = {} if values.baseline is None else read_baseline(values.baseline)
     output = None if values.json is None else output_file("json", values.json)
+    command_line.start_tensorflow()
     from tf_marscf.evaluation.speed import SpeedBenchmark
     from tf_marscf.json_file import write_json
 
@@ -172,6 +173,7 @@ def sampling():
     """Writes a figure, a table and a JSON file of sampling times."""
     config = SamplingBenchmarkConfig(**command_line.flag_values(_SAMPLING_FLAGS))
     refuse_flags_of_the_other_coupling(config)
+    command_line.start_tensorflow()
     from tf_marscf.evaluation.sampling_benchmark import SamplingBenchmark
 
     SamplingBenchmark(config, flags.FLAGS.output_dir).run(print_line)
@@ -181,6 +183,7 @@ def density():
     """Writes a figure, a table and a JSON file of densities over the course of training."""
     config = DensityBenchmarkConfig(**command_line.flag_values(_DENSITY_FLAGS))
     refuse_flags_of_the_other_coupling(config)
+    command_line.start_tensorflow()
     import tf_keras
 
     from tf_marscf.evaluation.density_benchmark import DensityBenchmark

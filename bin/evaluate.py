@@ -85,6 +85,7 @@ def main():
     """Prints one line a result."""
     values = flags.FLAGS
     refuse_flags_without_effect(values)
+    command_line.start_tensorflow()
     from tf_marscf.evaluation.evaluation_report import write_evaluation
     from tf_marscf.evaluation.quality_config import QualityConfig
 

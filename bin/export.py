@@ -19,6 +19,7 @@ flags.DEFINE_integer("max_num_samples", 1024, "Most samples of a request.", lowe
 def main():
     """Exports, and prints where the version is."""
     values = flags.FLAGS
+    command_line.start_tensorflow()
     from tf_marscf.serving.export import export_model
 
     path = export_model(

@@ -34,6 +34,7 @@ def main():
     """Imports, and prints the table of weights and the inferred architecture."""
     values = flags.FLAGS
     size = image_size()
+    command_line.start_tensorflow()
     from tf_marscf.interop.import_run import import_published_weights
     from tf_marscf.interop.weight_table import weight_table
 

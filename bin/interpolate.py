@@ -46,6 +46,7 @@ def main():
     pairs = None if values.pairs is None else parse_pairs(values.pairs)
     if pairs is not None:
         refuse_given(["num_pairs", "seed"], "with --pairs")
+    command_line.start_tensorflow()
     from tf_marscf.evaluation.interpolation_run import InterpolationRun
 
     run = InterpolationRun(

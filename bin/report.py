@@ -50,6 +50,7 @@ _CONFIG_FLAGS = (
 def main():
     """Writes the page, and prints a line for each result."""
     config = ReportConfig(**command_line.flag_values(_CONFIG_FLAGS))
+    command_line.start_tensorflow()
     from tf_marscf.reporting.report_run import write_report
 
     write_report(

@@ -40,6 +40,7 @@ def main():
         refuse_given(["beside_real", "dataset", "data_dir"], f"with --format={values.format}")
     if values.beside_real is False:
         refuse_given(["dataset", "data_dir"], "with --nobeside_real")
+    command_line.start_tensorflow()
     from tf_marscf.evaluation.sample_run import write_samples
 
     summary = write_samples(

@@ -5,6 +5,7 @@ from absl import flags
 
 from tf_marscf import command_line
 from tf_marscf.config import MarScfConfig
+from tf_marscf.data import check_configured_dataset
 from tf_marscf.errors import InputError
 from tf_marscf.run_config import DataConfig, RunConfig
 from tf_marscf.training.stop_signals import StopSignals
@@ -112,6 +113,9 @@ def train(signals):
         model_options, training = tiny_model_options(model_options), tiny_training(training)
         data, train_dir = tiny_data(data), tiny_train_dir(train_dir)
 
+    check_configured_dataset(data)
+
+    command_line.start_tensorflow()
     import tensorflow as tf
 
     from tf_marscf.training.training_run import TrainingRun

@@ -64,6 +64,13 @@ def define_flags(config_class, helps):
         define(name, defaults[name], text)
 
 
+def start_tensorflow():
+    """Imports TensorFlow as the flags say; commands call it once the flags are checked."""
+    from tf_marscf.tensor_float_32 import set_tensor_float_32
+
+    set_tensor_float_32(flags.FLAGS.tensor_float_32)
+
+
 def flag_values(names):
     """The values of flags, by name."""
     return {name: flags.FLAGS[name].value for name in names}
@@ -105,6 +112,12 @@ def run(main, one_thread_on_few_cores=True):
         "Threads inside of one operation on CPUs; 0: one a core. Default: TF_NUM_INTRAOP_THREADS "
         f"of the environment, else {default if one_thread_on_few_cores else 0}.",
         lower_bound=0,
+    )
+
+    flags.DEFINE_boolean(
+        "tensor_float_32",
+        False,
+        "Let networks use TensorFloat-32 on GPUs: faster, with 10 bits of mantissa.",
     )
 
     def call_main(_):

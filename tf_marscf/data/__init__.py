@@ -1,33 +1,34 @@
-"""Image data sets: loading, preprocessing, augmentation and input pipelines."""
+"""Image data sets: loading, preprocessing, augmentation and input pipelines.
 
-from tf_marscf.data.augmentation import AUGMENTATIONS, augment_image
-from tf_marscf.data.data_unavailable_error import DataUnavailableError
-from tf_marscf.data.dataset_options import DatasetOptions
-from tf_marscf.data.image_dataset import ImageDataset, collect_images
-from tf_marscf.data.pipeline import (
-    evaluation_pipeline,
-    padded_evaluation_pipeline,
-    training_pipeline,
-)
-from tf_marscf.data.registry import (
-    check_configured_dataset,
-    dataset_names,
-    load_configured_dataset,
-    load_dataset,
-)
+Names are loaded when they are first used: those of the registry need no TensorFlow.
+"""
 
-__all__ = [
-    "AUGMENTATIONS",
-    "DataUnavailableError",
-    "DatasetOptions",
-    "ImageDataset",
-    "augment_image",
-    "check_configured_dataset",
-    "collect_images",
-    "dataset_names",
-    "evaluation_pipeline",
-    "load_configured_dataset",
-    "load_dataset",
-    "padded_evaluation_pipeline",
-    "training_pipeline",
-]
+import importlib
+
+_MODULES = {
+    "AUGMENTATIONS": "augmentation",
+    "DataUnavailableError": "data_unavailable_error",
+    "DatasetOptions": "dataset_options",
+    "ImageDataset": "image_dataset",
+    "augment_image": "augmentation",
+    "check_configured_dataset": "registry",
+    "collect_images": "image_dataset",
+    "dataset_names": "registry",
+    "evaluation_pipeline": "pipeline",
+    "load_configured_dataset": "registry",
+    "load_dataset": "registry",
+    "padded_evaluation_pipeline": "pipeline",
+    "training_pipeline": "pipeline",
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"tf_marscf.data.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

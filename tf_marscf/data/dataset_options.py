@@ -60,6 +60,18 @@ class DatasetOptions:
         """`data_dir` as a path; None where there is none."""
         return None if self.data_dir is None else Path(self.data_dir)
 
+    def check_no_data_dir(self, name: str) -> None:
+        """Checks that no directory is given for a data set that needs none.
+
+        Raises:
+            InputError: if one is.
+        """
+        if self.data_dir is not None:
+            raise InputError(
+                f"`data_dir` must be None for dataset {name!r}, which is embedded; "
+                f"got {self.data_dir!r}."
+            )
+
     def channels_of(self, num_stored: int, source: str) -> int:
         """Returns how many channels the loaded images have.
 

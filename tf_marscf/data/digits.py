@@ -8,25 +8,11 @@ from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.preprocessing import repeat_channel
 from tf_marscf.data.validation_split import split_off_validation
-from tf_marscf.errors import InputError
 
 NUM_GREY_LEVELS = 17
 NUM_TEST_IMAGES = 300
 DEFAULT_NUM_VALIDATION_IMAGES = 200
 _PERMUTATION_SEED = 0
-
-
-def check_digits(options: DatasetOptions) -> None:
-    """Checks that no directory is given for images that come with scikit-learn.
-
-    Raises:
-        InputError: if one is.
-    """
-    if options.data_dir is not None:
-        raise InputError(
-            "`data_dir` must be None for dataset 'digits', whose images come with scikit-learn; "
-            f"got {options.data_dir!r}."
-        )
 
 
 def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
@@ -49,7 +35,7 @@ def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
     from sklearn import datasets
 
     options = DatasetOptions() if options is None else options
-    check_digits(options)
+    options.check_no_data_dir("digits")
     # The values are whole numbers stored as float64.
     images = datasets.load_digits().images.astype(np.uint8)[..., np.newaxis]
     if options.num_channels == 3:

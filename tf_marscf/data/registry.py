@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from tf_marscf.data.dataset_options import DatasetOptions
-from tf_marscf.data.digits import check_digits, load_digits
-from tf_marscf.data.idx_files import load_idx
-from tf_marscf.data.image_dataset import ImageDataset, take_images
-from tf_marscf.data.image_folder import load_image_folder
-from tf_marscf.data.mnist_sources import load_mnist_kind
-from tf_marscf.data.npz_file import load_npz
-from tf_marscf.data.tfds_images import TFDS_IMAGE_SOURCES, load_tfds_images
 from tf_marscf.errors import InputError
 
-# A further kind of data set is one more entry here: a name and a function of the options.
-_LOADERS: Mapping[str, Callable[[DatasetOptions], ImageDataset]] = MappingProxyType(
+if TYPE_CHECKING:
+    from tf_marscf.data.image_dataset import ImageDataset
+
+# A further kind of data set is one more entry here: a name, and module and name of a function of
+# the options, or of what stands between and the options. Modules are imported when they are needed,
+# so that names are checked before TensorFlow starts.
+_LOADERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "digits": load_digits,
-        "folder": load_image_folder,
-        "idx": load_idx,
-        "npz": load_npz,
-        **{name: partial(load_tfds_images, name) for name in TFDS_IMAGE_SOURCES},
-        "fashion_mnist": partial(load_mnist_kind, "fashion_mnist"),
-        "mnist": partial(load_mnist_kind, "mnist"),
+        "digits": ("digits", "load_digits"),
+        "folder": ("image_folder", "load_image_folder"),
+        "idx": ("idx_files", "load_idx"),
+        "npz": ("npz_file", "load_npz"),
+        **{
+            name: ("tfds_images", "load_tfds_images", name)
+            for name in ("cifar10", "downsampled_imagenet/32x32", "downsampled_imagenet/64x64")
+        },
+        "fashion_mnist": ("mnist_sources", "load_mnist_kind", "fashion_mnist"),
+        "mnist": ("mnist_sources", "load_mnist_kind", "mnist"),
     }
 )
-
-# What can be checked before any image is read.
-_CHECKS: Mapping[str, Callable[[DatasetOptions], None]] = MappingProxyType({"digits": check_digits})
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def load_dataset(
         num_validation_images=num_validation_images,
         max_images=max_images,
     )
-    return take_images(_LOADERS[name](options), options.max_images)
+    return _load(name, options)
 
 
 def load_configured_dataset(data, download: bool = True) -> ImageDataset:
@@ -100,7 +100,7 @@ def load_configured_dataset(data, download: bool = True) -> ImageDataset:
     """
     name, options = check_configured_dataset(data)
     options = dataclasses.replace(options, download=download)
-    return take_images(_LOADERS[name](options), options.max_images)
+    return _load(name, options)
 
 
 def check_configured_dataset(data) -> tuple[str, DatasetOptions]:
@@ -118,9 +118,18 @@ def check_configured_dataset(data) -> tuple[str, DatasetOptions]:
     _check_name("dataset", data.name)
     values = dataclasses.asdict(data)
     name, options = values.pop("name"), DatasetOptions(**values)
-    if name in _CHECKS:
-        _CHECKS[name](options)
+    if name == "digits":
+        options.check_no_data_dir(name)
     return name, options
+
+
+def _load(name: str, options: DatasetOptions) -> ImageDataset:
+    """Loads a data set and takes the first images of each split."""
+    from tf_marscf.data.image_dataset import take_images
+
+    module, function, *arguments = _LOADERS[name]
+    load: Callable = getattr(importlib.import_module(f"tf_marscf.data.{module}"), function)
+    return take_images(partial(load, *arguments)(options), options.max_images)
 
 
 def _check_name(argument: str, name: str) -> None:
