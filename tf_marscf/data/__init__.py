@@ -5,6 +5,7 @@ from tf_marscf.data.data_unavailable_error import DataUnavailableError
 from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset, collect_images
 from tf_marscf.data.pipeline import (
+    WeightedImages,
     evaluation_pipeline,
     padded_evaluation_pipeline,
     training_pipeline,
@@ -21,6 +22,7 @@ __all__ = [
     "DataUnavailableError",
     "DatasetOptions",
     "ImageDataset",
+    "WeightedImages",
     "augment_image",
     "check_configured_dataset",
     "collect_images",
