@@ -1,6 +1,7 @@
 """A distribution in people's own Keras models."""
 
 import copy
+import os
 import pathlib
 import subprocess
 import sys
@@ -146,6 +147,7 @@ def test_a_saved_model_is_the_model(tmp_path, coupling):
     assert_same(loaded.get_weights(), model.get_weights())
 
 
+@pytest.mark.slow
 def test_another_process_loads_a_saved_model(tmp_path):
     images = keras.Input((8, 8, 1))
     model = keras.Model(images, tf_marscf.DensityLayer(tiny_model())(images))
@@ -307,3 +309,15 @@ def test_xla_compiles_a_model_with_the_layer():
         results.append(layer.get_weights())
     for plain, compiled in zip(*results, strict=True):
         np.testing.assert_allclose(plain, compiled, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one_does(tmp_path):
+    program = pathlib.Path(__file__).with_name("layer_strategy_program.py")
+    root = pathlib.Path(tf_marscf.__file__).parents[1]
+    paths = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    subprocess.run(
+        [sys.executable, str(program), str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": paths},
+        check=True,
+    )
