@@ -8,6 +8,7 @@ import importlib
 from tf_marscf._version import __version__
 
 _MODULES = {
+    "DensityLayer": "tf_marscf.density_layer",
     "Dequantized": "tf_marscf.distributions",
     "MarScf": "tf_marscf.flow",
     "MarScfConfig": "tf_marscf.config",
@@ -15,7 +16,15 @@ _MODULES = {
     "save": "tf_marscf.saving",
 }
 
-__all__ = ["Dequantized", "MarScf", "MarScfConfig", "__version__", "load", "save"]
+__all__ = [
+    "DensityLayer",
+    "Dequantized",
+    "MarScf",
+    "MarScfConfig",
+    "__version__",
+    "load",
+    "save",
+]
 
 
 def __getattr__(name):

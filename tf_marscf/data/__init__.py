@@ -10,6 +10,7 @@ _MODULES = {
     "DataUnavailableError": "data_unavailable_error",
     "DatasetOptions": "dataset_options",
     "ImageDataset": "image_dataset",
+    "WeightedImages": "pipeline",
     "augment_image": "augmentation",
     "check_configured_dataset": "registry",
     "collect_images": "image_dataset",

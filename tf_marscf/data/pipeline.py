@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from tf_marscf.data.augmentation import augment_image, check_augmentation
@@ -11,6 +13,18 @@ from tf_marscf.errors import InputError, InputTypeError
 MAX_CACHE_BYTES = 2 * 1024**3
 MAX_SHUFFLE_BYTES = 512 * 1024**2
 _GRAPH_SEED = 1  # Any number but 0, which TensorFlow would compare with a tensor.
+
+
+class WeightedImages(NamedTuple):
+    """A batch of images with weights, which Keras's pairs (images, label) are not.
+
+    Attributes:
+        pixels: uint8 `[batch_size, height, width, channels]`.
+        weights: float32 `[batch_size]`.
+    """
+
+    pixels: tf.Tensor
+    weights: tf.Tensor
 
 
 def training_pipeline(
@@ -124,20 +138,19 @@ def padded_evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.d
         batch_size: images a batch.
 
     Returns:
-        A data set of `ceil(num_images / batch_size)` pairs: uint8 `[batch_size, height, width,
-        channels]`, and float32 weights `[batch_size]`, 1 for an image and 0 for the black ones that
-        fill the last batch.
+        A data set of `ceil(num_images / batch_size)` `WeightedImages`, with weight 1 for an image
+        and 0 for the black ones that fill the last batch.
 
     Raises:
         InputTypeError, InputError: as `evaluation_pipeline`.
     """
 
-    def pad(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def pad(pixels: tf.Tensor) -> WeightedImages:
         num_images = tf.shape(pixels)[0]
         missing = batch_size - num_images
         weights = tf.concat([tf.ones([num_images]), tf.zeros([missing])], axis=0)
         pixels = tf.pad(pixels, [[0, missing], [0, 0], [0, 0], [0, 0]])
-        return (
+        return WeightedImages(
             tf.ensure_shape(pixels, [batch_size, *pixels.shape[1:]]),
             tf.ensure_shape(weights, [batch_size]),
         )

@@ -5,12 +5,28 @@ import math
 import keras
 import tensorflow as tf
 
+from tf_marscf.density_layer import DensityLayer
+from tf_marscf.errors import InputError
 from tf_marscf.stateless_seed import split_seed
+from tf_marscf.training.density_gradients import density_gradients
+from tf_marscf.training.fit_arguments import (
+    check_callbacks,
+    check_no_image_weights,
+    check_no_losses,
+    check_optimizer,
+    check_trained_weights,
+    evaluation_pixels,
+    training_pixels,
+    with_label_beside_weights,
+)
+from tf_marscf.training.start_epoch_sums import with_start_of_epoch_sums
+from tf_marscf.training.weight_average import WeightAverage
 
 # Evaluation noise is the same in every epoch, so that its figures can be compared.
 _EVALUATION_SEED = 20200620
 
 
+@keras.saving.register_keras_serializable("tf_marscf")
 class DensityTrainer(keras.Model):
     """Trains a `Dequantized` distribution by gradient descent on bits/dim, with `fit`.
 
@@ -20,8 +36,14 @@ class DensityTrainer(keras.Model):
     `InvalidArgumentError` before any weight changes (compiled with XLA, which cannot raise, the
     step changes no weight by a NaN and reports the loss).
 
-    `fit` takes uint8 batches [N, H, W, C]. `evaluate` takes them too, or pairs (pixels, weights)
-    with one weight an image: 0 for images that only fill the last batch.
+    `fit` and `evaluate` take uint8 batches [N, H, W, C], or pairs (images, label), whose label is
+    ignored. `evaluate` also takes weights, one an image: as `sample_weight`, or `WeightedImages` of
+    `padded_evaluation_pipeline`. `predict` gives log-probabilities in nats.
+
+    Keras sees the weights, so that its callbacks work, and `save`, once `DensityTrainer` has been
+    imported. The weights of the average are weights that are not trained. What `trainable` freezes
+    does not train, from the next `fit` on. Values are called "bits_per_dim" and "val_bits_per_dim":
+    there is no "val_loss" to monitor.
 
     Args:
         images_distribution: a `Dequantized` around a `MarScf`.
@@ -42,9 +64,17 @@ class DensityTrainer(keras.Model):
         weight_average=None,
         name="density_trainer",
     ):
-        super().__init__(name=name)
-        # Behind a function: Keras would try to track objects that it does not know.
-        self._get_parts = lambda: (images_distribution, weight_average)
+        super().__init__(name=name, dtype=images_distribution.distribution.dtype.name)
+        # Behind a function, so that checkpoints see each variable by one path.
+        self._get_average = lambda: weight_average
+        self.density = DensityLayer(images_distribution, seed=seed, name="density")
+        if weight_average is not None:
+            self.averaged_density = DensityLayer(
+                weight_average.images_distribution,
+                seed=seed,
+                trainable=False,
+                name="averaged_density",
+            )
         self._clip_norm = clip_norm
         self._seed = seed
         self._num_accumulated_parts = num_accumulated_parts
@@ -60,17 +90,18 @@ class DensityTrainer(keras.Model):
         self.epoch_sums = _state_variable(count + 1, "epoch_sums")
         self._evaluation_sums = _state_variable(4, "evaluation_sums")
         self._keeps_epoch_sums = False
+        self._traced_weights = None
         self.built = True
 
     @property
     def images_distribution(self):
         """The distribution of uint8 images."""
-        return self._get_parts()[0]
+        return self.density.distribution
 
     @property
     def weight_average(self):
         """The `WeightAverage`, or None."""
-        return self._get_parts()[1]
+        return self._get_average()
 
     @property
     def evaluated_distribution(self):
@@ -86,9 +117,78 @@ class DensityTrainer(keras.Model):
         """None of Keras's: means over an epoch are kept here, so that they can be resumed."""
         return []
 
-    def fit(self, *args, callbacks=None, **kwargs):
-        """As Keras's `fit`; the means over an epoch start anew with each epoch."""
-        return super().fit(*args, callbacks=[_StartEpochSums(), *(callbacks or ())], **kwargs)
+    def call(self, pixels, training=False):
+        """Log-probabilities of uint8 images [N, H, W, C], in nats."""
+        return self.density(pixels, training=training)
+
+    def compute_output_shape(self, input_shape):
+        """The shape of what a call returns."""
+        return self.density.compute_output_shape(input_shape)
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        **kwargs,
+    ):
+        """As Keras's `compile`, and makes the optimizer's variables.
+
+        Raises:
+            InputError: if there is a loss or metric, or the optimizer scales or accumulates
+                gradients.
+        """
+        check_no_losses(
+            loss=loss,
+            loss_weights=loss_weights,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+        )
+        optimizer = keras.optimizers.get(optimizer)
+        if optimizer is not None:
+            check_optimizer(optimizer, self.distribute_strategy.num_replicas_in_sync)
+            with self.distribute_strategy.scope():
+                optimizer.build([weight.value for weight in self.trainable_weights])
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def compile_from_config(self, config):
+        """Compiles a loaded trainer as it was when it was saved."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def fit(
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
+    ):
+        """As Keras's `fit`; the means over an epoch start anew with each epoch.
+
+        Raises:
+            InputError: if no weight trains, there are weights of images, or a callback could not
+                do what it is for.
+        """
+        check_no_image_weights(**kwargs)
+        callbacks = with_start_of_epoch_sums(callbacks, self)
+        check_callbacks(callbacks, self.jit_compile)
+        if "validation_data" in kwargs:
+            kwargs["validation_data"] = with_label_beside_weights(kwargs["validation_data"])
+        self._prepare_for_trained_weights()
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
+        """As Keras's `evaluate`: means of bits/dim over images."""
+        x, y, sample_weight = with_label_beside_weights((x, y, sample_weight))
+        return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+
+    def _prepare_for_trained_weights(self):
+        """Has the step traced once more if `trainable` changed, which Keras would not notice."""
+        weights = [weight.path for weight in self.trainable_weights]
+        if not weights:
+            raise InputError("`trainable` must be True for some weight; got False for all.")
+        if getattr(self, "optimizer", None) is not None:
+            check_trained_weights(self.optimizer, self.trainable_weights)
+        if weights != self._traced_weights:
+            self.train_function = None
+        self._traced_weights = weights
 
     def keep_epoch_sums(self):
         """Lets the next epoch go on from restored sums: it was interrupted in its middle."""
@@ -109,12 +209,16 @@ class DensityTrainer(keras.Model):
         *sums, count = self.epoch_sums.numpy()
         return {name: total / count for name, total in zip(self.value_names, sums, strict=True)}
 
-    def train_step(self, pixels):
+    def train_step(self, data):
         """One step of gradient descent on a batch of uint8 images [N, H, W, C]."""
+        pixels = training_pixels(data)
+        variables = [weight.value for weight in self.trainable_weights]
         step = self.optimizer.iterations
         noise_seed, dropout_seed = split_seed(tf.stack([self._seed, tf.cast(step, tf.int32)]), 2)
         images = self.images_distribution.dequantize(pixels, seed=noise_seed)
-        gradients, parts = self._gradients(images, dropout_seed)
+        gradients, parts = density_gradients(
+            self.images_distribution, images, dropout_seed, variables, self._num_accumulated_parts
+        )
         context = tf.distribute.get_replica_context()
         num_replicas = context.num_replicas_in_sync
         if num_replicas > 1:
@@ -129,9 +233,7 @@ class DensityTrainer(keras.Model):
             if self.jit_compile:
                 is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
                 gradients = [tf.where(is_finite, part, 0.0) for part in gradients]
-            self.optimizer.apply_gradients(
-                zip(gradients, self.images_distribution.trainable_variables, strict=True)
-            )
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         if self.weight_average is not None:
             self.weight_average.update(step - 1)
         values = tf.cast(tf.concat([[loss, norm], parts], axis=0), tf.float64)
@@ -151,39 +253,9 @@ class DensityTrainer(keras.Model):
     def _bits_of_a_grey_level(self, dtype):
         return tf.constant(math.log2(self.images_distribution.num_grey_levels), dtype)
 
-    def _gradients(self, images, dropout_seed):
-        """This replica's share of the gradients and of the terms of bits/dim."""
-        num_parts = self._num_accumulated_parts
-        if num_parts == 1:
-            return self._gradients_of_part(images, dropout_seed, 1)
-        parts = tf.reshape(images, [num_parts, -1, *images.shape[1:]])
-        seeds = tf.stack(split_seed(dropout_seed, num_parts))
-        first = self._gradients_of_part(parts[0], seeds[0], num_parts)
-
-        def add_part(index, sums):
-            terms = self._gradients_of_part(parts[index], seeds[index], num_parts)
-            return index + 1, tf.nest.map_structure(tf.add, sums, terms)
-
-        return tf.while_loop(
-            lambda index, sums: index < num_parts, add_part, (tf.constant(1), first)
-        )[1]
-
-    def _gradients_of_part(self, images, dropout_seed, num_parts):
-        distribution = self.images_distribution
-        variables = distribution.trainable_variables
-        num_replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        num_images = tf.shape(images)[0] * (num_replicas * num_parts)
-        unit = -1.0 / (distribution.num_dimensions * math.log(2.0))
-        with tf.GradientTape() as tape:
-            log_priors, log_dets = distribution.distribution.log_prob_parts(images, dropout_seed)
-            terms = tf.stack([tf.reduce_sum(term) for term in (*log_priors, *log_dets)])
-            terms *= unit / tf.cast(num_images, terms.dtype)
-            loss = tf.reduce_sum(terms)
-        return tape.gradient(loss, variables), terms
-
     def test_step(self, data):
         """Adds a batch of uint8 images to the mean bits/dim of an evaluation."""
-        pixels, weights = data if isinstance(data, tuple) else (data, None)
+        pixels, weights = evaluation_pixels(data)
         if weights is None:
             weights = tf.ones(tf.shape(pixels)[:1])
         weights = tf.cast(weights, tf.float64)
@@ -197,7 +269,7 @@ class DensityTrainer(keras.Model):
             for distribution in distributions
         ]
         # Not a product: bits/dim of an image that only fills up may be anything.
-        sums = [tf.reduce_sum(tf.where(weights > 0.0, part * weights, 0.0)) for part in bits]
+        sums = [tf.reduce_sum(tf.where(weights != 0.0, part * weights, 0.0)) for part in bits]
         sums = tf.stack([sums[0], sums[-1], tf.reduce_sum(weights)])
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
@@ -215,12 +287,30 @@ class DensityTrainer(keras.Model):
         shape = [1] if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) else []
         return {name: tf.reshape(value, shape) for name, value in logs.items()}
 
+    def get_config(self):
+        """The constructor's arguments, as a dict that JSON can hold and `from_config` takes."""
+        average = self.weight_average
+        return {
+            "density": self.density.get_config(),
+            "clip_norm": self._clip_norm,
+            "seed": self._seed,
+            "num_accumulated_parts": self._num_accumulated_parts,
+            "average_decay": None if average is None else average.decay,
+            "name": self.name,
+        }
 
-class _StartEpochSums(keras.callbacks.Callback):
-    """Not in `reset_metrics`, which Keras calls before each evaluation, too."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.model.start_epoch_sums()
+    @classmethod
+    def from_config(cls, config):
+        """A trainer of a new distribution."""
+        config = dict(config)
+        density, decay = config.pop("density"), config.pop("average_decay")
+        distribution = DensityLayer.from_config(density).distribution
+        average = None
+        if decay is not None:
+            averaged = DensityLayer.from_config(density).distribution
+            average = WeightAverage(distribution, averaged, decay)
+            average.start()
+        return cls(distribution, weight_average=average, **config)
 
 
 def _state_variable(size, name):

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 
+@keras.saving.register_keras_serializable("tf_marscf")
 class FusedAdamax(keras.optimizers.Adamax):
     """Keras's Adamax (Kingma & Ba, 2015, Section 7.1) with TensorFlow's fused update.
 

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 
+@keras.saving.register_keras_serializable("tf_marscf")
 class WarmUpSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up over the first images, then constant or a cosine decay to zero.
 

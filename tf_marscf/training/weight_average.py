@@ -27,6 +27,11 @@ class WeightAverage(tf.Module):
         """The distribution with averaged weights."""
         return self._get_distributions()[1]
 
+    @property
+    def decay(self):
+        """The decay, in (0, 1)."""
+        return self._decay
+
     def start(self):
         """Copies all weights. Call it outside of training steps."""
         source, target = self._get_distributions()

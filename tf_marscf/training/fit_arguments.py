@@ -1,0 +1,176 @@
+"""Checks of what `DensityTrainer` is compiled and fitted with."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_marscf.data import WeightedImages
+from tf_marscf.errors import InputError
+
+
+def check_no_losses(**arguments):
+    """Checks that losses and metrics are None, since the trainer would not use them.
+
+    Raises:
+        InputError: if one is not.
+    """
+    for name, value in arguments.items():
+        if value is not None:
+            raise InputError(
+                f"`{name}` must be None: a DensityTrainer minimizes bits/dim; got {value!r}. For "
+                "other losses put a DensityLayer into a model."
+            )
+
+
+def check_optimizer(optimizer, num_replicas):
+    """Checks that an optimizer does not change gradients in a way that the trainer's step undoes.
+
+    Args:
+        optimizer: a Keras optimizer.
+        num_replicas: devices that train together.
+
+    Raises:
+        InputError: if it does.
+    """
+    if optimizer.loss_scale_factor is not None or isinstance(
+        optimizer, keras.optimizers.LossScaleOptimizer
+    ):
+        raise InputError(
+            "`optimizer` must be without loss scaling, since the loss is not scaled; got "
+            f"{type(optimizer).__name__}."
+        )
+    if optimizer.gradient_accumulation_steps:
+        raise InputError(
+            "`gradient_accumulation_steps` of the optimizer must be None; got "
+            f"{optimizer.gradient_accumulation_steps!r}. Use a larger batch, and "
+            "`num_accumulated_parts` of the DensityTrainer."
+        )
+    for name in ("clipnorm", "clipvalue", "global_clipnorm"):
+        if num_replicas > 1 and getattr(optimizer, name) is not None:
+            raise InputError(
+                f"`{name}` of the optimizer must be None on several devices; got "
+                f"{getattr(optimizer, name)!r}. Use `clip_norm` of the DensityTrainer."
+            )
+
+
+def check_trained_weights(optimizer, weights):
+    """Checks that an optimizer that averages weights was built for those that are trained.
+
+    Args:
+        optimizer: a built Keras optimizer.
+        weights: a list of `keras.Variable`s.
+
+    Raises:
+        InputError: if it was built for others; it would give weights the averages of others.
+    """
+    built_for = optimizer._trainable_variables
+    if optimizer.use_ema and [id(_tf_variable(weight)) for weight in built_for] != [
+        id(_tf_variable(weight)) for weight in weights
+    ]:
+        raise InputError(
+            "`optimizer` with use_ema must be built for the weights that are trained, "
+            f"{len(weights)}; got one of {len(built_for)}. After a change of `trainable`, call "
+            "`compile` with a new optimizer."
+        )
+
+
+def _tf_variable(weight):
+    return weight.value if isinstance(weight, keras.Variable) else weight
+
+
+def check_callbacks(callbacks, jit_compile):
+    """Checks that callbacks look at values that the trainer logs.
+
+    Args:
+        callbacks: a list of Keras callbacks, or a `CallbackList`.
+        jit_compile: whether steps are compiled with XLA, which cannot raise.
+
+    Raises:
+        InputError: if a callback waits for a loss, and so would do nothing.
+    """
+    for callback in getattr(callbacks, "callbacks", callbacks):
+        name = type(callback).__name__
+        unused = isinstance(callback, keras.callbacks.ModelCheckpoint) and (
+            not callback.save_best_only
+        )
+        monitor = getattr(callback, "monitor", None)
+        if monitor in ("loss", "val_loss") and not unused:
+            raise InputError(
+                f"`monitor` of {name} must be a value that a DensityTrainer logs; got "
+                f"{monitor!r}. Use monitor='val_bits_per_dim' and mode='min', or 'bits_per_dim' "
+                "without validation images."
+            )
+        if isinstance(callback, keras.callbacks.TerminateOnNaN) and jit_compile:
+            raise InputError(
+                "`callbacks` must not hold TerminateOnNaN with jit_compile, since it waits for a "
+                "`loss`; got one. Use tf_marscf.training.callbacks.StopAtNonFiniteLoss."
+            )
+
+
+def check_no_image_weights(sample_weight=None, class_weight=None, **_):
+    """Checks that `fit` has no weights of images.
+
+    Raises:
+        InputError: if it has.
+    """
+    if sample_weight is not None or class_weight is not None:
+        raise InputError(
+            "`sample_weight` and `class_weight` must be None in training, where all images count "
+            "alike; got weights."
+        )
+
+
+def with_label_beside_weights(data):
+    """(images, None, weights) with labels: Keras drops weights without any; else `data` itself."""
+    if not isinstance(data, tuple) or len(data) != 3 or data[1] is not None or data[2] is None:
+        return data
+    images, _, weights = data
+    return images, np.zeros(np.shape(weights)[:1], np.int32), weights
+
+
+def training_pixels(data):
+    """The uint8 images of a training batch.
+
+    Args:
+        data: the images, or (images, label).
+
+    Raises:
+        InputError: if there are weights.
+    """
+    pixels, weights = evaluation_pixels(data)
+    check_no_image_weights(weights)
+    return pixels
+
+
+def evaluation_pixels(data):
+    """The uint8 images of a batch, and their weights or None.
+
+    Args:
+        data: the images, (images, label), (images, label, weights) or a `WeightedImages`.
+
+    Raises:
+        InputError: if the weights are not one an image, or a label may be meant as weights.
+    """
+    if isinstance(data, WeightedImages):
+        return data
+    pixels, label, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if weights is None:
+        _check_label(label)
+    elif tf.TensorShape(weights.shape).rank != 1:
+        raise InputError(
+            f"`sample_weight` must have shape [N], one weight an image; got {weights.shape}."
+        )
+    return pixels, weights
+
+
+def _check_label(label):
+    """Pairs (images, weights) would be taken for (images, label), and their weights ignored."""
+    dtype = getattr(label, "dtype", None)
+    if dtype is None or not tf.as_dtype(dtype).is_floating:
+        return
+    if tf.TensorShape(label.shape).rank == 1:
+        raise InputError(
+            "`y`, the second of (images, label), is a label and is ignored: it must be no vector "
+            f"of floats, which may be meant as weights; got {tf.as_dtype(dtype).name} of shape "
+            f"{label.shape}. Give weights as `sample_weight`, the third, and labels as integers."
+        )
