@@ -1,7 +1,6 @@
 """How large a model is, by arithmetic: nothing is built."""
 
-import os
-
+from tf_marscf import memory_size
 from tf_marscf.errors import InputError
 
 MAX_LEVELS = 14  # Of images with `MAX_IMAGE_VALUES`.
@@ -66,7 +65,7 @@ def check_model_size(config):
             f"num_levels={config.num_levels}, num_steps={config.num_steps}, "
             f"num_blocks={config.num_blocks}, prior_num_layers={config.prior_num_layers}."
         )
-    limit, size = min(MAX_WEIGHT_BYTES, _memory_bytes()), weight_bytes(config)
+    limit, size = min(MAX_WEIGHT_BYTES, memory_size.memory_bytes()), weight_bytes(config)
     if size > limit:
         raise InputError(
             f"a model must have at most {_gib(limit)} GiB of weights, the lesser of "
@@ -76,11 +75,6 @@ def check_model_size(config):
             f"hidden_channels={config.hidden_channels}, "
             f"prior_hidden_channels={config.prior_hidden_channels}."
         )
-
-
-def _memory_bytes():
-    """Of this machine."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _gib(num_bytes):

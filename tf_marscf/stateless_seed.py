@@ -10,7 +10,10 @@ import tensorflow_probability as tfp
 from tf_marscf.errors import InputError
 
 _ALGORITHM = "philox"  # TensorFlow's own choice differs between devices.
-_RULE = "`seed` must be None, an integer in [-2^63, 2^63), or two integers of 32 bits"
+_RULE = (
+    "`seed` must be None, an integer in [-2^63, 2^63), two integers of 32 bits, or a function such "
+    "as a SeedStream"
+)
 
 
 def stateless_seed(seed):
