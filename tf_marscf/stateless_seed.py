@@ -69,6 +69,9 @@ def _checked_tensor(seed):
 def checked_seed(seed):
     """Checks a seed that a caller chose: integers whose last 64 bits agree would be one seed.
 
+    Those that a `tfp.util.SeedStream` returns, as TFP's own distributions give them on, are hash
+    values of 512 bits, of which any 64 serve: they are taken.
+
     Args:
         seed: as of `stateless_seed`.
 
@@ -76,11 +79,13 @@ def checked_seed(seed):
         The seed.
 
     Raises:
-        InputError: if it is an integer outside of [-2^63, 2^63).
+        InputError: if it is an integer outside of [-2^63, 2^63), and no such hash value.
     """
     known = tf.get_static_value(seed) if tf.is_tensor(seed) else seed
     is_integer = np.ndim(known) == 0 and isinstance(known, numbers.Integral)
-    if is_integer and not -(2**63) <= known < 2**63:
+    # That a hash value of 512 bits has less than 256 of them will not happen.
+    is_of_stream = is_integer and 2**256 <= known < 2**512
+    if is_integer and not is_of_stream and not -(2**63) <= known < 2**63:
         raise InputError(f"{_RULE}; got {seed!r}.")
     return seed
 
