@@ -137,7 +137,10 @@ def training_pixels(data):
     Raises:
         InputError: if there are weights.
     """
-    pixels, weights = evaluation_pixels(data)
+    if isinstance(data, WeightedImages):
+        pixels, weights = data
+    else:
+        pixels, _, weights = keras.utils.unpack_x_y_sample_weight(data)
     check_no_image_weights(weights)
     return pixels
 
