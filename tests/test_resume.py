@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import subprocess
 import time
 
 import numpy as np
@@ -22,8 +23,8 @@ STEPS_PER_EPOCH = 20
 pytestmark = pytest.mark.slow
 
 
-def train(directory, *arguments, **kwargs):
-    return run_command("train.py", f"--train_dir={directory}", *ARGUMENTS, *arguments, **kwargs)
+def train(directory, *arguments):
+    return run_command("train.py", f"--train_dir={directory}", *ARGUMENTS, *arguments)
 
 
 def weights(directory):
@@ -160,16 +161,20 @@ def test_full_disk_ends_with_one_line_and_the_last_checkpoint_intact(unbroken, s
 
     newest = CheckpointStore(stopped, "latest").paths()[0]
     expected = weights(stopped)
-    process = train(
-        stopped,
+    process = start_command(
+        "train.py",
+        f"--train_dir={stopped}",
+        *ARGUMENTS,
         "--num_epochs=8",
         preexec_fn=lambda: (
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
         ),
     )
+    stdout, stderr = process.communicate()
     assert process.returncode == 1
-    assert "cannot be written" in error_line(process) or "File too large" in error_line(process)
+    line = error_line(subprocess.CompletedProcess(process.args, 1, stdout, stderr))
+    assert "cannot be written" in line or "File too large" in line
     assert CheckpointStore(stopped, "latest").paths()[0] == newest
     for name, value in weights(stopped).items():
         np.testing.assert_array_equal(value, expected[name])

@@ -129,9 +129,7 @@ def test_temperatures(temperature, dtype):
 )
 def test_what_is_no_temperature_is_refused(model, temperature):
     for distribution in (model, tf_marscf.Dequantized(model), model.levels[-1].latent_prior):
-        with pytest.raises(
-            InputError, match="`temperature` must be a number, finite and >= 0; got"
-        ):
+        with pytest.raises(InputError, match="`temperature` must be finite and >= 0; got"):
             distribution.sample(2, seed=1, temperature=temperature)
     with pytest.raises(InputError, match="`temperature`"):
         model.experimental_sample_and_log_prob(2, seed=1, temperature=temperature)

@@ -48,8 +48,7 @@ def atomic_directory(path, publish=os.replace):
 
     Args:
         path: the directory to make; there must be none of this name, or an empty one.
-        publish: called with the temporary path and `path`; renames the one to the other, or to
-            what it finds better.
+        publish: called with the temporary path and `path`; renames the one to the other.
 
     Yields:
         The `Path` to write files into.
@@ -58,17 +57,29 @@ def atomic_directory(path, publish=os.replace):
         OSError: if `path` is a file, or a directory that is not empty; it is kept as it is.
     """
     path = Path(path)
-    with _locked(path, _Directory) as (temporary, _):
+    with unfinished_directory(path) as temporary:
+        yield temporary
+        flush_tree_to_disk(temporary)
+        publish(temporary, path)
+    flush_to_disk(path.parent)
+
+
+@contextlib.contextmanager
+def unfinished_directory(path):
+    """Makes a directory under a temporary name beside `path`, and removes what is left of it.
+
+    Args:
+        path: what the temporary name is made of; its directory is created if missing.
+
+    Yields:
+        The `Path` of the directory.
+    """
+    with _locked(Path(path), _Directory) as (temporary, _):
         try:
             yield temporary
-            for part in (temporary, *temporary.rglob("*")):
-                if not part.is_symlink():
-                    flush_to_disk(part)
-            publish(temporary, path)
         finally:
             if temporary.exists():
                 shutil.rmtree(temporary)
-    flush_to_disk(path.parent)
 
 
 def remove_partial(directory):
@@ -88,6 +99,13 @@ def flush_to_disk(path):
     """Waits until a file, or the names in a directory, are on the disk."""
     with _open_descriptor(path) as descriptor:
         os.fsync(descriptor)
+
+
+def flush_tree_to_disk(directory):
+    """Waits until a directory and all that is in it are on the disk."""
+    for part in (directory, *directory.rglob("*")):
+        if not part.is_symlink():
+            flush_to_disk(part)
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ def checked_temperature(temperature, dtype):
         InputError: if it is anything else; the value of a tensor of a `tf.function` is checked at
             run time (`InvalidArgumentError`).
     """
-    rule = "`temperature` must be a number, finite and >= 0"
+    rule = "`temperature` must be finite and >= 0"
     known = temperature
     if tf.is_tensor(temperature):
         tensor = tf.convert_to_tensor(temperature)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tf_marscf.atomic_file import atomic_directory
+from tf_marscf.atomic_file import flush_to_disk, flush_tree_to_disk, unfinished_directory
 from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.local_path import local_path
 from tf_marscf.run_config import RunConfig
@@ -61,15 +61,19 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
     images_distribution = restore_model(config, train_dir, which)
     _check_size(images_distribution)
     served = ServedModel(images_distribution, max_num_samples)
-    published = []
-
-    def publish(partial, _):
-        published.append(_publish(partial, output, version))
-
     # Made before the long work: then it is known whether there can be one.
-    with atomic_directory(output / "export", publish) as partial:
-        _write(_frozen_functions(served, images_distribution), images_distribution, partial)
-    return published[0]
+    with unfinished_directory(output / "export") as directory:
+        functions, partial = _frozen_functions(served, images_distribution), directory / "version"
+        try:
+            _write(functions, images_distribution, partial)
+        except tf.errors.OpError as error:  # Such as a full disk.
+            raise RunError(
+                f"`output` {str(output)!r} cannot be written to: {first_line(error)}"
+            ) from error
+        flush_tree_to_disk(partial)
+        path = _publish(partial, output, version)
+        flush_to_disk(output)
+        return path
 
 
 def _frozen_functions(served, images_distribution):
@@ -86,10 +90,7 @@ def _write(functions, images_distribution, directory):
     module = tf.Module()
     for name, function in functions.items():
         setattr(module, name, function)
-    try:
-        tf.saved_model.save(module, str(directory), signatures=functions)
-    except tf.errors.OpError as error:  # Such as a full disk.
-        raise RunError(f"`output` cannot be written to: {first_line(error)}") from error
+    tf.saved_model.save(module, str(directory), signatures=functions)
     save(images_distribution, directory / EXPORTED_WEIGHTS)
     if warm_up_requests.is_available():
         warm_up_requests.write_warm_up_requests(
