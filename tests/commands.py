@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -21,8 +22,13 @@ _ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
 _IMPORTED = ["keras", "scipy.linalg", "tensorflow", "tensorflow_datasets", "tensorflow_probability"]
 
 
-def start_command(script, *arguments, **kwargs):
-    """Starts bin/SCRIPT in a new interpreter and returns the process."""
+def start_command(script, *arguments):
+    """Starts bin/SCRIPT and returns the process, a `ForkedScript`."""
+    return ForkedScript(ROOT / "bin" / script, *arguments)
+
+
+def start_new_command(script, *arguments, **kwargs):
+    """Starts bin/SCRIPT in a new interpreter and returns the `subprocess.Popen`."""
     return subprocess.Popen(
         [sys.executable, ROOT / "bin" / script, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -35,23 +41,67 @@ def start_command(script, *arguments, **kwargs):
 
 
 def run_command(script, *arguments, env=None, cwd=ROOT):
-    """Runs bin/SCRIPT and returns the finished process, with `stdout` and `stderr` as text.
+    """Runs bin/SCRIPT and returns the finished process, with `stdout` and `stderr` as text."""
+    process = ForkedScript(ROOT / "bin" / script, *arguments, env=env, cwd=cwd)
+    stdout, stderr = process.communicate(timeout=600)
+    return subprocess.CompletedProcess([script, *arguments], process.returncode, stdout, stderr)
 
-    It runs in a process of its own, a fork of one that has imported TensorFlow and has run nothing:
-    the import would take longer than most commands.
+
+class ForkedScript:
+    """A script in a process of its own, a fork of one that has imported TensorFlow and run nothing.
+
+    The import would take longer than most scripts. Methods are those of `subprocess.Popen`.
     """
-    with tempfile.TemporaryDirectory() as directory:
-        outputs = [os.path.join(directory, name) for name in ("stdout", "stderr")]
-        process = _fork_server().Process(
+
+    def __init__(self, path, *arguments, env=None, cwd=ROOT):
+        self._directory = tempfile.TemporaryDirectory()
+        self._position = 0
+        self._outputs = [os.path.join(self._directory.name, name) for name in ("out", "err")]
+        self._process = _fork_server().Process(
             target=_run_script,
-            args=(str(ROOT / "bin" / script), [*map(str, arguments)], outputs),
-            kwargs={"env": env or {}, "cwd": str(cwd)},
+            args=(str(path), [*map(str, arguments)], self._outputs, env or {}, str(cwd)),
         )
-        process.start()
-        process.join(600)
-        assert process.exitcode is not None, f"{script} runs for ever"
-        texts = [pathlib.Path(path).read_text(encoding="utf-8") for path in outputs]
-    return subprocess.CompletedProcess([script, *arguments], process.exitcode, *texts)
+        self._process.start()
+
+    @property
+    def returncode(self):
+        """The exit status; None while it runs."""
+        return self._process.exitcode
+
+    @property
+    def pid(self):
+        """The process id."""
+        return self._process.pid
+
+    def send_signal(self, number):
+        """Sends a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self):
+        """Sends SIGKILL."""
+        self._process.kill()
+
+    def wait_for_line(self, text):
+        """Waits for a line of the standard output that holds a text, behind the last one."""
+        while True:
+            is_running = self.returncode is None
+            with open(self._outputs[0], "a+", encoding="utf-8") as file:
+                file.seek(self._position)
+                for line in iter(file.readline, ""):
+                    if not line.endswith("\n"):
+                        break
+                    self._position = file.tell()
+                    if text in line:
+                        return line
+            assert is_running, f"the process ended without {text!r}: {self.communicate()[1]}"
+            time.sleep(0.02)
+
+    def communicate(self, timeout=None):
+        """Waits for the end; returns the text of both streams."""
+        self._process.join(timeout)
+        assert self.returncode is not None, "the script runs for ever"
+        with self._directory:
+            return tuple(pathlib.Path(path).read_text(encoding="utf-8") for path in self._outputs)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from commands import error_line, run_command, start_command
+from commands import error_line, run_command, start_command, start_new_command
 
 from tf_marscf.training.checkpoint_store import CheckpointStore
 
@@ -50,13 +50,6 @@ def fixture_unbroken(tmp_path_factory):
     return directory, epoch_lines(process.stdout)
 
 
-def wait_for_line(process, text):
-    for line in process.stdout:
-        if text in line:
-            return line
-    raise AssertionError(f"the process ended without {text!r}: {process.stderr.read()}")
-
-
 @pytest.mark.parametrize(
     ("signal_number", "status"),
     [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 128 + signal.SIGTERM)],
@@ -71,14 +64,14 @@ def test_interrupted_run_ends_with_the_numbers_of_the_unbroken_one(
     last_step = 0
     while True:
         process = start_command("train.py", f"--train_dir={directory}", *ARGUMENTS)
-        line = wait_for_line(process, "after step" if last_step else "starting")
+        line = process.wait_for_line("after step" if last_step else "starting")
         if last_step:
             step = int(re.search(r"after step (\d+)", line)[1])
             assert step >= last_step
         if interruptions == 3:
             break
         # An epoch takes about half a second once the step is compiled.
-        wait_for_line(process, "bits_per_dim" if interruptions else "Epoch")
+        process.wait_for_line("bits_per_dim" if interruptions else "Epoch")
         time.sleep(generator.uniform(0.0, 0.5))
         process.send_signal(signal_number)
         process.communicate()
@@ -147,7 +140,7 @@ def test_another_architecture_is_refused_and_nothing_changes(stopped):
 
 def test_second_process_on_the_same_directory_is_refused(tmp_path):
     first = start_command("train.py", f"--train_dir={tmp_path}", *ARGUMENTS)
-    wait_for_line(first, "starting")
+    first.wait_for_line("starting")
     second = train(tmp_path)
     first.kill()
     first.communicate()
@@ -161,7 +154,7 @@ def test_full_disk_ends_with_one_line_and_the_last_checkpoint_intact(unbroken, s
 
     newest = CheckpointStore(stopped, "latest").paths()[0]
     expected = weights(stopped)
-    process = start_command(
+    process = start_new_command(
         "train.py",
         f"--train_dir={stopped}",
         *ARGUMENTS,

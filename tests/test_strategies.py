@@ -2,16 +2,14 @@
 
 import functools
 import json
-import os
 import pathlib
 import shutil
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
+from commands import ForkedScript
 from event_log import read_scalars
 
 from tf_marscf.training.checkpoint_store import CheckpointStore
@@ -21,15 +19,8 @@ PROGRAM = pathlib.Path(__file__).with_name("strategy_program.py")
 
 
 def start(*arguments, cluster=None):
-    environment = dict(os.environ, PYTHONPATH=str(PROGRAM.parents[1]))
-    if cluster is not None:
-        environment["TF_CONFIG"] = json.dumps(cluster)
-    return subprocess.Popen(
-        [sys.executable, PROGRAM, *map(str, arguments)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+    env = {} if cluster is None else {"TF_CONFIG": json.dumps(cluster)}
+    return ForkedScript(PROGRAM, *arguments, env=env)
 
 
 def finish(*processes):

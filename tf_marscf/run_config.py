@@ -97,8 +97,8 @@ class RunConfig:
                 f"`{argument}` must be a training directory, with a {FILE_NAME} in it; "
                 f"got {directory!r}."
             )
-        content = read_json(path)
         try:
+            content = read_json(path)
             names = {field.name for field in dataclasses.fields(cls)}
             _check_keys("the config", content, names, names)
             if not isinstance(content["training"], dict | None):
