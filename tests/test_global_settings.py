@@ -1,21 +1,19 @@
 """Settings of a whole process, which other code may need, change nothing."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import ForkedScript
 
 PROGRAM = Path(__file__).with_name("settings_program.py")
 
 
 def values(directory, *settings):
     path = directory / "values.npz"
-    result = subprocess.run(
-        [sys.executable, str(PROGRAM), str(path), *settings], capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
+    process = ForkedScript(PROGRAM, path, *settings)
+    _, stderr = process.communicate()
+    assert process.returncode == 0, stderr
     with np.load(path) as arrays:
         return [arrays[name] for name in arrays]
 
