@@ -66,7 +66,7 @@ def test_lines_are_no_longer_than_a_person_can_read(weights, tmp_path):
         (["--num_heads=2"], "`num_heads` must be None for affine couplings; got 2"),
         (["--output=gs://bucket/x"], "not a URL"),
         (["--input=/dev/zero"], "/dev/zero must be a readable file; got a device"),
-        (["--input=missing.npz"], "'missing.npz', which is none"),
+        (["--input=missing.npz"], "'missing.npz' must be a file of weights; there is none"),
     ],
 )
 def test_wrong_arguments_end_with_status_2_and_write_nothing(arguments, message, tmp_path):

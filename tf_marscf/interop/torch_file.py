@@ -11,7 +11,7 @@ from tf_marscf.zip_archive import ZipArchive
 
 _ZIP_SIGNATURE = b"PK\x03\x04"
 _STATE_DICT_NAMES = ("state_dict", "model_state_dict", "model")
-_RULE = "`path` must be a PyTorch file that holds weights only"
+_RULE = "a .pt file of weights must be a PyTorch file that holds weights only"
 
 
 def read_torch_file(path):
@@ -38,7 +38,7 @@ def read_torch_file(path):
             import torch
         except ImportError as error:
             raise MissingPackageError(
-                f"`path` is {path!r}: only PyTorch reads such a file, and it is not installed. "
+                f"{path!r} is a file that only PyTorch reads, and it is not installed. "
                 "Install the extra: pip install 'tf_marscf[torch]'."
             ) from error
         is_zip = file.read(len(_ZIP_SIGNATURE)) == _ZIP_SIGNATURE
@@ -88,7 +88,7 @@ def _named_tensors(torch, content, path):
     if isinstance(content, dict):
         # What training programs save beside the weights, such as the epoch, is left alone.
         content = next((content[name] for name in _STATE_DICT_NAMES if name in content), content)
-    rule = f"`path` must hold a dict from names to tensors; {path!r} holds"
+    rule = f"{path!r} must hold a dict from names to tensors; it holds"
     if not isinstance(content, dict):
         raise InputError(f"{rule} a {type(content).__name__}.")
     for name, value in content.items():
@@ -110,8 +110,8 @@ def _check_sizes(tensors, num_bytes, path):
         total += tensor.numel() * tensor.element_size()
         if total > num_bytes:
             raise InputError(
-                f"`path` must hold as many numbers as its shapes say; {path!r} of {num_bytes} "
-                f"bytes holds {quoted(name)} of shape {shortened(str(tuple(tensor.shape)))}."
+                f"{path!r} must hold as many numbers as its shapes say; of {num_bytes} bytes, it "
+                f"holds {quoted(name)} of shape {shortened(str(tuple(tensor.shape)))}."
             )
 
 

@@ -35,17 +35,15 @@ def read_weight_file(path):
     """
     path = local_path("path", path)
     if not os.path.exists(path):
-        raise MissingInputError(f"`path` must be a file of weights; got {path!r}, which is none.")
+        raise MissingInputError(f"{path!r} must be a file of weights; there is none.")
     if path.lower().endswith(".npz"):
-        weights, _ = read_numpy_arrays(path, "`path` must be an .npz file of numbers")
+        weights, _ = read_numpy_arrays(path, "a file of weights must be an .npz file of numbers")
     else:
         weights = read_torch_file(path)
     named = {name.removeprefix(_PREFIX): value for name, value in weights.items()}
     if len(named) < len(weights):
         twice = next(name for name in weights if _PREFIX + name in weights)
-        raise InputError(
-            f"`path` must hold each weight once; {path!r} holds {quoted(twice)} twice."
-        )
+        raise InputError(f"{path!r} must hold each weight once; it holds {quoted(twice)} twice.")
     return {name: _float32(name, value, path) for name, value in named.items()}
 
 
