@@ -63,7 +63,8 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
     served = ServedModel(images_distribution, max_num_samples)
     # Made before the long work: then it is known whether there can be one.
     with unfinished_directory(output / "export") as directory:
-        functions, partial = _frozen_functions(served, images_distribution), directory / "version"
+        functions = _frozen_functions(served, images_distribution)
+        partial = directory / directory.name  # TensorFlow makes it.
         try:
             _write(functions, images_distribution, partial)
         except tf.errors.OpError as error:  # Such as a full disk.
