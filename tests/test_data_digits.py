@@ -139,8 +139,8 @@ def test_a_directory_for_embedded_images_is_refused_and_not_ignored():
 def test_names_that_are_no_strings_are_refused(name):
     with pytest.raises(InputError, match="`name` must be one of"):
         load_dataset(name)
-    with pytest.raises(InputError, match="`dataset` must be one of"):
-        check_configured_dataset(DataConfig(name=name))
+    with pytest.raises(InputError, match="`name` of a data set must be a string"):
+        DataConfig(name=name)
 
 
 @pytest.mark.parametrize("value", [True, 1.5, "3"])
