@@ -79,7 +79,7 @@ def test_a_failure_half_way_leaves_nothing(tmp_path, write):
 @pytest.fixture(scope="module", name="train_dir")
 def fixture_train_dir(tmp_path_factory):
     """A saved model of digits; as an import, its config names no data set."""
-    distribution = small_distribution()
+    distribution = small_distribution(prior="gaussian")  # Samples take no compilation.
     randomize(distribution.distribution)
     directory = tmp_path_factory.mktemp("samples") / "model"
     tf_marscf.save(distribution, directory)
