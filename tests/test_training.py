@@ -14,6 +14,7 @@ from small_trainers import MODEL_OPTIONS, random_pixels, small_distribution, wei
 from tf_marscf.data import evaluation_pipeline, load_dataset
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
+from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.evaluation.evaluation_run import EvaluationRun
 from tf_marscf.evaluation.sample_stream import draw_samples
 from tf_marscf.run_config import DataConfig, RunConfig
@@ -358,6 +359,24 @@ def test_batch_larger_than_the_data_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`batch_size`.*1297.*got 2000"):
         training_run(tmp_path, batch_size=2000)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_images_that_cannot_be_drawn_are_trained_on_and_evaluated(tmp_path, capsys):
+    """Two channels: there is no picture, and a line says why."""
+    path = tmp_path / "pairs.npz"
+    pixels = np.concatenate([random_pixels(80), random_pixels(80, seed=1)], axis=-1)
+    np.savez(path, train=pixels[:64], validation=pixels[64:72], test=pixels[72:])
+    TrainingRun(
+        str(tmp_path / "run"),
+        DataConfig(name="npz", data_dir=str(path)),
+        MODEL_OPTIONS | {"prior": "gaussian"},
+        training_config(batch_size=32, num_epochs=1),
+        progress="none",
+    ).run()
+    assert "no picture" in capsys.readouterr().out
+    data = load_evaluated_dataset(RunConfig.load(tmp_path / "run"), "npz", str(path))
+    assert data.image_shape == (8, 8, 2)
 
 
 def test_image_size_that_does_not_fit_the_levels_is_refused(tmp_path):

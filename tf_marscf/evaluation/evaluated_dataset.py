@@ -26,7 +26,9 @@ def load_evaluated_dataset(config, dataset=None, data_dir=None, download=True):
     """
     data = config.data
     if dataset is not None and (data is None or dataset != data.name):
-        data = DataConfig(name=dataset, num_channels=config.model.image_shape[2])
+        # Grey images may be copied three times; other numbers are the data set's own.
+        num_channels = 3 if config.model.image_shape[2] == 3 else None
+        data = DataConfig(name=dataset, num_channels=num_channels)
     if data is None:
         raise InputError(
             "`dataset` must be given: the weights in this directory were imported, and its "

@@ -1,6 +1,6 @@
 """Pictures of samples beside real images."""
 
-from tf_marscf.evaluation.image_grid import save_comparison_grid, save_image_grid
+from tf_marscf.evaluation.image_grid import check_drawable, save_comparison_grid, save_image_grid
 from tf_marscf.evaluation.sample_stream import draw_samples
 
 _MIN_PICTURE_HEIGHT = 64  # Smaller images are enlarged, by a whole factor, to at most this height.
@@ -21,8 +21,10 @@ def save_sample_picture(path, images_distribution, real_images=None, *, seed=0, 
         The samples, uint8 [n, H, W, C], as from `draw_samples`.
 
     Raises:
+        InputError: if the images have other than 1 or 3 channels.
         RunError: if no sample is finite; nothing is written then.
     """
+    check_drawable(images_distribution.event_shape, "dataset")
     if real_images is not None:
         kwargs.setdefault("num_samples", len(real_images))
     samples = draw_samples(images_distribution, seed=seed, **kwargs)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.errors import NonFiniteLossError, RunError
+from tf_marscf.errors import InputError, NonFiniteLossError, RunError
 from tf_marscf.evaluation.sample_picture import save_sample_picture
 
 
@@ -167,7 +167,7 @@ class SaveSamples(keras.callbacks.Callback):
                     seed=self._seed,
                     report=self._warn,
                 )
-            except RunError as error:
+            except (RunError, InputError) as error:
                 self._warn(f"no picture after epoch {epoch + 1}: {error}")
                 return
             self._log_picture(tf.io.decode_png(tf.io.read_file(path)))

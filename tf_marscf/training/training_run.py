@@ -296,6 +296,6 @@ class TrainingRun:
                 seed=self._training.seed,
                 report=lambda text: log.write(f"warning: {text}"),
             )
-        except RunError as error:
+        except (RunError, InputError) as error:
             log.write(f"warning: no picture: {error}")
         return results, test
