@@ -146,8 +146,8 @@ class CheckpointStore:
         if refused:
             texts = [f"{str(path)!r} ({reason})" for path, reason in refused]
             raise DamagedCheckpointsError(
-                f"no checkpoint can be read: {'; '.join(texts)}. Nothing was changed; put a copy of "
-                "one back, or give another directory."
+                f"no checkpoint can be read: {'; '.join(texts)}. Nothing was changed; put a copy "
+                "of one back, or give another directory."
             )
         return None
 
