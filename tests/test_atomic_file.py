@@ -1,5 +1,6 @@
 """Files and directories that appear whole or not at all."""
 
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -81,6 +82,18 @@ def test_two_processes_with_one_id_do_not_collide(tmp_path, monkeypatch):
         second.write(b"second")
     assert path.read_bytes() == b"first"
     assert os.listdir(tmp_path) == ["numbers"]
+
+
+def test_many_writers_of_one_directory_do_not_remove_what_others_write(tmp_path):
+    def write(number):
+        with atomic_directory(tmp_path / f"directory_{number}") as directory:
+            (directory / "a").write_text("1")
+        with atomic_write(tmp_path / f"file_{number}") as file:
+            file.write(b"1")
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(200)))
+    assert len(os.listdir(tmp_path)) == 400
 
 
 def test_what_earlier_versions_left_is_removed_and_other_names_stay(tmp_path):

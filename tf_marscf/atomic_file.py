@@ -141,8 +141,12 @@ class _Directory:
     """A new directory, open."""
 
     def __init__(self, path):
-        os.mkdir(path)
-        self._descriptor = os.open(path, os.O_RDONLY)
+        self._descriptor = None
+        while self._descriptor is None:
+            os.mkdir(path)
+            # Not yet locked, it may be taken for one that was left behind.
+            with contextlib.suppress(FileNotFoundError):
+                self._descriptor = os.open(path, os.O_RDONLY)
 
     def fileno(self):
         """The file descriptor."""
