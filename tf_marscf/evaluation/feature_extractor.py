@@ -1,6 +1,7 @@
 """What sample quality is measured with: features and class probabilities of images."""
 
 import abc
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -98,3 +99,26 @@ def _check_finite(outputs, name):
     num_wrong = int(np.sum(~np.isfinite(outputs)))
     if num_wrong:
         raise RunError(f"{name} gives {num_wrong} values that are not finite.")
+
+
+@contextlib.contextmanager
+def reading(path, describe):
+    """Turns what a loader raises for a damaged file into one line; it may be anything.
+
+    Args:
+        path: the file.
+        describe: called with the error; returns the message.
+
+    Raises:
+        InputError: with that message.
+        RunError: if memory does not suffice.
+        OSError: an error of the system, which has a number and says nothing of the file.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise RunError(f"{path!r} takes more memory than there is.") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise InputError(describe(error)) from error

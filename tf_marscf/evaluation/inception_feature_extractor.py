@@ -14,7 +14,12 @@ from tf_marscf.errors import (
     first_line,
     warn,
 )
-from tf_marscf.evaluation.feature_extractor import FeatureExtractor, ImageFeatures, as_features
+from tf_marscf.evaluation.feature_extractor import (
+    FeatureExtractor,
+    ImageFeatures,
+    as_features,
+    reading,
+)
 from tf_marscf.local_path import local_path
 
 WEIGHTS_FILE = "weights-inception-2015-12-05-6726825d.pth"
@@ -111,18 +116,9 @@ class InceptionFeatureExtractor(FeatureExtractor):
 
 def _check_weights(torch, path):
     """Reads the file as plain tensors: torch-fidelity would run code that it might hold."""
-    try:
+    rule = f"`inception_weights` must be a file of PyTorch weights; {path!r} cannot be read as one"
+    with reading(path, lambda error: f"{rule} ({type(error).__name__})."):
         torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError as error:
-        raise RunError(f"{path!r} takes more memory than there is.") from error
-    # A damaged file raises almost anything. An error of the system has a number.
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise InputError(
-            f"`inception_weights` must be a file of PyTorch weights; {path!r} cannot be "
-            f"read as one ({type(error).__name__})."
-        ) from error
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if not found.startswith(_WEIGHTS_HASH):

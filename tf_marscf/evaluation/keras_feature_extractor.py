@@ -1,6 +1,5 @@
 """Any Keras model, or TensorFlow SavedModel, as the extractor of features."""
 
-import contextlib
 import math
 import os
 import zipfile
@@ -13,6 +12,7 @@ from tf_marscf.evaluation.feature_extractor import (
     ImageFeatures,
     as_features,
     as_probabilities,
+    reading,
 )
 from tf_marscf.local_path import local_path
 
@@ -174,22 +174,12 @@ def _check_readable(path, is_directory):
             file.read(1)
 
 
-@contextlib.contextmanager
 def _reading(path, kind):
-    """What a loader raises for a damaged file, as one line; it may be anything.
-
-    An error of the system, which has a number, says nothing of the file.
-    """
-    try:
-        yield
-    except MemoryError as error:
-        raise RunError(f"{path!r} takes more memory than there is.") from error
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise InputError(
-            f"`feature_extractor` {path!r} cannot be read as {kind}: {_reason(error)}"
-        ) from error
+    """A context for a loader of somebody's file; see `reading`."""
+    return reading(
+        path,
+        lambda error: f"`feature_extractor` {path!r} cannot be read as {kind}: {_reason(error)}",
+    )
 
 
 def _reason(error):
