@@ -12,16 +12,16 @@ import sys
 
 from absl import flags
 
-from tf_marscf import command_line
+from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
+from tf_marscf.benchmarks.density_benchmark_config import DensityBenchmarkConfig
+from tf_marscf.benchmarks.sampling_benchmark_config import SamplingBenchmarkConfig
+from tf_marscf.commands import command_line
+from tf_marscf.commands.given_flags import refuse_given
 from tf_marscf.config import MarScfConfig
 from tf_marscf.errors import InputError
-from tf_marscf.evaluation.comparison_config import MODEL_LABELS
-from tf_marscf.evaluation.density_benchmark_config import DensityBenchmarkConfig
-from tf_marscf.evaluation.sampling_benchmark_config import SamplingBenchmarkConfig
-from tf_marscf.given_flags import refuse_given
-from tf_marscf.json_file import read_json
-from tf_marscf.local_path import local_path
-from tf_marscf.output_path import output_file
+from tf_marscf.files.json_file import read_json
+from tf_marscf.files.local_path import local_path
+from tf_marscf.files.output_path import output_file
 
 _STRING, _INTEGER, _FLOAT = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_float
 
@@ -137,8 +137,8 @@ def speed():
     baseline = {} if values.baseline is None else read_baseline(values.baseline)
     output = None if values.json is None else output_file("json", values.json)
     command_line.start_tensorflow()
-    from tf_marscf.evaluation.speed import SpeedBenchmark
-    from tf_marscf.json_file import write_json
+    from tf_marscf.benchmarks.speed import SpeedBenchmark
+    from tf_marscf.files.json_file import write_json
 
     benchmark = SpeedBenchmark(config, values.batch_size, values.num_repeats, baseline)
     seconds = benchmark.run(print_line)
@@ -174,7 +174,7 @@ def sampling():
     config = SamplingBenchmarkConfig(**command_line.flag_values(_SAMPLING_FLAGS))
     refuse_flags_of_the_other_coupling(config)
     command_line.start_tensorflow()
-    from tf_marscf.evaluation.sampling_benchmark import SamplingBenchmark
+    from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
 
     SamplingBenchmark(config, flags.FLAGS.output_dir).run(print_line)
 
@@ -186,7 +186,7 @@ def density():
     command_line.start_tensorflow()
     import tf_keras
 
-    from tf_marscf.evaluation.density_benchmark import DensityBenchmark
+    from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
 
     # The networks of tfb.Glow take no seed of their own.
     tf_keras.utils.set_random_seed(config.seed)

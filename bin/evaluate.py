@@ -3,8 +3,8 @@
 
 from absl import flags
 
-from tf_marscf import command_line
-from tf_marscf.given_flags import refuse_given
+from tf_marscf.commands import command_line
+from tf_marscf.commands.given_flags import refuse_given
 
 _SPLITS = ["train", "validation", "test"]
 
@@ -87,7 +87,7 @@ def main():
     refuse_flags_without_effect(values)
     command_line.start_tensorflow()
     from tf_marscf.evaluation.evaluation_report import write_evaluation
-    from tf_marscf.evaluation.quality_config import QualityConfig
+    from tf_marscf.quality.quality_config import QualityConfig
 
     quality = None
     if values.metrics:

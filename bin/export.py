@@ -3,7 +3,7 @@
 
 from absl import flags
 
-from tf_marscf import command_line
+from tf_marscf.commands import command_line
 
 command_line.define_path("train_dir", None, "Directory of a training run or import.", required=True)
 command_line.define_path(

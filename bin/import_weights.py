@@ -5,7 +5,7 @@ import re
 
 from absl import flags
 
-from tf_marscf import command_line
+from tf_marscf.commands import command_line
 from tf_marscf.errors import InputError
 
 _SIZE = re.compile("[1-9][0-9]{0,8}")

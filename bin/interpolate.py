@@ -3,10 +3,10 @@
 
 from absl import flags
 
-from tf_marscf import command_line
-from tf_marscf.evaluation.image_pairs import parse_pairs
-from tf_marscf.evaluation.projection_config import DISTANCES, ProjectionConfig, parse_lambdas
-from tf_marscf.given_flags import refuse_given
+from tf_marscf.commands import command_line
+from tf_marscf.commands.given_flags import refuse_given
+from tf_marscf.interpolation.image_pairs import parse_pairs
+from tf_marscf.interpolation.projection_config import DISTANCES, ProjectionConfig, parse_lambdas
 
 _PROJECTION_FLAGS = {
     "lambda_1": (flags.DEFINE_float, "Weight of the prior's log-density in Eq. 11."),
@@ -47,7 +47,7 @@ def main():
     if pairs is not None:
         refuse_given(["num_pairs", "seed"], "with --pairs")
     command_line.start_tensorflow()
-    from tf_marscf.evaluation.interpolation_run import InterpolationRun
+    from tf_marscf.interpolation.interpolation_run import InterpolationRun
 
     run = InterpolationRun(
         values.train_dir, values.checkpoint, values.dataset, values.data_dir, values.split

@@ -5,7 +5,7 @@ import functools
 
 from absl import flags
 
-from tf_marscf import command_line
+from tf_marscf.commands import command_line
 from tf_marscf.reporting.report_config import SECTIONS, ReportConfig
 
 command_line.define_path("train_dir", None, "Directory of a training run or import.", required=True)

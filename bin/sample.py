@@ -3,8 +3,8 @@
 
 from absl import flags
 
-from tf_marscf import command_line
-from tf_marscf.given_flags import refuse_given
+from tf_marscf.commands import command_line
+from tf_marscf.commands.given_flags import refuse_given
 
 command_line.define_path("train_dir", None, "Directory of a training run or import.", required=True)
 flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
@@ -41,7 +41,7 @@ def main():
     if values.beside_real is False:
         refuse_given(["dataset", "data_dir"], "with --nobeside_real")
     command_line.start_tensorflow()
-    from tf_marscf.evaluation.sample_run import write_samples
+    from tf_marscf.sampling.sample_run import write_samples
 
     summary = write_samples(
         values.train_dir,

@@ -3,11 +3,11 @@
 
 from absl import flags
 
-from tf_marscf import command_line
+from tf_marscf.commands import command_line
 from tf_marscf.config import MarScfConfig
 from tf_marscf.data import check_configured_dataset
 from tf_marscf.errors import InputError
-from tf_marscf.run_config import DataConfig, RunConfig
+from tf_marscf.runs.run_config import DataConfig, RunConfig
 from tf_marscf.training.stop_signals import StopSignals
 from tf_marscf.training.tiny import tiny_data, tiny_model_options, tiny_train_dir, tiny_training
 from tf_marscf.training.training_config import TrainingConfig, check_model_options

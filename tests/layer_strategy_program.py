@@ -6,9 +6,9 @@ import sys
 import keras
 import numpy as np
 import tensorflow as tf
-from tiny_trainers import PIXELS, assert_same, tiny_distribution
 
 import tf_marscf
+from tests.tiny_trainers import PIXELS, assert_same, tiny_distribution
 
 
 def train(strategy, path):

@@ -5,7 +5,8 @@ import sys
 import keras
 import numpy as np
 import tensorflow as tf
-from small_models import OPTIONS
+
+from tests.small_models import OPTIONS
 
 SETTINGS = {
     "channels_first": lambda: keras.config.set_image_data_format("channels_first"),

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tf_marscf.evaluation.feature_extractor import FeatureExtractor, ImageFeatures
+from tf_marscf.quality.feature_extractor import FeatureExtractor, ImageFeatures
 
 
 class MeanAndSpread(FeatureExtractor):

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import greatest_difference, random_images, small_model
-from tiny_trainers import PIXELS, assert_same, differs, tiny_distribution
 
 import tf_marscf
+from tests.small_models import greatest_difference, random_images, small_model
+from tests.tiny_trainers import PIXELS, assert_same, differs, tiny_distribution
 from tf_marscf.errors import InputError, InputTypeError
 from tf_marscf.stateless_seed import split_seed
 

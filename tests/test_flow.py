@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import greatest_difference, random_images, small_model
 
 import tf_marscf
+from tests.small_models import greatest_difference, random_images, small_model
 from tf_marscf.bijectors import ActNorm
 from tf_marscf.networks.act_norm_layer import ActNormLayer
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from small_models import greatest_difference, random_images, small_model
 
 import tf_marscf
+from tests.small_models import greatest_difference, random_images, small_model
 
 tfd, tfb = tfp.distributions, tfp.bijectors
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import ForkedScript
+
+from tests.running_commands import ForkedScript
 
 PROGRAM = Path(__file__).with_name("settings_program.py")
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from small_models import small_model
 
 import tf_marscf
+from tests.small_models import small_model
 from tf_marscf.errors import RunError
 from tf_marscf.serving.export import export_model
 

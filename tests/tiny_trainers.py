@@ -2,7 +2,8 @@
 
 import keras
 import numpy as np
-from small_trainers import random_pixels, small_distribution, small_trainer
+
+from tests.small_trainers import random_pixels, small_distribution, small_trainer
 
 PIXELS = random_pixels(8)
 

@@ -7,9 +7,9 @@ from tf_marscf.bijectors.constant_channels import ConstantChannels, check_statis
 from tf_marscf.config import MarScfConfig
 from tf_marscf.distributions import FlowLevel, GaussianPrior, MarPrior, SplitPrior
 from tf_marscf.distributions.image_distribution import check_value, no_parameter_properties
+from tf_marscf.kernels.tensor_float_32 import warn_of_tensor_float_32
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.stateless_seed import split_seed
-from tf_marscf.tensor_float_32 import warn_of_tensor_float_32
 
 # K of the published MixLogCDF models.
 _WELL_CONDITIONED_STEPS = 4

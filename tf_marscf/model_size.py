@@ -1,7 +1,7 @@
 """How large a model is, by arithmetic: nothing is built."""
 
-from tf_marscf import memory_size
 from tf_marscf.errors import InputError
+from tf_marscf.files import memory_size
 
 MAX_LEVELS = 14  # Of images with `MAX_IMAGE_VALUES`.
 MAX_IMAGE_VALUES = 2**28  # 1 GiB an image, in float32.

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tf_marscf.atomic_file import atomic_directory
 from tf_marscf.errors import InputError, MissingInputError, RunError
-from tf_marscf.local_path import local_path
-from tf_marscf.run_config import FILE_NAME, PixelConfig, RunConfig
-from tf_marscf.training.checkpoint_store import CheckpointStore
-from tf_marscf.training.checkpoints import restore_model
+from tf_marscf.files.atomic_file import atomic_directory
+from tf_marscf.files.local_path import local_path
+from tf_marscf.runs.checkpoint_store import CheckpointStore
+from tf_marscf.runs.run_config import FILE_NAME, PixelConfig, RunConfig
+from tf_marscf.runs.trained_model import restore_model
 
 # Where an export keeps the weights that its graph holds as constants.
 EXPORTED_WEIGHTS = Path("assets.extra", "tf_marscf")

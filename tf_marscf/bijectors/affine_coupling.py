@@ -7,8 +7,8 @@ from tf_marscf.bijectors.image_bijector import (
     check_even_channels,
     sum_over_event,
 )
+from tf_marscf.kernels.batch_parts import for_each_part, joined, split_batch
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
-from tf_marscf.networks.batch_parts import for_each_part, joined, split_batch
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 
 _RAW_SCALE_OFFSET = 2.0  # Glow's: a zero network scales by sigmoid(2) = 0.88.

@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from tf_marscf.bijectors.constant_channels import ConstantChannels, check_statistics
 from tf_marscf.bijectors.graph_cache import GraphCache
-from tf_marscf.networks.occupied_batch import with_occupied_batch
+from tf_marscf.kernels.occupied_batch import with_occupied_batch
 from tf_marscf.rebuilt_from_parameters import RebuiltFromParameters
 
 _EVENT_NDIMS = 3

@@ -5,7 +5,7 @@ import scipy.linalg
 import tensorflow as tf
 
 from tf_marscf.bijectors.image_bijector import ImageBijector, num_pixels
-from tf_marscf.tensor_float_32 import exact_matmul
+from tf_marscf.kernels.tensor_float_32 import exact_matmul
 
 
 class InvertibleConv1x1(ImageBijector):

@@ -8,7 +8,7 @@ from tf_marscf.bijectors.image_bijector import (
     sum_over_event,
 )
 from tf_marscf.bijectors.mixture_logit_cdf import MixtureLogitCdf
-from tf_marscf.networks.batch_parts import for_each_part, joined, split_batch
+from tf_marscf.kernels.batch_parts import for_each_part, joined, split_batch
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 from tf_marscf.networks.mix_log_cdf_network import MixLogCdfNetwork
 

@@ -3,12 +3,12 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_marscf.bijectors.mixture_terms import (
+from tf_marscf.bijectors.monotone_inverse import implicit_inverse, invert_increasing
+from tf_marscf.kernels.mixture_terms import (
     logit_cdf_and_log_slope,
     logit_cdf_derivatives,
     mixture_weights,
 )
-from tf_marscf.bijectors.monotone_inverse import implicit_inverse, invert_increasing
 
 
 class MixtureLogitCdf(tfp.bijectors.Bijector):

@@ -13,7 +13,7 @@ from tf_marscf.distributions.image_distribution import (
     no_parameter_properties,
 )
 from tf_marscf.distributions.sampling_arguments import checked_temperature
-from tf_marscf.networks.occupied_batch import with_occupied_batch
+from tf_marscf.kernels.occupied_batch import with_occupied_batch
 from tf_marscf.stateless_seed import stateless_normal
 
 _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)

@@ -1,1 +1,1 @@
-"""Evaluation of trained models: bits per dimension, sample quality and pictures of samples."""
+"""Evaluation of trained models: bits per dimension, and everything else on one page of JSON."""

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.entry_checks import check_entries, dict_of, integer, list_of, number, optional
 from tf_marscf.errors import InputError, RunError
+from tf_marscf.files.entry_checks import check_entries, dict_of, integer, list_of, number, optional
 from tf_marscf.stateless_seed import split_seed, stateless_seed
 
 _RULES = {

@@ -3,15 +3,15 @@
 import dataclasses
 import os
 
-from tf_marscf.entry_checks import check_entries, entries, integer, number, optional, text
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim
 from tf_marscf.evaluation.evaluation_run import EvaluationRun
-from tf_marscf.evaluation.quality_config import QualityConfig
-from tf_marscf.evaluation.sample_quality import SampleQuality
-from tf_marscf.evaluation.sample_stream import check_sampling_arguments
-from tf_marscf.json_file import write_json
-from tf_marscf.local_path import local_path
-from tf_marscf.output_path import output_file
+from tf_marscf.files.entry_checks import check_entries, entries, integer, number, optional, text
+from tf_marscf.files.json_file import write_json
+from tf_marscf.files.local_path import local_path
+from tf_marscf.files.output_path import output_file
+from tf_marscf.quality.quality_config import QualityConfig
+from tf_marscf.quality.sample_quality import SampleQuality
+from tf_marscf.sampling.sample_stream import check_sampling_arguments
 
 _QUALITY_RULES = {
     "fid": optional(number()),

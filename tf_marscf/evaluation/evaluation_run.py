@@ -7,14 +7,14 @@ import tqdm
 from tf_marscf.data import collect_images, evaluation_pipeline
 from tf_marscf.errors import InputError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
-from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
-from tf_marscf.evaluation.image_grid import spread_grey_levels
-from tf_marscf.evaluation.sample_quality import check_features, evaluate_sample_quality
-from tf_marscf.evaluation.sample_stream import SampleStream
-from tf_marscf.local_path import local_path
-from tf_marscf.run_config import RunConfig
-from tf_marscf.training.checkpoints import restore_model
-from tf_marscf.weights_digest import weights_digest
+from tf_marscf.files.local_path import local_path
+from tf_marscf.quality.sample_quality import check_features, evaluate_sample_quality
+from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
+from tf_marscf.runs.run_config import RunConfig
+from tf_marscf.runs.trained_model import restore_model
+from tf_marscf.runs.weights_digest import weights_digest
+from tf_marscf.sampling.image_grid import spread_grey_levels
+from tf_marscf.sampling.sample_stream import SampleStream
 
 _DEFAULT_BATCH_SIZE = 100
 

@@ -5,12 +5,12 @@ import os
 
 from tf_marscf.distributions import Dequantized
 from tf_marscf.errors import InputError, RunError
+from tf_marscf.files.local_path import local_path
 from tf_marscf.flow import MarScf
 from tf_marscf.interop.published_architecture import infer_config
 from tf_marscf.interop.published_weights import check_names_and_shapes, load_published_weights
 from tf_marscf.interop.weight_file import read_weight_file
-from tf_marscf.local_path import local_path
-from tf_marscf.run_config import PixelConfig, RunConfig
+from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.saving import save
 
 

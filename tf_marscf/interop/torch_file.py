@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 
 from tf_marscf.errors import InputError, MissingPackageError, warn
-from tf_marscf.quoted import quoted, shortened
-from tf_marscf.regular_file import file_size, open_regular_file
-from tf_marscf.zip_archive import ZipArchive
+from tf_marscf.files.quoted import quoted, shortened
+from tf_marscf.files.regular_file import file_size, open_regular_file
+from tf_marscf.files.zip_archive import ZipArchive
 
 _ZIP_SIGNATURE = b"PK\x03\x04"
 _STATE_DICT_NAMES = ("state_dict", "model_state_dict", "model")

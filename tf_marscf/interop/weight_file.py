@@ -5,10 +5,10 @@ import os
 import numpy as np
 
 from tf_marscf.errors import InputError, MissingInputError
+from tf_marscf.files.local_path import local_path
+from tf_marscf.files.numpy_arrays import read_numpy_arrays
+from tf_marscf.files.quoted import quoted, shortened
 from tf_marscf.interop.torch_file import read_torch_file
-from tf_marscf.local_path import local_path
-from tf_marscf.numpy_arrays import read_numpy_arrays
-from tf_marscf.quoted import quoted, shortened
 
 _PREFIX = "module."
 _MAX_RANK = 4

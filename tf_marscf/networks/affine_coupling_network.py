@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.kernels.batch_parts import for_each_part
+from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.act_norm_layer import ActNormLayer
-from tf_marscf.networks.batch_parts import for_each_part
-from tf_marscf.networks.convolution import convolve
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
 

@@ -3,10 +3,10 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.networks.conv_lstm_cell import GATE_FACTORS, conv_lstm_cell
-from tf_marscf.networks.conv_lstm_recurrence import conv_lstm_recurrence
+from tf_marscf.kernels.conv_lstm_cell import GATE_FACTORS, conv_lstm_cell
+from tf_marscf.kernels.conv_lstm_recurrence import conv_lstm_recurrence
+from tf_marscf.kernels.step_convolution import fastest_convolution
 from tf_marscf.networks.initializers import spawn_seeds, symmetric_uniform
-from tf_marscf.networks.step_convolution import fastest_convolution
 
 
 class ConvLSTM(keras.layers.Layer):

@@ -6,7 +6,7 @@ that it continues. So there is no hidden random state: a seed turns dropout on, 
 
 import tensorflow as tf
 
-from tf_marscf.networks.batch_parts import batch_size, for_each_part, split_like
+from tf_marscf.kernels.batch_parts import batch_size, for_each_part, split_like
 from tf_marscf.stateless_seed import batch_mask
 
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.networks.batch_parts import batch_size, for_each_part, split_like
-from tf_marscf.networks.dot_product_attention import dot_product_attention
+from tf_marscf.kernels.batch_parts import batch_size, for_each_part, split_like
+from tf_marscf.kernels.dot_product_attention import dot_product_attention
 from tf_marscf.networks.dropout import dropout_mask
 from tf_marscf.networks.gated_conv import gated_linear
 from tf_marscf.networks.initializers import spawn_seeds

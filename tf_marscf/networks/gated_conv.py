@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.networks.batch_parts import for_each_part
+from tf_marscf.kernels.batch_parts import for_each_part
 from tf_marscf.networks.dropout import spatial_dropout
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.networks.weight_norm import WeightNormConv2D

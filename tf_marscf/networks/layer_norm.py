@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.networks.batch_parts import for_each_part
+from tf_marscf.kernels.batch_parts import for_each_part
 
 
 class LayerNorm(keras.layers.Layer):

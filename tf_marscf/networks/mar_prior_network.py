@@ -5,11 +5,11 @@ import functools
 import keras
 import tensorflow as tf
 
-from tf_marscf.networks.batch_parts import for_each_part, joined, split_batch, split_like
-from tf_marscf.networks.channel_convolutions import channel_convolutions
-from tf_marscf.networks.compiled_loop import compiled
+from tf_marscf.kernels.batch_parts import for_each_part, joined, split_batch, split_like
+from tf_marscf.kernels.channel_convolutions import channel_convolutions
+from tf_marscf.kernels.compiled_loop import compiled
+from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.conv_lstm import ConvLSTM
-from tf_marscf.networks.convolution import convolve
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
 
 CODE_KERNEL_SIZE = 5

@@ -3,12 +3,12 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.networks.batch_parts import for_each_part
+from tf_marscf.kernels.batch_parts import for_each_part
+from tf_marscf.kernels.layer_stack import LayerStack
 from tf_marscf.networks.gated_attention import GatedAttention
 from tf_marscf.networks.gated_conv import GatedConv
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.networks.layer_norm import LayerNorm
-from tf_marscf.networks.layer_stack import LayerStack
 from tf_marscf.networks.weight_norm import WeightNormConv2D
 from tf_marscf.stateless_seed import split_seed
 

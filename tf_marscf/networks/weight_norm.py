@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.networks.batch_parts import for_each_part
-from tf_marscf.networks.convolution import convolve
+from tf_marscf.kernels.batch_parts import for_each_part
+from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
 
 

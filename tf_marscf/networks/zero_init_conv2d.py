@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.networks.convolution import convolve
+from tf_marscf.kernels.convolution import convolve
 
 _LOG_SCALE_FACTOR = 3.0  # Glow's choice, and the published code's.
 

@@ -2,7 +2,9 @@
 
 import shlex
 
-from tf_marscf.entry_checks import (
+from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
+from tf_marscf.errors import InputError
+from tf_marscf.files.entry_checks import (
     check_entries,
     dict_of,
     entries,
@@ -12,8 +14,6 @@ from tf_marscf.entry_checks import (
     optional,
     text,
 )
-from tf_marscf.errors import InputError
-from tf_marscf.evaluation.comparison_config import MODEL_LABELS
 
 _MODEL = text(*MODEL_LABELS)
 _MACHINE = entries(num_cpus=integer(1), devices=list_of(text()), tensorflow=text())

@@ -5,23 +5,23 @@ import os
 import shlex
 from collections.abc import Callable
 
-from tf_marscf.errors import InputError
-from tf_marscf.evaluation import (
+from tf_marscf.benchmarks import (
     density_benchmark,
     density_figure,
     sampling_benchmark,
     sampling_figure,
 )
-from tf_marscf.evaluation.benchmark_output import config_dict, write_benchmark
-from tf_marscf.evaluation.comparison_config import MODEL_LABELS, ComparisonConfig
-from tf_marscf.evaluation.density_benchmark_config import DensityBenchmarkConfig
-from tf_marscf.evaluation.figures import render_png
-from tf_marscf.evaluation.sampling_benchmark_config import SamplingBenchmarkConfig
+from tf_marscf.benchmarks.benchmark_output import config_dict, write_benchmark
+from tf_marscf.benchmarks.comparison_config import MODEL_LABELS, ComparisonConfig
+from tf_marscf.benchmarks.density_benchmark_config import DensityBenchmarkConfig
+from tf_marscf.benchmarks.sampling_benchmark_config import SamplingBenchmarkConfig
+from tf_marscf.errors import InputError
+from tf_marscf.figures import render_png
+from tf_marscf.files.result_files import check_files, read_entries, read_file
 from tf_marscf.reporting.benchmark_entries import check_density_result, check_sampling_result
 from tf_marscf.reporting.html_elements import element, join
 from tf_marscf.reporting.html_page import Section, figure, note, paragraphs, wide_figure
 from tf_marscf.reporting.stored_results import read_bytes, read_result
-from tf_marscf.result_files import check_files, read_entries, read_file
 
 _ARCHITECTURE = tuple(ComparisonConfig().model_options)
 _SECONDS = {False: 60.0, True: 15.0}  # Of training each model, by `fast`.

@@ -7,7 +7,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tf_marscf.errors import first_line
-from tf_marscf.event_sessions import session_of
+from tf_marscf.runs.event_sessions import session_of
 
 
 def read_scalars(directory):

@@ -4,8 +4,9 @@ import dataclasses
 import os
 import shlex
 
-from tf_marscf.evaluation.figures import render_png
-from tf_marscf.evaluation.interpolation_figures import (
+from tf_marscf.figures import render_png
+from tf_marscf.files.result_files import read_file
+from tf_marscf.interpolation.interpolation_figures import (
     draw_interpolation,
     draw_lambda_curve,
     draw_log_prior,
@@ -13,10 +14,10 @@ from tf_marscf.evaluation.interpolation_figures import (
     lambda_curve_size,
     log_prior_size,
 )
-from tf_marscf.evaluation.interpolation_output import RESULT_FILE, load_interpolation
-from tf_marscf.evaluation.interpolation_run import DEFAULT_DIRECTORY, InterpolationRun
-from tf_marscf.evaluation.kernel_distance import MIN_BLOCK_SIZE
-from tf_marscf.evaluation.projection_config import ProjectionConfig
+from tf_marscf.interpolation.interpolation_output import RESULT_FILE, load_interpolation
+from tf_marscf.interpolation.interpolation_run import DEFAULT_DIRECTORY, InterpolationRun
+from tf_marscf.interpolation.projection_config import ProjectionConfig
+from tf_marscf.quality.kernel_distance import MIN_BLOCK_SIZE
 from tf_marscf.reporting.html_elements import join
 from tf_marscf.reporting.html_page import (
     Section,
@@ -26,7 +27,6 @@ from tf_marscf.reporting.html_page import (
     wide_figure,
 )
 from tf_marscf.reporting.stored_results import find_result_files, read_bytes
-from tf_marscf.result_files import read_file
 
 TITLE = "Interpolation"
 _SEED = 0

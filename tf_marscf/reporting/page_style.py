@@ -1,6 +1,6 @@
 """The style sheet of a report: light, dark and printed, for screens of all widths."""
 
-# The colours of the cards are those of the figures' paper (see evaluation/figures.py).
+# The colours of the cards are those of the figures' paper (see figures.py).
 STYLE = """
 :root {
   color-scheme: light dark;

@@ -6,11 +6,11 @@ import shlex
 
 from tf_marscf.data import DataUnavailableError
 from tf_marscf.errors import InputError, warn
-from tf_marscf.evaluation.evaluated_dataset import load_evaluated_dataset
-from tf_marscf.run_config import RunConfig
-from tf_marscf.training.checkpoint_store import CheckpointStore
-from tf_marscf.training.checkpoints import restore_model
-from tf_marscf.weights_digest import weights_digest
+from tf_marscf.runs.checkpoint_store import CheckpointStore
+from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
+from tf_marscf.runs.run_config import RunConfig
+from tf_marscf.runs.trained_model import restore_model
+from tf_marscf.runs.weights_digest import weights_digest
 
 
 class ReportContext:

@@ -5,11 +5,11 @@ import hashlib
 import os
 
 from tf_marscf._version import __version__
-from tf_marscf.atomic_file import atomic_write
+from tf_marscf.benchmarks.machine_facts import machine_facts
 from tf_marscf.errors import InputError, RunError, warn
-from tf_marscf.evaluation.image_grid import check_drawable
-from tf_marscf.evaluation.machine_facts import machine_facts
-from tf_marscf.output_path import output_directory, output_file
+from tf_marscf.files.atomic_file import atomic_write
+from tf_marscf.files.output_path import output_directory, output_file
+from tf_marscf.files.result_files import write_result
 from tf_marscf.reporting import benchmark_sections
 from tf_marscf.reporting.configuration_section import configuration_section
 from tf_marscf.reporting.evaluation_section import EvaluationSection, evaluation_section
@@ -21,8 +21,8 @@ from tf_marscf.reporting.samples_section import samples_section
 from tf_marscf.reporting.temperature_section import temperature_section
 from tf_marscf.reporting.training_curves import TrainingCurves
 from tf_marscf.reporting.training_section import training_section
-from tf_marscf.result_files import write_result
-from tf_marscf.run_config import FILE_NAME
+from tf_marscf.runs.run_config import FILE_NAME
+from tf_marscf.sampling.image_grid import check_drawable
 
 _TITLES = {
     "evaluation": "Bits per dimension",

@@ -6,14 +6,14 @@ import os
 import numpy as np
 
 from tf_marscf.data import collect_images
-from tf_marscf.evaluation.image_figure import transparent_image_grid
-from tf_marscf.evaluation.image_grid import encode_png
-from tf_marscf.evaluation.sample_picture import save_picture
-from tf_marscf.evaluation.sample_run import write_samples
+from tf_marscf.files.result_files import read_file
 from tf_marscf.reporting.html_elements import element, join, picture
 from tf_marscf.reporting.html_page import Section, figure, note
+from tf_marscf.reporting.image_figure import transparent_image_grid
 from tf_marscf.reporting.stored_results import find_result_files, read_bytes
-from tf_marscf.result_files import read_file
+from tf_marscf.sampling.image_grid import encode_png
+from tf_marscf.sampling.sample_picture import save_picture
+from tf_marscf.sampling.sample_run import write_samples
 
 TITLE = "Samples"
 _ARRAY, _NUMBERS, _PICTURE = "samples.npz", "samples.json", "samples.png"

@@ -3,7 +3,7 @@
 import os
 
 from tf_marscf.errors import InputError, warn
-from tf_marscf.result_files import check_files, read_entries
+from tf_marscf.files.result_files import check_files, read_entries
 
 
 def read_result(path, check=lambda content: None):

@@ -4,14 +4,14 @@ import io
 
 import numpy as np
 
-from tf_marscf.atomic_file import atomic_write
 from tf_marscf.errors import RunError
-from tf_marscf.evaluation.figures import render_png, save_figure
-from tf_marscf.evaluation.image_figure import transparent_image_grid
-from tf_marscf.evaluation.sample_stream import SampleStream
+from tf_marscf.figures import render_png, save_figure
+from tf_marscf.files.atomic_file import atomic_write
+from tf_marscf.files.result_files import read_file, write_result
 from tf_marscf.reporting.html_page import Section, figure, wide_figure
+from tf_marscf.reporting.image_figure import transparent_image_grid
 from tf_marscf.reporting.stored_results import find_result_files, read_bytes
-from tf_marscf.result_files import read_file, write_result
+from tf_marscf.sampling.sample_stream import SampleStream
 
 TITLE = "Temperature"
 _ARRAY, _NUMBERS, _PICTURE = "temperature.npz", "temperature.json", "temperature.png"

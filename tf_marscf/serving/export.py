@@ -8,16 +8,16 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tf_marscf.atomic_file import flush_to_disk, flush_tree_to_disk, unfinished_directory
 from tf_marscf.errors import InputError, RunError, first_line
-from tf_marscf.local_path import local_path
-from tf_marscf.run_config import RunConfig
+from tf_marscf.files.atomic_file import flush_to_disk, flush_tree_to_disk, unfinished_directory
+from tf_marscf.files.local_path import local_path
+from tf_marscf.runs.run_config import RunConfig
+from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.saving import EXPORTED_WEIGHTS, save
 from tf_marscf.serving import warm_up_requests
 from tf_marscf.serving.frozen_function import freeze
 from tf_marscf.serving.served_model import MAX_NUM_SAMPLES, ServedModel
 from tf_marscf.serving.shared_constants import SharedConstants
-from tf_marscf.training.checkpoints import averaged_checkpoint, restore_model
 
 _MAX_VERSION = 2**63 - 1  # TensorFlow Serving's versions are int64.
 _MAX_NUM_BYTES = 2**31 - 2**24  # Of a protocol buffer, less room for the graph itself.

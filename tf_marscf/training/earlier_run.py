@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from tf_marscf.errors import InputError, RunError
-from tf_marscf.run_config import RunConfig
-from tf_marscf.training.checkpoint_store import CheckpointStore
+from tf_marscf.runs.checkpoint_store import CheckpointStore
+from tf_marscf.runs.run_config import RunConfig
 
 RESULTS_FILE = "results.json"
 # Where the data lie does not change what they are.

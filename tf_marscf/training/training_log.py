@@ -6,7 +6,7 @@ import time
 import keras
 import tensorflow as tf
 
-from tf_marscf.event_sessions import next_session, session_suffix
+from tf_marscf.runs.event_sessions import next_session, session_suffix
 
 
 class TrainingLog(keras.callbacks.Callback):

@@ -16,17 +16,17 @@ from tf_marscf.data import (
 )
 from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
-from tf_marscf.evaluation.sample_picture import save_sample_picture
-from tf_marscf.json_file import write_json
-from tf_marscf.local_path import local_path
-from tf_marscf.run_config import PixelConfig, RunConfig
+from tf_marscf.files.json_file import write_json
+from tf_marscf.files.local_path import local_path
+from tf_marscf.runs.run_config import PixelConfig, RunConfig
+from tf_marscf.runs.trained_model import restore_model
+from tf_marscf.sampling.sample_picture import save_sample_picture
 from tf_marscf.training.callbacks import (
     CountSteps,
     SaveCheckpoints,
     SaveSamples,
     StopAtNonFiniteLoss,
 )
-from tf_marscf.training.checkpoints import restore_model
 from tf_marscf.training.earlier_run import (
     RESULTS_FILE,
     changes_of,

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_marscf.distributions import Dequantized
 from tf_marscf.errors import RunError
 from tf_marscf.flow import MarScf
-from tf_marscf.training.checkpoint_store import CheckpointStore, write_order
+from tf_marscf.runs.checkpoint_store import CheckpointStore, write_order
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.fused_adamax import FusedAdamax
 from tf_marscf.training.strategies import gather_from_workers, is_chief

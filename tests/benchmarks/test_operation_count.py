@@ -1,0 +1,77 @@
+import math
+
+import pytest
+
+from tests.small_models import small_model
+from tf_marscf.benchmarks.operation_count import convolution_operations, log_prob_operations
+from tf_marscf.benchmarks.speed import SpeedBenchmark
+
+BATCH_SIZE = 3
+
+
+def operations_of_weights(model):
+    """Each convolution's kernel meets each pixel once a pass, the ConvLSTM's once a channel."""
+    total = 0
+    for level in model.levels:
+        prior = level.latent_prior
+        height, width, num_channels = prior.event_shape
+        entries = 0
+        for step in level.level_bijector.bijectors[1:]:
+            entries += math.prod(step.invertible_conv1x1.lower.shape)
+            entries += sum(
+                math.prod(variable.shape)
+                for variable in step.coupling.network.layer.variables
+                if variable.name.endswith(("kernel", "direction"))
+            )
+        network = prior.network.layer
+        lstm = network.conv_lstm
+        kernels = [*lstm.input_kernels, *lstm.recurrent_kernels, network.output_kernel]
+        entries += num_channels * sum(math.prod(kernel.shape) for kernel in kernels)
+        kernel = math.prod(network.input_kernel.shape)
+        channel_share = kernel // network.input_kernel.shape[2]
+        entries += num_channels * channel_share + (kernel - channel_share)
+        entries += sum(math.prod(layer.kernel.shape) for layer in network.code_convolutions)
+        total += 2 * BATCH_SIZE * height * width * entries
+    return total
+
+
+@pytest.mark.parametrize("image_shape", [(8, 8, 1), (8, 16, 3)])
+@pytest.mark.parametrize("num_steps", [1, 2])
+def test_affine_operations_follow_from_the_weights(image_shape, num_steps):
+    model = small_model(image_shape, num_steps=num_steps)
+    assert log_prob_operations(model.config, BATCH_SIZE) == operations_of_weights(model)
+
+
+def test_attention_is_all_that_a_mix_log_cdf_network_has_besides():
+    model = small_model((8, 8, 1), coupling="mixlogcdf", num_blocks=2)
+    attention = sum(
+        2 * 2 * (2 * BATCH_SIZE * pixels * pixels * model.config.hidden_channels)
+        for pixels in (4 * 4, 2 * 2)
+    )
+    expected = operations_of_weights(model) + attention
+    assert log_prob_operations(model.config, BATCH_SIZE) == expected
+
+
+def test_a_prior_without_network_has_no_operations():
+    gaussian = small_model(prior="gaussian", num_levels=1)
+    couplings = small_model(num_levels=1)
+    prior = operations_of_weights(couplings) - log_prob_operations(gaussian.config, BATCH_SIZE)
+    assert 0 < prior < operations_of_weights(couplings)
+
+
+def test_operations_of_one_convolution():
+    assert convolution_operations((2, 5, 7, 3), (3, 3, 3, 4)) == 2 * 2 * 5 * 7 * 9 * 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ({"train": 1.0}, "must have entries of .* got 'train'"),
+        ({"sample": "fast"}, "seconds > 0; got sample: 'fast'"),
+        ({"sample": 0.0}, "seconds > 0; got sample: 0.0"),
+        ({"log_prob": float("nan")}, "seconds > 0; got log_prob: nan"),
+    ],
+)
+def test_a_wrong_baseline_is_named(baseline, message):
+    with pytest.raises(ValueError, match=message):
+        SpeedBenchmark(small_model().config, 1, 1, baseline)

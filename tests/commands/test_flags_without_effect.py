@@ -1,0 +1,59 @@
+"""Flags that would have no effect, given the others, are refused and not passed over."""
+
+import pytest
+
+from tests.running_commands import error_line, run_command
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("evaluate.py --temperature=0.5", "`temperature` must not be given without --metrics"),
+        ("evaluate.py --num_generated=9", "`num_generated` must not be given without --metrics"),
+        ("evaluate.py --temperature=1", "`temperature` must not be given without --metrics"),
+        ("evaluate.py --kid_block_size=9", "`kid_block_size` must not be given without --metrics"),
+        ("evaluate.py --reference_split=test", "`reference_split` must not be given without"),
+        ("evaluate.py --inception_weights=x", "`inception_weights` must not be given without"),
+        ("evaluate.py --metrics=fid --kid_block_size=9", "unless --metrics has kid"),
+        ("evaluate.py --metrics=fid --pixel_range=0,1", "without --feature_extractor"),
+        (
+            "evaluate.py --metrics=inception_score --feature_extractor=x --feature_layer=y",
+            "`feature_layer` must not be given unless --metrics has fid or kid",
+        ),
+        (
+            "sample.py --format=npz --dataset=digits",
+            "`dataset` must not be given with --format=npz",
+        ),
+        ("sample.py --format=png --nobeside_real", "`beside_real` must not be given with"),
+        ("sample.py --nobeside_real --data_dir=x", "`data_dir` must not be given with --nobeside"),
+        ("interpolate.py --pairs=0:1 --num_pairs=4", "`num_pairs` must not be given with --pairs"),
+        ("interpolate.py --pairs=0:1 --seed=0", "`seed` must not be given with --pairs"),
+        ("report.py --sections=training --benchmarks", "`benchmarks` must be False where"),
+    ],
+)
+def test_they_are_refused_in_one_line(command, expected, tmp_path):
+    script, *arguments = command.split()
+    process = run_command(script, f"--train_dir={tmp_path}", *arguments)
+    assert process.returncode == 2
+    assert expected in error_line(process)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("sampling --num_heads=4", "`num_heads` must not be given with --coupling=affine"),
+        ("density --num_blocks=4", "`num_blocks` must not be given with --coupling=affine"),
+        ("speed --norecompute_couplings", "`recompute_couplings` must not be given with"),
+        ("speed --prior=gaussian --recompute_prior", "`recompute_prior` must not be given with"),
+        ("speed --image_size=8,8,8", "`image_size` must be N, or HEIGHT,WIDTH; got '8,8,8'"),
+        ("speed --image_size=8,x", "`image_size` must be N, or HEIGHT,WIDTH; got '8,x'"),
+        ("speed --baseline=/dev/zero", "`baseline` must be a file; got '/dev/zero'"),
+        ("speed --json=/dev/null", "`json` must be a file; '/dev/null' is no regular file"),
+    ],
+)
+def test_those_of_benchmarks_are_refused_too(command, expected):
+    process = run_command("benchmark.py", *command.split())
+    assert process.returncode == 2
+    assert expected in error_line(process)

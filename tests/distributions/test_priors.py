@@ -1,0 +1,163 @@
+"""The priors of latent maps: order, conditioning, normalisation."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.small_models import greatest_difference, random_images, randomize
+from tf_marscf.distributions import GaussianPrior, MarPrior, SplitPrior
+from tf_marscf.distributions.image_distribution import ImageDistribution
+
+
+def mar_prior(event_shape, num_conditional_channels=0, **kwargs):
+    options = {"hidden_channels": 4, "num_layers": 2, "kernel_size": 3, "seed": 1} | kwargs
+    return randomize(MarPrior(event_shape, num_conditional_channels, **options), scale=0.3)
+
+
+def jacobian_of_terms(prior, latents, conditional_input=None):
+    """|d standardised latent / d latent|, summed over pixels: [C_out, C_in]."""
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(latents)
+        mean, log_scale = prior._mean_and_log_scale(latents, conditional_input)
+        terms = tf.reduce_sum(mean + 2.0 * log_scale, axis=[0, 1, 2])
+    jacobian = tape.jacobian(terms, latents, experimental_use_pfor=False)
+    return np.sum(np.abs(jacobian), axis=(1, 2, 3))
+
+
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_a_channel_depends_on_all_channels_before_it_and_no_other(dilation, num_layers):
+    prior = mar_prior((4, 4, 5), dilation=dilation, num_layers=num_layers, dtype="float64")
+    latents = random_images(1, 4, 4, 5, dtype="float64")
+    jacobian = jacobian_of_terms(prior, latents)
+    np.testing.assert_array_equal(np.triu(jacobian), 0.0)
+    assert np.all(jacobian[np.tril_indices(5, -1)] > 0.0)
+
+
+def test_every_channel_depends_on_the_conditional_input():
+    prior = mar_prior((4, 4, 3), 2, dtype="float64")
+    rest = random_images(1, 4, 4, 2, dtype="float64")
+    latents = random_images(1, 4, 4, 3, dtype="float64", seed=1)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(rest)
+        mean, _ = prior._mean_and_log_scale(latents, rest)
+        terms = tf.reduce_sum(mean, axis=[0, 1, 2])
+    for jacobian in tape.jacobian(terms, rest, experimental_use_pfor=False):
+        assert np.all(np.sum(np.abs(jacobian), axis=(0, 1, 2)) > 0.0)
+
+
+def test_log_prob_is_the_sum_of_normal_log_densities_channel_by_channel():
+    prior = mar_prior((2, 2, 3), dtype="float64")
+    latents = random_images(2, 2, 2, 3, dtype="float64")
+    total = 0.0
+    for channel in range(3):
+        # What lies behind the channel must not matter: it is replaced by nines.
+        behind = 9.0 * tf.ones([2, 2, 2, 2 - channel], tf.float64)
+        known = tf.concat([latents[..., : channel + 1], behind], axis=-1)
+        mean, log_scale = prior._mean_and_log_scale(known, None)
+        error = (latents - mean)[..., channel] * np.exp(-log_scale[..., channel])
+        density = -0.5 * error**2 - log_scale[..., channel] - 0.5 * np.log(2 * np.pi)
+        total += np.sum(density, axis=(1, 2))
+    np.testing.assert_allclose(prior.log_prob(latents), total, rtol=1e-12)
+
+
+def test_density_integrates_to_one():
+    """By the trapezium rule over the two channels of one pixel."""
+    prior = mar_prior((1, 1, 2), kernel_size=1, dtype="float64")
+    axis = np.linspace(-12.0, 12.0, 401)
+    grid = np.array(list(itertools.product(axis, axis))).reshape(-1, 1, 1, 2)
+    mass = np.sum(np.exp(prior.log_prob(grid))) * (axis[1] - axis[0]) ** 2
+    assert mass == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("num_conditional_channels", [0, 2])
+def test_sampling_inverts_standardisation(num_conditional_channels):
+    """Latents of noise, standardised under the parallel pass, are the noise again."""
+    prior = mar_prior((4, 6, 5), num_conditional_channels, dilation=2, dtype="float64")
+    noise = tf.random.stateless_normal([3, 4, 6, 5], [1, 2], dtype="float64")
+    rest = random_images(3, 4, 6, 2, dtype="float64") if num_conditional_channels else None
+    latents = prior.latents_from_noise(noise, rest)
+    mean, log_scale = prior._mean_and_log_scale(latents, rest)
+    np.testing.assert_allclose((latents - mean) * np.exp(-log_scale), noise, atol=1e-12)
+    # ... and the density follows by the change of variables.
+    log_prob = np.sum(-0.5 * noise**2 - 0.5 * np.log(2 * np.pi) - log_scale, axis=(1, 2, 3))
+    np.testing.assert_allclose(prior.log_prob(latents, conditional_input=rest), log_prob)
+
+
+def test_samples_follow_the_density():
+    """The entropy from samples is that of the conditional Normals."""
+    prior = mar_prior((2, 2, 3), dtype="float64")
+    samples, log_prob = prior.experimental_sample_and_log_prob(4000, seed=1)
+    np.testing.assert_allclose(log_prob, prior.log_prob(samples), rtol=1e-10)
+    _, log_scale = prior._mean_and_log_scale(samples, None)
+    entropy = np.sum(log_scale + 0.5 * np.log(2 * np.pi * np.e), axis=(1, 2, 3))
+    error = np.std(log_prob + entropy) / np.sqrt(4000)
+    assert np.mean(-log_prob) == pytest.approx(np.mean(entropy), abs=4 * error)
+
+
+@pytest.mark.parametrize("make_prior", [mar_prior, GaussianPrior])
+@pytest.mark.parametrize("leading_shape", [(), (3,), (2, 3)])
+def test_conditional_input_brings_its_leading_shape(make_prior, leading_shape):
+    prior = make_prior((4, 4, 3), 2)
+    rest = random_images(*leading_shape, 4, 4, 2)
+    samples = prior.sample(5, seed=1, conditional_input=rest)
+    assert samples.shape == (5, *leading_shape, 4, 4, 3)
+    log_prob = prior.log_prob(samples, conditional_input=rest)
+    assert log_prob.shape == (5, *leading_shape)
+    np.testing.assert_allclose(
+        log_prob[2], prior.log_prob(samples[2], conditional_input=rest), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("make_prior", [mar_prior, GaussianPrior])
+def test_unsuitable_conditional_input_is_named(make_prior):
+    prior = make_prior((4, 4, 3), 2)
+    latents = tf.zeros([2, 4, 4, 3])
+    with pytest.raises(ValueError, match=r"`conditional_input` .* got None"):
+        prior.log_prob(latents)
+    with pytest.raises(ValueError, match=r"event shape \(4, 4, 2\); got \(2, 4, 4, 3\)"):
+        prior.sample(conditional_input=latents, seed=1)
+    with pytest.raises(ValueError, match="must be None"):
+        make_prior((4, 4, 3)).log_prob(latents, conditional_input=latents)
+
+
+def test_gaussian_prior_is_standard_normal_without_and_learned_with_conditional_input():
+    prior = randomize(GaussianPrior((2, 2, 3), 2, dtype="float64"))
+    latents = random_images(3, 2, 2, 3, dtype="float64")
+    rest = random_images(3, 2, 2, 2, dtype="float64", seed=1)
+    mean, log_scale = prior._mean_and_log_scale(latents, rest)
+    density = -0.5 * ((latents - mean) * np.exp(-log_scale)) ** 2 - log_scale
+    expected = np.sum(density - 0.5 * np.log(2 * np.pi), axis=(1, 2, 3))
+    np.testing.assert_allclose(prior.log_prob(latents, conditional_input=rest), expected)
+    assert greatest_difference(
+        prior.log_prob(latents, conditional_input=rest),
+        prior.log_prob(latents, conditional_input=rest + 1.0),
+    ) > 1e-6  # fmt: skip
+
+
+def test_split_prior_scores_the_rest_and_the_latents_given_it():
+    rest_prior = mar_prior((4, 4, 2), dtype="float64")
+    prior = mar_prior((4, 4, 2), 2, dtype="float64")
+    split = SplitPrior(rest_prior, prior)
+    assert isinstance(split, ImageDistribution)
+    assert split.event_shape == (4, 4, 4)
+    hidden = split.sample(3, seed=1)
+    rest, latents = hidden[..., :2], hidden[..., 2:]
+    expected = rest_prior.log_prob(rest) + prior.log_prob(latents, conditional_input=rest)
+    np.testing.assert_allclose(split.log_prob(hidden), expected, rtol=1e-12)
+    np.testing.assert_array_equal(hidden, split.sample(3, seed=1))
+
+
+@pytest.mark.parametrize("make_prior", [mar_prior, GaussianPrior])
+def test_every_weight_trains(make_prior):
+    prior = make_prior((4, 4, 3), 2)
+    rest, latents = random_images(2, 4, 4, 2), random_images(2, 4, 4, 3, seed=1)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(prior.log_prob(latents, conditional_input=rest))
+    assert prior.trainable_variables
+    for variable, gradient in zip(
+        prior.trainable_variables, tape.gradient(loss, prior.trainable_variables), strict=True
+    ):
+        assert gradient is not None, variable.name

@@ -1,0 +1,92 @@
+"""The convolutions around a ConvLSTM that runs one channel at a time, in each layout."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_marscf.kernels.channel_convolutions import (
+    DenseChannels,
+    GatheredChannels,
+    ImageChannels,
+    channel_convolutions,
+)
+from tf_marscf.kernels.convolution import convolve
+from tf_marscf.kernels.spectral_matrices import num_frequencies, spectral_matrices
+from tf_marscf.kernels.step_convolution import DirectConvolution, SpectralConvolution
+
+CHANNELS = 5
+
+
+def normal(*shape, seed=0):
+    return tf.random.stateless_normal(shape, [seed, 3], dtype=tf.float64)
+
+
+@pytest.mark.parametrize(
+    ("kind", "image_size", "dilation", "expected"),
+    [
+        (DirectConvolution, (4, 6), 2, ImageChannels),
+        (SpectralConvolution, (4, 6), 1, DenseChannels),
+        (SpectralConvolution, (4, 6), 2, GatheredChannels),
+        (SpectralConvolution, (9, 6), 3, GatheredChannels),
+        (SpectralConvolution, (10, 7), 1, GatheredChannels),
+        (SpectralConvolution, (10, 7), 2, GatheredChannels),
+        (SpectralConvolution, (1, 1), 1, DenseChannels),
+    ],
+)
+@pytest.mark.parametrize("has_offset", [False, True])
+def test_every_layout_computes_the_two_convolutions(
+    kind, image_size, dilation, expected, has_offset
+):
+    convolution = kind(
+        *image_size, 5, dilation, *([tf.float64] if kind is not DirectConvolution else [])
+    )
+    input_kernel, output_kernel = normal(5, 5, 1, CHANNELS), normal(3, 3, CHANNELS, 2, seed=1)
+    offset = normal(2, *image_size, CHANNELS, seed=2) if has_offset else normal(CHANNELS, seed=2)
+    bias = normal(2, seed=3)
+    around = channel_convolutions(image_size, convolution, input_size=5, output_size=3)
+    assert type(around) is expected
+    input_weights, output_weights = around.prepare(input_kernel, offset, output_kernel, bias)
+
+    images = normal(2, *image_size, 3, seed=4)
+    channels = around.from_images(images)
+    assert channels.shape[0] == 3
+    np.testing.assert_array_equal(around.to_images(channels), images)
+    embedded = convolution.to_images(around.embed(channels[1], input_weights))
+    np.testing.assert_allclose(
+        embedded, convolve(images[..., 1:2], input_kernel) + offset, rtol=0.0, atol=1e-12
+    )
+    hidden = normal(2, *image_size, CHANNELS, seed=5)
+    outputs = around.to_images(
+        tf.stack(around.output(convolution.from_images(hidden), output_weights))
+    )
+    np.testing.assert_allclose(
+        outputs, convolve(hidden, output_kernel) + bias, rtol=0.0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("size", [(8, 8), (4, 4), (5, 7), (1, 1)])
+@pytest.mark.parametrize(("kernel_size", "dilation"), [(5, 1), (3, 1), (3, 2), (1, 1)])
+def test_spectral_matrices_are_a_convolution(size, kernel_size, dilation):
+    analysis, kernel_analysis, synthesis = spectral_matrices(*size, kernel_size, dilation)
+    frequencies = num_frequencies(*size, kernel_size, dilation)
+    assert analysis.shape == (2 * frequencies, size[0] * size[1])
+    maps, kernel = normal(*size), normal(kernel_size, kernel_size, seed=1)
+    features = (analysis @ maps.numpy().ravel()).reshape(-1, 2)
+    blocks = (kernel_analysis @ kernel.numpy().ravel()).reshape(-1, 2, 2)
+    outputs = synthesis @ np.einsum("fab,fb->fa", blocks, features).ravel()
+    expected = convolve(
+        maps[tf.newaxis, ..., tf.newaxis], kernel[..., tf.newaxis, tf.newaxis], dilation
+    )
+    np.testing.assert_allclose(outputs.reshape(size), expected[0, ..., 0], rtol=0.0, atol=1e-12)
+
+
+def test_an_8x8_map_takes_208_products():
+    assert 4 * num_frequencies(8, 8, 5) == 208
+
+
+def test_spectral_matrices_are_kept_and_cannot_be_changed():
+    first = spectral_matrices(4, 6, 3, 1)
+    for matrix, again in zip(first, spectral_matrices(4, 6, 3, 1), strict=True):
+        assert again is matrix
+        with pytest.raises(ValueError, match="read-only"):
+            matrix[0, 0] = 1.0

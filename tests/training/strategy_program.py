@@ -1,0 +1,53 @@
+"""Trains a tiny model with one of the strategies; `test_strategies.py` runs it."""
+
+import json
+import os
+import sys
+
+import tensorflow as tf
+
+from tests.small_trainers import MIX_LOG_CDF_OPTIONS, MODEL_OPTIONS
+from tf_marscf.errors import RunError
+from tf_marscf.runs.run_config import DataConfig
+from tf_marscf.training.training_config import TrainingConfig
+from tf_marscf.training.training_run import TrainingRun
+
+
+def main(directory, strategy, coupling, num_accumulated_parts):
+    """Trains for two epochs."""
+    if strategy == "mirrored":
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+        )
+    run = TrainingRun(
+        directory,
+        # 196 training images, twelve steps an epoch; the last evaluation batch has one image.
+        DataConfig(name="digits", num_validation_images=1301),
+        # So many blocks are a loop.
+        MODEL_OPTIONS | MIX_LOG_CDF_OPTIONS | {"num_blocks": 3, "coupling": coupling},
+        TrainingConfig(
+            batch_size=16,
+            evaluation_batch_size=100,
+            num_epochs=2,
+            warm_up_images=50,
+            learning_rate=5e-3,
+            average_decay=0.9,
+            num_accumulated_parts=int(num_accumulated_parts),
+            num_sample_images=4,
+            sample_every=0,
+            checkpoint_every=5,
+            log_every=1,
+            strategy=strategy,
+        ),
+        progress="none",
+    )
+    try:
+        results = run.run()
+    except RunError as error:
+        sys.exit(f"error: {error}")
+    worker = json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]["index"]
+    assert (results is None) == (worker > 0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

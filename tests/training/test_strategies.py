@@ -1,0 +1,146 @@
+"""Many devices compute what one does."""
+
+import functools
+import json
+import pathlib
+import shutil
+import socket
+import time
+
+import numpy as np
+import pytest
+
+from tests.event_log import read_scalars
+from tests.running_commands import ForkedScript
+from tf_marscf.runs.checkpoint_store import CheckpointStore
+from tf_marscf.training.strategies import STRATEGIES, check_strategy
+
+PROGRAM = pathlib.Path(__file__).with_name("strategy_program.py")
+
+
+def start(*arguments, cluster=None):
+    env = {} if cluster is None else {"TF_CONFIG": json.dumps(cluster)}
+    return ForkedScript(PROGRAM, *arguments, env=env)
+
+
+def finish(*processes):
+    for process in processes:
+        _, stderr = process.communicate(timeout=600)
+        assert process.returncode == 0, stderr
+
+
+def losses(directory):
+    """Loss and gradient norm of every step, and the scores of every evaluation."""
+    train = read_scalars(directory / "logs" / "train")
+    validation = read_scalars(directory / "logs" / "validation")
+    assert len(train["bits_per_dim"]) == 24
+    assert len(validation["bits_per_dim"]) == 2
+    return np.array(
+        [
+            *train["bits_per_dim"].values(),
+            *train["prior_bits_per_dim/level_1"].values(),
+            *validation["bits_per_dim"].values(),
+            *validation["average_bits_per_dim"].values(),
+        ]
+    )
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
+    return ports
+
+
+def start_workers(directories, *arguments):
+    """Starts one worker a directory."""
+    workers = [f"localhost:{port}" for port in free_ports(len(directories))]
+    return [
+        start(
+            directory,
+            "multi_worker",
+            *arguments,
+            cluster={"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}},
+        )
+        for index, directory in enumerate(directories)
+    ]
+
+
+@pytest.fixture(scope="module", name="run_of_two_workers")
+def fixture_run_of_two_workers(tmp_path_factory):
+    """A function from a coupling to the directory of a run that two workers finished."""
+
+    @functools.cache
+    def run(coupling):
+        directory = tmp_path_factory.mktemp(coupling) / "run"
+        finish(*start_workers([directory] * 2, coupling, 1))
+        return directory
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
+def test_two_devices_and_two_workers_have_the_losses_of_one_device(
+    tmp_path, coupling, run_of_two_workers
+):
+    """ActNorm's initialisation, dequantization and dropout of the global batch included."""
+    finish(start(tmp_path / "one", "one", coupling, 1))
+    expected = losses(tmp_path / "one")
+    finish(start(tmp_path / "mirrored", "mirrored", coupling, 1))
+    np.testing.assert_allclose(losses(tmp_path / "mirrored"), expected, atol=1e-4)
+    np.testing.assert_allclose(losses(run_of_two_workers(coupling)), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_two_workers_that_are_killed_go_on_together_or_not_at_all(tmp_path, run_of_two_workers):
+    """In a directory that both see they do; where the second has one of its own, both refuse."""
+    killed = start_workers([tmp_path / "killed"] * 2, "affine", 1)
+    store = CheckpointStore(tmp_path / "killed", "latest")
+    while not store.paths():
+        time.sleep(0.05)
+    for process in killed:
+        process.kill()
+        process.communicate()
+    shutil.copytree(tmp_path / "killed", tmp_path / "alone")
+    finish(*start_workers([tmp_path / "killed"] * 2, "affine", 1))
+    np.testing.assert_array_equal(losses(tmp_path / "killed"), losses(run_of_two_workers("affine")))
+
+    processes = start_workers([tmp_path / "alone", tmp_path / "own"], "affine", 1)
+    for process in processes:
+        _, stderr = process.communicate(timeout=600)
+        assert process.returncode == 1
+        assert "error: `train_dir` must be one directory that all workers share" in stderr
+        assert "worker 1 has none" in stderr
+
+
+@pytest.mark.slow
+def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path):
+    finish(start(tmp_path / "whole", "one", "affine", 1))
+    finish(start(tmp_path / "parts", "mirrored", "affine", 4))
+    np.testing.assert_allclose(losses(tmp_path / "parts"), losses(tmp_path / "whole"), atol=1e-4)
+
+
+def test_unknown_strategy_is_named():
+    with pytest.raises(ValueError, match="`strategy` must be one of.*'two'"):
+        check_strategy("two")
+    assert "auto" in STRATEGIES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "{",
+        "[]",
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+    ],
+)
+def test_cluster_is_checked_before_tensorflow_starts(monkeypatch, text):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if text is not None:
+        monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(ValueError, match="`strategy` multi_worker needs.*TF_CONFIG"):
+        check_strategy("multi_worker")

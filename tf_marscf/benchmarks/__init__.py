@@ -1,0 +1,1 @@
+"""Benchmarks: speed, sampling time, and density over training, beside other models."""

@@ -1,0 +1,66 @@
+"""What all benchmarks write: a figure, a table and the numbers behind them."""
+
+import dataclasses
+import os
+import shlex
+
+from tf_marscf.figures import save_figure
+from tf_marscf.files.csv_file import write_csv
+from tf_marscf.files.result_files import write_result
+
+
+def benchmark_command(name, config):
+    """The command line that repeats a benchmark: the flags that differ from the defaults.
+
+    Args:
+        name: the benchmark, such as "sampling".
+        config: its config, a dataclass whose fields are the flags; a path is left out, because it
+            says where somebody's files are.
+
+    Returns:
+        A string.
+    """
+    words = ["python", "bin/benchmark.py", name]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value != field.default and field.name != "data_dir":
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words.append(f"--{field.name}={text}")
+    return shlex.join(words)
+
+
+def config_dict(config):
+    """The fields of a config but for `data_dir`, as a dict that JSON can hold."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(config).items()
+        if name != "data_dir"
+    }
+
+
+def write_benchmark(output_dir, name, result, columns, draw, size, report=print):
+    """Writes `NAME.json`, `NAME.csv` and `NAME.png`, as one; see `write_result`.
+
+    Args:
+        output_dir: directory; created if missing.
+        name: of the files.
+        result: what the JSON file holds, but for digests; its "rows" make the CSV file.
+        columns: names of the CSV file's columns.
+        draw: function of an empty Matplotlib figure and `result`.
+        size: width and height of the figure in inches.
+        report: called with a line that names the files.
+
+    Returns:
+        What the JSON file holds.
+    """
+    rows = [{column: row.get(column) for column in columns} for row in result["rows"]]
+
+    def write_files(directory):
+        write_csv(directory / f"{name}.csv", columns, rows)
+        save_figure(directory / f"{name}.png", lambda figure: draw(figure, result), size)
+        return result
+
+    paths = [os.path.join(output_dir, f"{name}.{ending}") for ending in ("json", "csv", "png")]
+    written = write_result(paths[0], write_files)
+    report("wrote " + ", ".join(paths))
+    return written

@@ -1,0 +1,1 @@
+"""Files: atomic writing, checked reading, paths, archives, and results of several files."""

@@ -1,0 +1,42 @@
+"""JSON files that appear whole or not at all."""
+
+import json
+
+from tf_marscf.errors import InputError
+from tf_marscf.files.atomic_file import atomic_write
+
+
+def write_json(path, content):
+    """Writes `content` as indented JSON.
+
+    Args:
+        path: the file to write; its directory is created if missing.
+        content: what `json.dumps` takes; every number must be finite.
+
+    Raises:
+        ValueError: if a number is NaN or infinite, which JSON does not have.
+    """
+    text = json.dumps(content, indent=2, allow_nan=False)
+    with atomic_write(path) as file:
+        file.write((text + "\n").encode())
+
+
+def read_json(path):
+    """Reads a file that holds a JSON object.
+
+    Returns:
+        A dict.
+
+    Raises:
+        InputError: if it holds anything else.
+        OSError: if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        text = file.read()
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{str(path)!r} must be a JSON file; {error}.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{str(path)!r} must hold a JSON object; got {type(content).__name__}.")
+    return content

@@ -1,0 +1,1 @@
+"""Interpolation between images, linear and projected to high density."""

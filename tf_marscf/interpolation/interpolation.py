@@ -1,0 +1,178 @@
+"""Interpolation between images: linear in the latent space, and projected to high density."""
+
+import dataclasses
+
+import numpy as np
+
+from tf_marscf.distributions.image_distribution import check_value
+from tf_marscf.errors import InputError
+from tf_marscf.interpolation.interpolated_points import InterpolatedPoints
+from tf_marscf.interpolation.latent_projection import LatentProjection, evaluate_end_points
+from tf_marscf.interpolation.projection_config import ProjectionConfig, check_lambdas
+
+
+@dataclasses.dataclass(frozen=True)
+class Interpolation:
+    """Two paths between the images of each pair.
+
+    Attributes:
+        positions: t of each point [T], from 0 (first image) to 1 (second image).
+        linear: `InterpolatedPoints` z_lin = (1 - t) z_A + t z_B.
+        projected: `InterpolatedPoints` of Eq. 11; its end points are those of `linear`.
+        is_retried: Boolean [B, T - 2], inner points that needed shorter steps without the image
+            term; see `LatentProjection`.
+    """
+
+    positions: np.ndarray
+    linear: InterpolatedPoints
+    projected: InterpolatedPoints
+    is_retried: np.ndarray
+
+    @property
+    def log_prior_gain(self):
+        """How much log p(z*) is above log p(z_lin), at the inner points [B, T - 2], in nats."""
+        return self.projected.inner().log_prior - self.linear.inner().log_prior
+
+    @property
+    def num_unmoved(self):
+        """Inner points for which no denser point was found, and which stayed linear."""
+        return int(np.sum(self.log_prior_gain <= 0.0))
+
+
+class Interpolator:
+    """Interpolates between pairs of images (mAR-SCF, Section 5: Fig. 11 and 12).
+
+    Example:
+        >>> import tensorflow as tf
+        >>> import tf_marscf
+        >>> from tf_marscf.interpolation.interpolation import Interpolator
+        >>> model = tf_marscf.MarScf((8, 8, 1), num_levels=2, num_steps=1, hidden_channels=8)
+        >>> images = tf.random.stateless_uniform([2, 8, 8, 1], [0, 1], -0.5, 0.5)
+        >>> interpolator = Interpolator(model, images[:1], images[1:], num_points=3)
+        >>> interpolator.linear.images.shape
+        (1, 5, 8, 8, 1)
+
+    Args:
+        model: a `MarScf`.
+        first_images: x_A, continuous [B, H, W, C]: a pair is an image and the one of the same
+            index in `second_images`.
+        second_images: x_B, likewise.
+        num_points: points between two images, which are not counted; t is evenly spaced.
+
+    Attributes:
+        positions: t of each point [T], the images' 0 and 1 included.
+        linear: `InterpolatedPoints` of the linear path, T = num_points + 2.
+        projection: the `LatentProjection` of its inner points.
+
+    Raises:
+        RunError: if a density is not finite, naming the point.
+        TypeError, ValueError: on bad arguments, naming argument, rule and value.
+    """
+
+    def __init__(self, model, first_images, second_images, num_points=7):
+        if isinstance(num_points, bool) or not isinstance(num_points, int) or num_points < 1:
+            raise InputError(f"`num_points` must be an integer >= 1; got {num_points!r}.")
+        first_images = check_value(model, first_images, "first_images")
+        second_images = check_value(model, second_images, "second_images")
+        shape = first_images.shape
+        if shape.rank != 4 or shape[0] == 0 or second_images.shape != shape:
+            raise InputError(
+                "`first_images` and `second_images` must be of one shape, [num_pairs, height, "
+                f"width, channels]; got {shape} and {second_images.shape}."
+            )
+        self.positions = np.linspace(0.0, 1.0, num_points + 2)
+        ends = evaluate_end_points(model, first_images, second_images)
+        self.projection = LatentProjection(
+            model,
+            linear_latents(ends.latents, self.positions[1:-1]),
+            first_images,
+            second_images,
+        )
+        self.linear = ends.with_inner(self.projection.evaluate_linear())
+
+    def interpolate(self, config=None, on_iteration=None):
+        """Projects the linear path to high density.
+
+        Args:
+            config: a `ProjectionConfig`; default: that of the paper.
+            on_iteration: called without arguments after each iteration.
+
+        Returns:
+            An `Interpolation`.
+
+        Raises:
+            RunError: if an iterate is not finite.
+        """
+        projected, is_retried = self.projection.project(config or ProjectionConfig(), on_iteration)
+        return Interpolation(
+            self.positions, self.linear, self.linear.with_inner(projected), is_retried
+        )
+
+    def lambda_curve(self, lambdas, config=None, score=None, on_iteration=None):
+        """How the interpolations depend on lambda_1 = lambda_2 = lambda (Fig. 12).
+
+        The paper scores them with an Inception network. Without one there are the model's own
+        bits/dim and the distances; `score` adds others, such as a Frechet distance to images of the
+        data set.
+
+        Args:
+            lambdas: values of lambda; at 0 the path is the linear one.
+            config: a `ProjectionConfig`; its own lambdas are not used.
+            score: called with the inner images, continuous [B * T, H, W, C]; returns a dict of
+                numbers.
+            on_iteration: called without arguments after each iteration.
+
+        Returns:
+            A list with a dict for each lambda: `lambda`; and means over the inner points,
+            `log_prior_per_dim` (nats), `log_prob_per_dim` (nats), `latent_distance` and
+            `nearest_image_distance` (root mean square an element); and what `score` returns.
+
+        Raises:
+            RunError: if an iterate is not finite.
+            ValueError: if a lambda is negative or not finite.
+        """
+        check_lambdas(lambdas)
+        config = config or ProjectionConfig()
+        configs = [
+            dataclasses.replace(config, lambda_1=value, lambda_2=value) if value else None
+            for value in lambdas
+        ]
+        rows = []
+        for value, config in zip(lambdas, configs, strict=True):
+            points = self.linear.inner()
+            if config is not None:
+                points, _ = self.projection.project(config, on_iteration)
+            rows.append({"lambda": value, **summary(points)})
+            if score is not None:
+                rows[-1] |= score(np.reshape(points.images, [-1, *points.images.shape[2:]]))
+        return rows
+
+
+def linear_latents(end_latents, positions):
+    """z_lin = (1 - t) z_A + t z_B.
+
+    Args:
+        end_latents: a map a level, [B, 2, H / 2^i, W / 2^i, C_i]: z_A and z_B.
+        positions: t [T].
+
+    Returns:
+        A tuple of maps [B, T, H / 2^i, W / 2^i, C_i].
+    """
+
+    def path(ends):
+        position = np.asarray(positions, ends.dtype)[:, np.newaxis, np.newaxis, np.newaxis]
+        return (1.0 - position) * ends[:, :1] + position * ends[:, 1:]
+
+    return tuple(path(np.asarray(ends)) for ends in end_latents)
+
+
+def summary(points):
+    """Means over all points; see `Interpolator.lambda_curve`."""
+    num_dimensions = points.num_dimensions
+    nearest = np.min(points.image_distances, axis=-1)
+    return {
+        "log_prior_per_dim": float(np.mean(points.log_prior)) / num_dimensions,
+        "log_prob_per_dim": float(np.mean(points.log_prob)) / num_dimensions,
+        "latent_distance": float(np.mean(points.latent_distance)) / num_dimensions**0.5,
+        "nearest_image_distance": float(np.mean(nearest)) / num_dimensions**0.5,
+    }

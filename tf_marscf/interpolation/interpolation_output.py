@@ -1,0 +1,165 @@
+"""What an interpolation writes: figures, tables, images, and lines to print."""
+
+import io
+import os
+
+import numpy as np
+
+from tf_marscf.figures import save_figure
+from tf_marscf.files.atomic_file import atomic_write
+from tf_marscf.files.csv_file import write_csv
+from tf_marscf.files.result_files import check_files, read_entries, read_file, write_result
+from tf_marscf.interpolation.interpolation_figures import (
+    draw_interpolation,
+    draw_lambda_curve,
+    draw_log_prior,
+    interpolation_size,
+    lambda_curve_size,
+    log_prior_size,
+)
+
+PATHS = ("linear", "projected")
+RESULT_FILE, _IMAGES_FILE = "interpolation.json", "interpolation.npz"
+
+
+def path_rows(interpolation, pairs, num_grey_levels):
+    """The numbers of all points, a dict each.
+
+    Args:
+        interpolation: an `Interpolation`.
+        pairs: the numbers of the images of each pair.
+        num_grey_levels: of the images.
+
+    Returns:
+        A list of dicts: `pair`, `first_image`, `second_image`, `path` ("linear" or "projected"),
+        `point`, `t`, `log_prior` (nats), `bits_per_dim`, and root mean squares an element
+        `latent_distance` (from the linear point), `distance_to_first` and `distance_to_second`.
+    """
+    rows = []
+    for path in PATHS:
+        points = getattr(interpolation, path)
+        root = points.num_dimensions**0.5
+        bits_per_dim = points.bits_per_dim(num_grey_levels)
+        for pair, point in np.ndindex(points.log_prior.shape):
+            to_first, to_second = points.image_distances[pair, point] / root
+            rows.append(
+                {
+                    "pair": pair,
+                    "first_image": pairs[pair][0],
+                    "second_image": pairs[pair][1],
+                    "path": path,
+                    "point": point,
+                    "t": float(interpolation.positions[point]),
+                    "log_prior": float(points.log_prior[pair, point]),
+                    "bits_per_dim": float(bits_per_dim[pair, point]),
+                    "latent_distance": float(points.latent_distance[pair, point]) / root,
+                    "distance_to_first": float(to_first),
+                    "distance_to_second": float(to_second),
+                }
+            )
+    return rows
+
+
+def write_interpolation(directory, result, images):
+    """Writes `interpolation.*`, `log_prior.png` and, if there is a curve, `lambda_curve.*`, as one.
+
+    Args:
+        directory: created if missing.
+        result: the dict for `interpolation.json`, but for digests.
+        images: dict of uint8 arrays for `interpolation.npz`: `ends` [B, 2, H, W, C], `linear` and
+            `projected` [B, T, H, W, C].
+
+    Returns:
+        What `interpolation.json` holds; see `write_result`.
+    """
+
+    def write_files(directory):
+        with atomic_write(directory / _IMAGES_FILE) as file:
+            np.savez_compressed(file, **images)
+        write_csv(directory / "interpolation.csv", list(result["rows"][0]), result["rows"])
+        save_figure(
+            directory / "interpolation.png",
+            lambda figure: draw_interpolation(figure, result, images),
+            interpolation_size(result),
+        )
+        save_figure(
+            directory / "log_prior.png",
+            lambda figure: draw_log_prior(figure, result),
+            log_prior_size(result),
+        )
+        curve = result["lambda_curve"]
+        if curve:
+            write_csv(directory / "lambda_curve.csv", list(curve[0]), curve)
+            save_figure(
+                directory / "lambda_curve.png",
+                lambda figure: draw_lambda_curve(figure, result),
+                lambda_curve_size(result),
+            )
+        return result
+
+    return write_result(os.path.join(directory, RESULT_FILE), write_files)
+
+
+def load_interpolation(directory):
+    """Reads what `write_interpolation` wrote, to draw it again.
+
+    Args:
+        directory: as of `write_interpolation`.
+
+    Returns:
+        `(result, images)`, as of `write_interpolation`.
+
+    Raises:
+        InputError: if there is none, or its files are not those that were written together.
+        OSError: if a file cannot be read.
+    """
+    path = os.path.join(directory, RESULT_FILE)
+    result = read_entries(path)
+    check_files(path, result)
+    content = io.BytesIO(read_file(path, result, _IMAGES_FILE))
+    with np.load(content, allow_pickle=False) as archive:
+        return result, dict(archive)
+
+
+def result_lines(result):
+    """What a command prints of a result.
+
+    Args:
+        result: the dict of `interpolation.json`.
+
+    Returns:
+        A list of lines.
+    """
+    lines = ["log p(z) of the prior in nats, from the first image (t = 0) to the second (t = 1)"]
+    for pair, (first, second) in enumerate(result["pairs"]):
+        for path in PATHS:
+            label = f"images {first} to {second}" if path == PATHS[0] else ""
+            values = [
+                f"{row['log_prior']:10.3f}"
+                for row in result["rows"]
+                if row["pair"] == pair and row["path"] == path
+            ]
+            lines.append(f"{label:<22}{path:<10}{''.join(values)}")
+    if result["lambda_curve"]:
+        lines.append(
+            f"{'lambda':>8}{'kernel distance':>17}{'bits/dim':>10}{'log p(z)/D':>12}"
+            f"{'to nearer image':>17}"
+        )
+        lines += [
+            f"{row['lambda']:>8g}{row['kernel_distance']:>17.5f}{row['bits_per_dim']:>10.4f}"
+            f"{row['log_prior_per_dim']:>12.4f}{row['nearest_image_distance']:>17.4f}"
+            for row in result["lambda_curve"]
+        ]
+    count = result["num_inner_points"]
+    linear, projected = (result["inner_points"][path]["log_prior_per_dim"] for path in PATHS)
+    lines.append(
+        f"prior log-density of {count} inner points: {linear:.4f} nats/dim linear, "
+        f"{projected:.4f} projected; higher at {count - result['num_unmoved']} of {count}, by "
+        f"{result['least_log_prior_gain']:.3g} nats at least"
+    )
+    if result["num_retried"]:
+        lines.append(
+            f"{result['num_retried']} of them had no denser iterate, and were followed in shorter "
+            "steps without the image term"
+        )
+    return lines

@@ -1,0 +1,235 @@
+"""Interpolates between images of a data set with the model of a training directory."""
+
+import dataclasses
+import math
+import os
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from tf_marscf.errors import InputError, warn
+from tf_marscf.files.local_path import local_path
+from tf_marscf.files.output_path import output_directory
+from tf_marscf.interpolation.image_pairs import images_of_pairs, random_pairs
+from tf_marscf.interpolation.interpolation import Interpolator, summary
+from tf_marscf.interpolation.interpolation_output import (
+    path_rows,
+    result_lines,
+    write_interpolation,
+)
+from tf_marscf.interpolation.projection_config import ProjectionConfig, check_lambdas
+from tf_marscf.quality.kernel_distance import MIN_BLOCK_SIZE, squared_mean_discrepancy
+from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
+from tf_marscf.runs.run_config import RunConfig
+from tf_marscf.runs.trained_model import restore_model
+from tf_marscf.runs.weights_digest import weights_digest
+from tf_marscf.sampling.image_grid import check_drawable, spread_grey_levels
+
+DEFAULT_DIRECTORY = "interpolation"
+_MAX_REFERENCE_IMAGES = 1000
+
+
+class InterpolationRun:
+    """Interpolation with the model of a training directory.
+
+    Args:
+        train_dir: the training directory, or one of imported weights.
+        which: "best" or "latest" checkpoint.
+        dataset: name of a data set; default: the one that the model was trained on.
+        data_dir: where it is; default: as in training.
+        split: whose images: "train", "validation" or "test".
+
+    Raises:
+        DataUnavailableError: if the data cannot be had.
+        FileNotFoundError: if the directory or checkpoint is missing.
+        ValueError: if an argument is wrong, or the data do not fit the model.
+    """
+
+    def __init__(self, train_dir, which="best", dataset=None, data_dir=None, split="test"):
+        train_dir = local_path("train_dir", train_dir)
+        config = RunConfig.load(train_dir)
+        check_drawable(config.model.image_shape, "train_dir")
+        loaded = load_evaluated_dataset(config, dataset, data_dir)
+        splits = loaded.splits()
+        if split not in splits:
+            raise InputError(f"`split` must be one of {tuple(splits)}; got {split!r}.")
+        self._images = splits[split]
+        self._facts = {"dataset": loaded.name, "split": split, "checkpoint": which}
+        self._train_dir = train_dir
+        self._images_distribution = restore_model(config, train_dir, which)
+
+    def run(
+        self,
+        pairs=None,
+        num_pairs=4,
+        seed=0,
+        num_points=7,
+        config=None,
+        lambdas=(),
+        extractor=None,
+        output_dir=None,
+        progress=True,
+        report=print,
+    ):
+        """Interpolates, and writes all files.
+
+        In the output directory: `interpolation.png` (Fig. 11: the linear row of each pair above the
+        projected one), `log_prior.png`, `lambda_curve.png` (Fig. 12); the numbers behind them in
+        `interpolation.csv`, `lambda_curve.csv` and, all of them, in `interpolation.json`; and the
+        images in `interpolation.npz`.
+
+        Args:
+            pairs: pairs of numbers of images in the split; default: drawn with `seed`.
+            num_pairs: how many are drawn.
+            seed: Python `int`.
+            num_points: points between two images.
+            config: a `ProjectionConfig`; default: that of the paper.
+            lambdas: values of lambda_1 = lambda_2 for the curve, each but 0 a projection of its
+                own; none for no curve.
+            extractor: features for the curve's kernel distance: called with uint8
+                [n, H, W, 1 or 3] of values 0 to 255, it returns an object with `features` [n, D];
+                default: the pixels themselves.
+            output_dir: default: `interpolation` in the training directory.
+            progress: whether to show a progress bar.
+            report: called with each line of the results.
+
+        Returns:
+            The dict that `interpolation.json` holds.
+
+        Raises:
+            RunError: if a number is not finite, nothing being written then; or if nothing can be
+                written.
+            InputError: if an argument is wrong.
+        """
+        if output_dir is None:
+            output_dir = os.path.join(self._train_dir, DEFAULT_DIRECTORY)
+        output_dir = output_directory("output_dir", output_dir)
+        config = config or ProjectionConfig()
+        check_lambdas(lambdas)
+        if pairs is None:
+            pairs = random_pairs(num_pairs, int(self._images.cardinality()), seed)
+        ends = images_of_pairs(self._images, pairs)
+        if lambdas and len(pairs) * num_points < 2:
+            raise InputError("`lambdas` must be empty for a single point; its score needs two.")
+        num_left = int(self._images.cardinality()) - len(
+            {index for pair in pairs for index in pair}
+        )
+        if lambdas and num_left < MIN_BLOCK_SIZE:
+            raise InputError(
+                f"`lambdas` must be empty where fewer than {MIN_BLOCK_SIZE} images are left beside "
+                f"those of the pairs, since they score the curve; {num_left} are left."
+            )
+        score = self._kernel_score(pairs, extractor) if lambdas else None
+        interpolator = Interpolator(
+            self._images_distribution.distribution,
+            *(self._middle_of_grey_levels(ends[:, end]) for end in (0, 1)),
+            num_points=num_points,
+        )
+        num_projections = 1 + sum(value > 0.0 for value in lambdas)
+        with tqdm.tqdm(
+            total=num_projections * config.num_iterations,
+            desc="projecting",
+            unit=" iterations",
+            disable=not progress,
+            mininterval=1.0,
+        ) as bar:
+            interpolation = interpolator.interpolate(config, bar.update)
+            curve = interpolator.lambda_curve(lambdas, config, score, bar.update)
+        result = self._result(interpolation, curve, pairs, config, seed, extractor)
+        images = {
+            "ends": ends,
+            "linear": self._grey_levels(interpolation.linear),
+            "projected": self._grey_levels(interpolation.projected),
+        }
+        result = write_interpolation(output_dir, result, images)
+        for line in result_lines(result):
+            report(line)
+        if result["num_unmoved"]:
+            warn(
+                f"no denser point was found for {result['num_unmoved']} of "
+                f"{result['num_inner_points']} points, which stayed on the linear path."
+            )
+        report(f"pictures and numbers: {output_dir}")
+        return result
+
+    @property
+    def _num_grey_levels(self):
+        return self._images_distribution.num_grey_levels
+
+    def _middle_of_grey_levels(self, pixels):
+        """Continuous images in the middle of their grey levels: decoding gives the very pixels."""
+        noise = tf.fill(
+            pixels.shape, tf.constant(0.5, self._images_distribution.distribution.dtype)
+        )
+        return self._images_distribution.scaling.continuous(pixels, noise)
+
+    def _grey_levels(self, points):
+        return self._images_distribution.scaling.grey_levels(points.images).numpy()
+
+    def _kernel_score(self, pairs, extractor):
+        """Distance of interpolations to the split's images, the interpolated ones left out."""
+        used = {index for pair in pairs for index in pair}
+        taken = self._images.enumerate().filter(
+            lambda index, _: tf.reduce_all(index != tf.constant(sorted(used), tf.int64))
+        )
+        taken = taken.take(_MAX_REFERENCE_IMAGES)
+        references = np.stack([image.numpy() for _, image in taken])
+
+        def features(pixels):
+            pixels = spread_grey_levels(pixels, self._num_grey_levels)
+            if extractor is not None:
+                return extractor(pixels).features
+            return pixels.reshape(len(pixels), -1) / 255.0 - 0.5
+
+        reference_features = features(references)
+
+        def score(values):
+            pixels = self._images_distribution.scaling.grey_levels(values).numpy()
+            distance = squared_mean_discrepancy(features(pixels), reference_features)
+            return {"kernel_distance": distance}
+
+        return score
+
+    def _with_bits(self, row):
+        """Log-densities of images as bits/dim, as `bin/evaluate.py` counts them."""
+        nats = row.pop("log_prob_per_dim")
+        return row | {"bits_per_dim": math.log2(self._num_grey_levels) - nats / math.log(2.0)}
+
+    def _result(self, interpolation, curve, pairs, config, seed, extractor):
+        linear, projected = interpolation.linear, interpolation.projected
+        inner = {"linear": linear.inner(), "projected": projected.inner()}
+        return {
+            "command": _command(self._facts, pairs, interpolation, config, curve),
+            **self._facts,
+            "weights": weights_digest(self._images_distribution),
+            "pairs": [list(pair) for pair in pairs],
+            "seed": seed,
+            "image_shape": list(linear.images.shape[2:]),
+            "num_grey_levels": self._num_grey_levels,
+            "num_points": len(interpolation.positions) - 2,
+            **dataclasses.asdict(config),
+            "num_inner_points": interpolation.log_prior_gain.size,
+            "num_retried": int(interpolation.is_retried.sum()),
+            "num_unmoved": interpolation.num_unmoved,
+            "least_log_prior_gain": float(interpolation.log_prior_gain.min()),
+            "inner_points": {
+                name: self._with_bits(summary(points)) for name, points in inner.items()
+            },
+            "rows": path_rows(interpolation, pairs, self._num_grey_levels),
+            "lambda_curve": [self._with_bits(row) for row in curve],
+            "curve_features": "pixels" if extractor is None else extractor.name,
+        }
+
+
+def _command(facts, pairs, interpolation, config, curve):
+    """The command line that repeats a run, but for where files are."""
+    values = {
+        **facts,
+        "pairs": ",".join(f"{first}:{second}" for first, second in pairs),
+        "num_points": len(interpolation.positions) - 2,
+        **dataclasses.asdict(config),
+        "lambda_curve": ",".join(f"{row['lambda']:g}" for row in curve),
+    }
+    flags = " ".join(f"--{name}={value}" for name, value in values.items())
+    return f"python bin/interpolate.py --train_dir=TRAIN_DIR {flags}"

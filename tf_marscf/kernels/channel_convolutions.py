@@ -1,0 +1,228 @@
+"""The two convolutions around the ConvLSTM when it runs one channel at a time.
+
+    embed:   x = conv(channel) + offset,          1 channel -> C
+    output:  (mean, log_scale) = conv(h) + bias,  C channels -> 2
+
+Both have so few channels on one side that preparing a convolution takes longer than computing it.
+On small maps they are products with dense matrices instead, in the layout of the ConvLSTM, so that
+nothing is transposed from step to step.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_marscf.kernels.convolution import convolve
+from tf_marscf.kernels.step_convolution import SpectralConvolution
+
+_MAX_DENSE_PIXELS = 64
+
+
+class ImageChannels:
+    """Convolutions of images; a channel is [N, H, W, 1].
+
+    Args:
+        convolution: of the ConvLSTM.
+    """
+
+    def __init__(self, convolution):
+        self._convolution = convolution
+
+    def prepare(self, input_kernel, offset, output_kernel, output_bias):
+        """The weights as the other methods take them.
+
+        Args:
+            input_kernel: [k, k, 1, C].
+            offset: [N, H, W, C], or [C].
+            output_kernel: [k, k, C, 2].
+            output_bias: [2].
+        """
+        return (input_kernel, offset), (output_kernel, output_bias)
+
+    def from_images(self, maps):
+        """[N, H, W, T] -> channels, stacked along the first axis."""
+        return tf.transpose(maps, [3, 0, 1, 2])[..., tf.newaxis]
+
+    def to_images(self, channels):
+        """The inverse of `from_images`."""
+        return tf.transpose(channels[..., 0], [1, 2, 3, 0])
+
+    def embed(self, channel, weights):
+        """A channel -> x, in the layout of the ConvLSTM; the first of the prepared weights."""
+        kernel, offset = weights
+        return self._convolution.from_images(convolve(channel, kernel) + offset)
+
+    def output(self, maps, weights):
+        """The ConvLSTM's output -> `(mean, log_scale)`, shaped as a channel; the second of them."""
+        kernel, bias = weights
+        return tf.split(convolve(self._convolution.to_images(maps), kernel) + bias, 2, axis=-1)
+
+
+class _SpectralChannels:
+    """Base: a channel is [P * d * d, N], as in the layout of a `SpectralConvolution`.
+
+    Pixels are in the order (pixel of a phase, phase), so that no step transposes anything.
+
+    Args:
+        image_size: (H, W).
+        convolution: of the ConvLSTM, with the layout [P, C, d * d * N].
+    """
+
+    def __init__(self, image_size, convolution):
+        self._image_size = image_size
+        self._convolution = convolution
+        self._num_pixels = image_size[0] * image_size[1]
+
+    def from_images(self, maps):
+        """[N, H, W, T] -> channels, stacked along the first axis."""
+        channels = tf.transpose(self._convolution.from_images(maps), [1, 0, 2])
+        return tf.reshape(channels, [maps.shape[-1], self._num_pixels, -1])
+
+    def to_images(self, channels):
+        """The inverse of `from_images`."""
+        maps = tf.reshape(channels, [channels.shape[0], self._convolution.num_pixels, -1])
+        return self._convolution.to_images(tf.transpose(maps, [1, 0, 2]))
+
+    def _offset_maps(self, offset):
+        """[N, H, W, C], or [C] -> what broadcasts in the layout of the ConvLSTM."""
+        is_bias = offset.shape.rank == 1
+        return offset[:, tf.newaxis] if is_bias else self._convolution.from_images(offset)
+
+
+class DenseChannels(_SpectralChannels):
+    """Products with dense matrices, for small maps without phases."""
+
+    def prepare(self, input_kernel, offset, output_kernel, output_bias):
+        """As of `ImageChannels`."""
+        matrix = tf.transpose(_dense(input_kernel, self._image_size)[:, :, 0], [0, 2, 1])
+        input_matrix = tf.reshape(matrix, [-1, self._num_pixels])
+        matrix = tf.transpose(_dense(output_kernel, self._image_size), [3, 0, 1, 2])
+        output_matrix = tf.reshape(matrix, [2 * self._num_pixels, -1])
+        bias = tf.repeat(output_bias, self._num_pixels)[:, tf.newaxis]
+        return (input_matrix, self._offset_maps(offset)), (output_matrix, bias)
+
+    def embed(self, channel, weights):
+        """As of `ImageChannels`."""
+        matrix, offset = weights
+        maps = tf.matmul(matrix, channel)
+        return tf.reshape(maps, [self._num_pixels, offset.shape[-2], -1]) + offset
+
+    def output(self, maps, weights):
+        """As of `ImageChannels`."""
+        matrix, bias = weights
+        flat = tf.reshape(maps, [matrix.shape[1], -1])
+        return tf.split(tf.matmul(matrix, flat) + bias, 2, axis=0)
+
+
+class GatheredChannels(_SpectralChannels):
+    """Gathers neighbours, for maps with phases and for large ones.
+
+    Args:
+        image_size: (H, W).
+        convolution: of the ConvLSTM.
+        input_size: odd `int`, of the input kernel.
+        output_size: odd `int`, of the output kernel.
+    """
+
+    def __init__(self, image_size, convolution, input_size, output_size):
+        super().__init__(image_size, convolution)
+        self._num_phases = convolution.num_phases
+        num_parts = self._num_phases**2
+        # [pixel of a phase, tap, phase]: the pixel that the tap reads.
+        sources = _sources(image_size, self._num_phases, input_size)
+        self._input_index = sources.reshape(-1, num_parts, sources.shape[1]).swapaxes(1, 2)
+        sources = _sources(image_size, self._num_phases, output_size)
+        num_taps = sources.shape[1]
+        # Products are rows (pixel of a phase, tap, (mean, log_scale), phase), and a row of zeros.
+        pixel, phase = np.divmod(sources, num_parts)
+        index = ((pixel * num_taps + np.arange(num_taps)) * 2 * num_parts + phase) + (
+            np.arange(2)[:, np.newaxis, np.newaxis] * num_parts
+        )
+        num_rows = self._num_pixels * num_taps * 2
+        self._output_index = np.where(sources == self._num_pixels, num_rows, index)
+
+    def prepare(self, input_kernel, offset, output_kernel, output_bias):
+        """As of `ImageChannels`."""
+        num_hidden = input_kernel.shape[-1]
+        input_matrix = tf.transpose(tf.reshape(input_kernel, [-1, num_hidden]))[tf.newaxis]
+        matrix = tf.transpose(output_kernel, [0, 1, 3, 2])
+        output_matrix = tf.reshape(matrix, [1, -1, num_hidden])
+        bias = output_bias[:, tf.newaxis, tf.newaxis]
+        return (input_matrix, self._offset_maps(offset)), (output_matrix, bias)
+
+    def embed(self, channel, weights):
+        """As of `ImageChannels`."""
+        matrix, offset = weights
+        neighbours = tf.gather(_with_zeros(channel), self._input_index)
+        neighbours = tf.reshape(neighbours, [*self._input_index.shape[:2], -1])
+        return tf.matmul(matrix, neighbours) + offset
+
+    def output(self, maps, weights):
+        """As of `ImageChannels`."""
+        matrix, bias = weights
+        products = tf.matmul(matrix, maps)
+        num_rows = products.shape[0] * products.shape[1] * self._num_phases**2
+        rows = _with_zeros(tf.reshape(products, [num_rows, -1]))
+        return tf.unstack(tf.reduce_sum(tf.gather(rows, self._output_index), axis=2) + bias)
+
+
+def channel_convolutions(image_size, convolution, input_size, output_size):
+    """Whichever is fastest.
+
+    Args:
+        image_size: (H, W).
+        convolution: of the ConvLSTM.
+        input_size: odd `int`, of the kernel from a channel to the ConvLSTM.
+        output_size: odd `int`, of the kernel from the ConvLSTM to `(mean, log_scale)`.
+    """
+    if not isinstance(convolution, SpectralConvolution):
+        return ImageChannels(convolution)
+    num_pixels = image_size[0] * image_size[1]
+    if convolution.num_phases == 1 and num_pixels <= _MAX_DENSE_PIXELS:
+        return DenseChannels(image_size, convolution)
+    return GatheredChannels(image_size, convolution, input_size, output_size)
+
+
+def _with_zeros(rows):
+    """Appends a row of zeros."""
+    return tf.concat([rows, tf.zeros_like(rows[:1])], axis=0)
+
+
+def _sources(image_size, num_phases, kernel_size):
+    """The pixels that each tap of a 'same' convolution reads, [H * W, k * k]; H * W is outside.
+
+    Both pixels are numbered in the order (pixel of a phase, phase).
+    """
+    height, width = image_size
+    order = np.arange(height * width).reshape(
+        height // num_phases, num_phases, width // num_phases, num_phases
+    )
+    order = order.transpose(0, 2, 1, 3).ravel()
+    number = np.empty(height * width + 1, np.int64)
+    number[order] = np.arange(height * width)
+    number[-1] = height * width
+    reach = kernel_size // 2
+    taps = np.arange(kernel_size) - reach
+    row = order[:, np.newaxis, np.newaxis] // width + taps[:, np.newaxis]
+    column = order[:, np.newaxis, np.newaxis] % width + taps
+    inside = (0 <= row) & (row < height) & (0 <= column) & (column < width)
+    pixels = np.where(inside, row * width + column, height * width)
+    return number[pixels.reshape(height * width, -1)]
+
+
+def _dense(kernel, image_size):
+    """A 'same' convolution as a matrix: [k, k, C_in, C_out] -> [P, P, C_in, C_out].
+
+    Entry (p, q) is the tap through which pixel q of the input reaches pixel p of the output.
+    """
+    size, *num_channels = kernel.shape[1:]
+    taps = tf.reshape(kernel, [size * size, *num_channels])
+    taps = tf.concat([taps, tf.zeros_like(taps[:1])], axis=0)
+    row, column = (np.arange(length) for length in image_size)
+    reach = size // 2
+    tap_row, tap_column = row - row[:, np.newaxis] + reach, column - column[:, np.newaxis] + reach
+    tap_row, tap_column = tap_row[:, np.newaxis, :, np.newaxis], tap_column[:, np.newaxis]
+    inside = (0 <= tap_row) & (tap_row < size) & (0 <= tap_column) & (tap_column < size)
+    # The tap behind the last is zero.
+    index = np.where(inside, tap_row * size + tap_column, size * size)
+    num_pixels = image_size[0] * image_size[1]
+    return tf.gather(taps, index.reshape(num_pixels, num_pixels))

@@ -1,0 +1,47 @@
+"""Loops that XLA compiles."""
+
+import tensorflow as tf
+from tensorflow.python.eager import context
+
+from tf_marscf.kernels.recomputation import recomputed
+
+
+def compiled(function):
+    """A function that, while a graph is traced, is one computation that XLA compiles.
+
+    TensorFlow runs each operation of a loop's body by itself, and its threads meet after each. XLA
+    fuses what is element-wise and spends less between operations. It compiles once for every set of
+    shapes, when they are first seen.
+
+    Gradients run the function once more, as operations of the graph: what a loop keeps for its
+    gradient cannot leave an XLA computation.
+
+    Args:
+        function: of structures of tensors, returns one tensor. It reads no other tensors.
+
+    Returns:
+        A function of the same arguments. Calls with the same shapes share what was compiled.
+    """
+    by_xla = tf.function(function, jit_compile=True, autograph=False)
+
+    def call(*args):
+        if tf.executing_eagerly() or _is_watched():
+            return function(*args)
+
+        def flat(*tensors):
+            return function(*tf.nest.pack_sequence_as(args, tensors))
+
+        def run(*tensors):
+            # TensorFlow must not prepare for a gradient of its own.
+            constants = [tf.stop_gradient(tensor) for tensor in tensors]
+            return by_xla(*tf.nest.pack_sequence_as(args, constants))
+
+        return recomputed(flat, *tf.nest.flatten(args), forward=run)
+
+    return call
+
+
+def _is_watched():
+    """Whether somebody looks at each operation, such as `tf.debugging.enable_check_numerics`."""
+    # XLA does not have the operations with which they do.
+    return bool(context.context().op_callbacks)

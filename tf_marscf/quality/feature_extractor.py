@@ -1,0 +1,124 @@
+"""What sample quality is measured with: features and class probabilities of images."""
+
+import abc
+import contextlib
+import dataclasses
+
+import numpy as np
+from scipy.special import softmax
+
+from tf_marscf.errors import InputError, RunError
+from tf_marscf.quality.inception_score import is_probabilities
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFeatures:
+    """What an extractor says of images.
+
+    Attributes:
+        features: float [n, D], for FID and KID; or None.
+        probabilities: float64 [n, K], class probabilities for the Inception score; or None.
+    """
+
+    features: np.ndarray | None
+    probabilities: np.ndarray | None
+
+
+class FeatureExtractor(abc.ABC):
+    """A function from uint8 images to `ImageFeatures`.
+
+    Attributes:
+        name: what results call it.
+    """
+
+    name: str
+
+    @abc.abstractmethod
+    def __call__(self, images):
+        """Extracts features.
+
+        Args:
+            images: uint8 [n, H, W, 1 or 3] NumPy array, of values 0 to 255; n >= 1.
+
+        Returns:
+            `ImageFeatures`.
+
+        Raises:
+            RunError: if an output is not finite.
+            ValueError: if the images do not fit.
+        """
+
+    @abc.abstractmethod
+    def describe_input(self, image_shape):
+        """Says what becomes of images of a shape (H, W, C), such as "repeated to 3 channels".
+
+        Raises:
+            ValueError: if such images do not fit.
+        """
+
+
+def as_features(outputs, name):
+    """The output of a layer as features: maps [n, h, w, D] are averaged over h and w.
+
+    Raises:
+        RunError: if a value is not finite.
+        ValueError: if the output has another rank.
+    """
+    outputs = np.asarray(outputs)
+    if outputs.ndim == 4:
+        outputs = outputs.mean(axis=(1, 2), dtype=np.float64)
+    if outputs.ndim != 2:
+        raise InputError(
+            f"`feature_extractor` must give [n, D] or [n, h, w, D]; {name} gives rank "
+            f"{outputs.ndim}."
+        )
+    _check_finite(outputs, name)
+    return outputs
+
+
+def as_probabilities(outputs, name):
+    """Class probabilities, or logits, as probabilities in float64.
+
+    Rows that are >= 0 with sum 1 are probabilities; others are logits, and go through a softmax.
+
+    Raises:
+        RunError: if a value is not finite.
+        ValueError: if the output is not [n, K] with K >= 2.
+    """
+    outputs = np.asarray(outputs, np.float64)
+    if outputs.ndim != 2 or outputs.shape[1] < 2:
+        raise InputError(
+            "`feature_extractor` must give class probabilities or logits [n, K], K >= 2, for the "
+            f"Inception score; {name} gives {outputs.shape}."
+        )
+    _check_finite(outputs, name)
+    return outputs if is_probabilities(outputs) else softmax(outputs, axis=1)
+
+
+def _check_finite(outputs, name):
+    num_wrong = int(np.sum(~np.isfinite(outputs)))
+    if num_wrong:
+        raise RunError(f"{name} gives {num_wrong} values that are not finite.")
+
+
+@contextlib.contextmanager
+def reading(path, describe):
+    """Turns what a loader raises for a damaged file into one line; it may be anything.
+
+    Args:
+        path: the file.
+        describe: called with the error; returns the message.
+
+    Raises:
+        InputError: with that message.
+        RunError: if memory does not suffice.
+        OSError: an error of the system, which has a number and says nothing of the file.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise RunError(f"{path!r} takes more memory than there is.") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise InputError(describe(error)) from error

@@ -1,0 +1,99 @@
+"""Saved weights of a training directory: the latest, and the best by validation."""
+
+import os
+
+import tensorflow as tf
+
+from tf_marscf.distributions import Dequantized
+from tf_marscf.errors import InputError, MissingInputError, warn
+from tf_marscf.flow import MarScf
+from tf_marscf.runs.checkpoint_store import CheckpointStore, DamagedCheckpointsError
+
+WHICH = ("best", "latest")
+
+
+def restore_model(config, directory, which="best", argument="train_dir"):
+    """Builds the model of a training directory and loads its weights.
+
+    Where the run keeps a moving average of the weights, "latest" is the average. Before the first
+    evaluation there is no "best", and "latest" stands in for it. A checkpoint that cannot be read
+    is passed over for the one before it. The standard error stream tells of both.
+
+    Args:
+        config: the directory's `RunConfig`.
+        directory: the training directory.
+        which: "best" (by validation bits/dim) or "latest".
+        argument: name of the argument that gave the directory, for errors.
+
+    Returns:
+        A `Dequantized` distribution; its `distribution` is the `MarScf`.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+        InputError: if `which` is unknown, or no checkpoint fits the config.
+        RunError: if the system does not let read a checkpoint.
+    """
+    if which not in WHICH:
+        raise InputError(f"`which` must be one of {WHICH}; got {which!r}.")
+    if which == "best" and not CheckpointStore(directory, "best").paths():
+        if CheckpointStore(directory, "latest").paths():
+            warn(f"{os.fspath(directory)!r} has no checkpoint 'best' yet: 'latest' is used")
+            which = "latest"
+    model = MarScf.from_config(config.model)
+
+    def read(prefix):
+        objects = {"average" if _has_average(prefix) else "model": model}
+        restored = tf.train.Checkpoint(**objects).read(prefix)
+        restored.assert_existing_objects_matched().expect_partial()
+
+    try:
+        found = CheckpointStore(directory, which).restore(
+            read, lambda path, reason: warn(f"checkpoint {str(path)!r} is refused: {reason}")
+        )
+    except DamagedCheckpointsError as error:
+        raise InputError(
+            f"`{argument}` {os.fspath(directory)!r} holds no checkpoint of the model that its "
+            f"config describes: {error}"
+        ) from error
+    if found is None:
+        raise MissingInputError(
+            f"`{argument}` must hold a checkpoint {which!r}; {os.fspath(directory)!r} has none yet."
+        )
+    return Dequantized(
+        model,
+        num_grey_levels=config.pixels.num_grey_levels,
+        published_scaling=config.pixels.published_scaling,
+    )
+
+
+def averaged_checkpoint(config, directory):
+    """Which checkpoint to publish: of a run that keeps a moving average, one of the average.
+
+    Args:
+        config: the directory's `RunConfig`.
+        directory: the training directory.
+
+    Returns:
+        "best"; or "latest" if the run keeps an average and the best weights are not averaged ones,
+        of which the standard error stream tells.
+
+    Raises:
+        RunError: if there are best weights, and none can be read.
+    """
+    if not (config.training or {}).get("average_decay"):
+        return "best"
+    is_average = []
+    CheckpointStore(directory, "best").restore(
+        lambda prefix: is_average.append(_has_average(prefix)), lambda path, reason: None
+    )
+    if is_average in ([], [True]):
+        return "best"
+    warn(
+        f"the best weights of {os.fspath(directory)!r} are not averaged: "
+        "the latest average of its weights is used"
+    )
+    return "latest"
+
+
+def _has_average(prefix):
+    return any(name.startswith("average/") for name, _ in tf.train.list_variables(prefix))

@@ -1,0 +1,105 @@
+"""Samples as files: one PNG a sample, or one .npz archive, in bounded memory."""
+
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from tf_marscf.errors import InputError
+from tf_marscf.files.atomic_file import atomic_directory, atomic_write
+from tf_marscf.sampling.image_grid import encode_png, spread_grey_levels
+
+
+def check_new_directory(path):
+    """Checks that samples in a directory will not be mixed with other files.
+
+    Args:
+        path: the directory.
+
+    Raises:
+        ValueError: if it is a file, or a directory that is not empty.
+    """
+    if os.path.isdir(path):
+        if os.listdir(path):
+            raise InputError(
+                f"`output` must be a new or empty directory; {os.fspath(path)!r} holds files."
+            )
+    elif os.path.exists(path):
+        raise InputError(f"`output` must be a new or empty directory; {os.fspath(path)!r} is none.")
+
+
+def write_png_directory(path, batches, num_grey_levels=256):
+    """Writes one PNG a sample, named after its number: `000000.png`, `000001.png`, ...
+
+    Grey levels are spread over 0 to 255. The directory appears when it is whole.
+
+    Args:
+        path: a new or empty directory.
+        batches: an iterable of `SampleBatch`es.
+        num_grey_levels: of the images.
+
+    Returns:
+        Number of files.
+
+    Raises:
+        ValueError: if the directory is not empty, or `path` is a file.
+    """
+    check_new_directory(path)
+    num_images = 0
+    with atomic_directory(path) as directory:
+        for batch in batches:
+            if not len(batch.images):
+                continue
+            images = spread_grey_levels(batch.images, num_grey_levels)
+            for index, image in zip(batch.indices, images, strict=True):
+                (directory / f"{index:06d}.png").write_bytes(encode_png(image))
+            num_images += len(images)
+    return num_images
+
+
+def write_npz(path, batches, image_shape, num_grey_levels=256):
+    """Writes an .npz archive of samples, for `numpy.load`.
+
+    It holds `images`, uint8 [n, H, W, C] of grey levels 0 to `num_grey_levels - 1`; `indices`,
+    int64 [n], the samples' numbers; and the scalar `num_grey_levels`. It is not compressed. Equal
+    samples are equal bytes. The images pass through a temporary file beside it, because the
+    archive states their number before the first one: no more than a batch is held in memory.
+
+    Args:
+        path: the file to write.
+        batches: an iterable of `SampleBatch`es.
+        image_shape: (H, W, C).
+        num_grey_levels: of the images.
+
+    Returns:
+        n.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    indices = [np.zeros([0], np.int64)]
+    with tempfile.TemporaryFile(dir=path.parent) as pixels:
+        for batch in batches:
+            pixels.write(np.ascontiguousarray(batch.images).data)
+            indices.append(batch.indices)
+        indices = np.concatenate(indices)
+        pixels.seek(0)
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(indices), *image_shape)}
+        with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
+            with _member(archive, "images") as member:
+                np.lib.format.write_array_header_1_0(member, header)
+                shutil.copyfileobj(pixels, member)
+            for name, array in (
+                ("indices", indices),
+                ("num_grey_levels", np.array(num_grey_levels)),
+            ):
+                with _member(archive, name) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
+    return len(indices)
+
+
+def _member(archive, name):
+    # A `ZipInfo` of its own has no date in it.
+    return archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True)
