@@ -1,0 +1,73 @@
+"""Imports between rooms point one way."""
+
+import ast
+import pathlib
+
+import pytest
+
+import tf_marscf
+
+PACKAGE = pathlib.Path(tf_marscf.__file__).parent
+# From the top down: a room may import those after it. What is not named here is a room, too.
+ROOMS = [
+    "commands",
+    "reporting",
+    "benchmarks",
+    "training",
+    "serving",
+    "interop",
+    "interpolation",
+    "evaluation",
+    "quality",
+    "sampling",
+    "saving",
+    "runs",
+    "data",
+    "density_layer",
+    "flow",
+    "distributions",
+    "bijectors",
+    "networks",
+    "kernels",
+]
+# What all rooms share, and needs none of them.
+COMMON = {
+    "_version",
+    "config",
+    "errors",
+    "figures",
+    "files",
+    "model_size",
+    "rebuilt_from_parameters",
+    "stateless_seed",
+}
+
+
+def imported_modules(path):
+    """The modules of this package that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "tf_marscf":
+            yield from (f"tf_marscf.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tf_marscf."):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("tf_marscf."))
+
+
+def room_of(module):
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+def test_imports_point_down(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    if parts == ("__init__",):
+        return  # Public names, loaded when they are used.
+    room = parts[0]
+    assert room in COMMON or room in ROOMS, f"{path} is in a room that ROOMS does not know"
+    for module in imported_modules(path):
+        other = room_of(module)
+        if room in COMMON:
+            assert other in COMMON, f"{path}, which all rooms share, imports {module}"
+        elif other not in COMMON and other != room:
+            assert ROOMS.index(other) > ROOMS.index(room), f"{path} imports {module}, above it"
