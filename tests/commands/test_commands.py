@@ -147,7 +147,7 @@ def test_continuing_with_another_model_ends_with_status_1(train_dir):
 
 @pytest.mark.slow
 def test_imported_weights_are_sampled_and_ask_for_a_data_set(tmp_path):
-    weights = ROOT / "tests" / "data" / "affine_L3_K2_C16.weights.npz"
+    weights = ROOT / "tests" / "interop" / "published" / "affine_L3_K2_C16.weights.npz"
     output = tmp_path / "imported"
     process = run_command("import_weights.py", f"--input={weights}", f"--output={output}")
     assert process.returncode == 0, process.stderr
@@ -168,7 +168,7 @@ def test_imported_weights_are_sampled_and_ask_for_a_data_set(tmp_path):
 
 @pytest.mark.slow
 def test_imported_weights_train_on_and_are_exported(tmp_path):
-    weights = ROOT / "tests" / "data" / "affine_L3_K2_C16.weights.npz"
+    weights = ROOT / "tests" / "interop" / "published" / "affine_L3_K2_C16.weights.npz"
     imported, trained = tmp_path / "imported", tmp_path / "trained"
     assert not run_command(
         "import_weights.py", f"--input={weights}", f"--output={imported}"

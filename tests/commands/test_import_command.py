@@ -5,8 +5,8 @@ import pytest
 from tests.running_commands import ROOT, error_line, run_command
 from tf_marscf.interop.weight_table import weight_table
 
-AFFINE = ROOT / "tests" / "data" / "affine_L3_K2_C16.weights.npz"
-MIXLOGCDF = ROOT / "tests" / "data" / "mixlogcdf_L2_K1_C8.weights.npz"
+AFFINE = ROOT / "tests" / "interop" / "published" / "affine_L3_K2_C16.weights.npz"
+MIXLOGCDF = ROOT / "tests" / "interop" / "published" / "mixlogcdf_L2_K1_C8.weights.npz"
 
 
 def test_rows_are_grouped_by_module_and_aligned():

@@ -282,7 +282,7 @@ def test_wrong_flags_end_with_status_2_and_one_line(place, arguments, expected):
 
 @pytest.mark.slow
 def test_imported_weights_are_interpolated_between_images_of_a_data_set(tmp_path):
-    weights = ROOT / "tests" / "data" / "affine_L3_K2_C16.weights.npz"
+    weights = ROOT / "tests" / "interop" / "published" / "affine_L3_K2_C16.weights.npz"
     model = tmp_path / "imported"
     assert not run_command(
         "import_weights.py", f"--input={weights}", f"--output={model}"
