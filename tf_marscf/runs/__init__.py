@@ -1,0 +1,1 @@
+"""Training directories: their config, checkpoints, data set and the digest of their weights."""
