@@ -19,9 +19,8 @@ from tf_marscf.commands import command_line
 from tf_marscf.commands.given_flags import refuse_given
 from tf_marscf.config import MarScfConfig
 from tf_marscf.errors import InputError
-from tf_marscf.files.json_file import read_json
-from tf_marscf.files.local_path import local_path
-from tf_marscf.files.output_path import output_file
+from tf_marscf.files.paths import local_path, output_file
+from tf_marscf.files.text_files import read_json
 
 _STRING, _INTEGER, _FLOAT = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_float
 
@@ -138,7 +137,7 @@ def speed():
     output = None if values.json is None else output_file("json", values.json)
     command_line.start_tensorflow()
     from tf_marscf.benchmarks.speed import SpeedBenchmark
-    from tf_marscf.files.json_file import write_json
+    from tf_marscf.files.text_files import write_json
 
     benchmark = SpeedBenchmark(config, values.batch_size, values.num_repeats, baseline)
     seconds = benchmark.run(print_line)

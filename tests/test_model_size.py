@@ -76,11 +76,11 @@ def test_deep_models_may_wait_for_their_images(num_levels):
 def test_the_limit_is_the_memory_where_that_is_less(monkeypatch):
     fields = {"image_shape": (8, 8, 3), "hidden_channels": 512, "num_steps": 1}
     size = weight_bytes(MarScfConfig(**fields))
-    monkeypatch.setattr("tf_marscf.files.memory_size.memory_bytes", lambda: size - 1)
+    monkeypatch.setattr("tf_marscf.files.input_files.memory_bytes", lambda: size - 1)
     with pytest.raises(InputError, match="GiB of weights"):
         MarScfConfig(**fields)
-    monkeypatch.setattr("tf_marscf.files.memory_size.memory_bytes", lambda: size)
+    monkeypatch.setattr("tf_marscf.files.input_files.memory_bytes", lambda: size)
     assert MarScfConfig(**fields).hidden_channels == 512
-    monkeypatch.setattr("tf_marscf.files.memory_size.memory_bytes", lambda: 2**60)
+    monkeypatch.setattr("tf_marscf.files.input_files.memory_bytes", lambda: 2**60)
     with pytest.raises(InputError, match=f"at most {MAX_WEIGHT_BYTES // 2**30}.0 GiB of weights"):
         MarScfConfig(**(fields | {"hidden_channels": 10**6}))

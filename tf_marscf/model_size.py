@@ -1,7 +1,7 @@
 """How large a model is, by arithmetic: nothing is built."""
 
 from tf_marscf.errors import InputError
-from tf_marscf.files import memory_size
+from tf_marscf.files import input_files
 
 MAX_LEVELS = 14  # Of images with `MAX_IMAGE_VALUES`.
 MAX_IMAGE_VALUES = 2**28  # 1 GiB an image, in float32.
@@ -65,7 +65,7 @@ def check_model_size(config):
             f"num_levels={config.num_levels}, num_steps={config.num_steps}, "
             f"num_blocks={config.num_blocks}, prior_num_layers={config.prior_num_layers}."
         )
-    limit, size = min(MAX_WEIGHT_BYTES, memory_size.memory_bytes()), weight_bytes(config)
+    limit, size = min(MAX_WEIGHT_BYTES, input_files.memory_bytes()), weight_bytes(config)
     if size > limit:
         raise InputError(
             f"a model must have at most {_gib(limit)} GiB of weights, the lesser of "

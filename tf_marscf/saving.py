@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_marscf.errors import InputError, MissingInputError, RunError
 from tf_marscf.files.atomic_file import atomic_directory
-from tf_marscf.files.local_path import local_path
+from tf_marscf.files.paths import local_path
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.run_config import FILE_NAME, PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import restore_model

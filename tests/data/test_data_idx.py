@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from tf_marscf.data import DataUnavailableError, collect_images, load_dataset
 from tf_marscf.data.mnist_sources import find_idx_directory
-from tf_marscf.files import memory_size
+from tf_marscf.files import input_files
 
 DASH, DOT = "-images-idx3-ubyte", "-images.idx3-ubyte"
 
@@ -306,5 +306,5 @@ def test_flipped_bits_do_not_become_other_images_where_there_is_a_checksum(data_
 
 
 def test_what_no_memory_holds_is_refused_before_it_is_read(data_dir, monkeypatch):
-    monkeypatch.setattr(memory_size, "memory_bytes", lambda: 100)
+    monkeypatch.setattr(input_files, "memory_bytes", lambda: 100)
     assert "must fit into the memory of this machine, 100 bytes; got 31,360" in failure(data_dir)

@@ -10,7 +10,7 @@ from tf_marscf.data import collect_images, load_dataset
 from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import take_images
 from tf_marscf.data.validation_split import default_num_validation_images
-from tf_marscf.files import memory_size
+from tf_marscf.files import input_files
 
 
 def all_images(images):
@@ -301,7 +301,7 @@ def test_fortran_order_is_read_right(store, arrays):
 
 
 def test_what_no_memory_holds_is_refused_before_it_is_read(store, arrays, monkeypatch):
-    monkeypatch.setattr(memory_size, "memory_bytes", lambda: 100)
+    monkeypatch.setattr(input_files, "memory_bytes", lambda: 100)
     assert "must fit into the memory of this machine, 100 bytes; got 2,880" in failure(
         store(**arrays)
     )

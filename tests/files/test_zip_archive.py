@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from tf_marscf.errors import InputError
-from tf_marscf.files.regular_file import open_regular_file
+from tf_marscf.files.input_files import open_regular_file
 from tf_marscf.files.zip_archive import ZipArchive
 
 MEMBERS = {"a": bytes(range(256)), "b/c": b"text" * 40}

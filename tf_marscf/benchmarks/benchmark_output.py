@@ -5,8 +5,8 @@ import os
 import shlex
 
 from tf_marscf.figures import save_figure
-from tf_marscf.files.csv_file import write_csv
 from tf_marscf.files.result_files import write_result
+from tf_marscf.files.text_files import write_csv
 
 
 def benchmark_command(name, config):

@@ -14,7 +14,7 @@ from tf_marscf.benchmarks.density_figure import SIZE, draw_density_curves
 from tf_marscf.benchmarks.machine_facts import machine_facts
 from tf_marscf.data import load_configured_dataset
 from tf_marscf.errors import InputError
-from tf_marscf.files.output_path import output_directory
+from tf_marscf.files.paths import output_directory
 
 COLUMNS = (
     "model",

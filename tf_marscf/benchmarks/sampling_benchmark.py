@@ -16,7 +16,7 @@ from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.machine_facts import machine_facts
 from tf_marscf.benchmarks.sampling_figure import SIZE, draw_sampling_times
-from tf_marscf.files.output_path import output_directory
+from tf_marscf.files.paths import output_directory
 from tf_marscf.stateless_seed import stateless_uniform
 
 _LEAST_REPEATS = 2

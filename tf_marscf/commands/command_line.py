@@ -8,7 +8,7 @@ import sys
 from absl import app, flags, logging
 
 from tf_marscf.errors import InputError, RunError, StoppedError
-from tf_marscf.files.local_path import local_path
+from tf_marscf.files.paths import local_path
 from tf_marscf.kernels.intra_op_threads import (
     MAX_CORES_FOR_ONE_THREAD,
     set_default_intra_op_threads,

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from tf_marscf.errors import InputError
-from tf_marscf.files.local_path import local_path
+from tf_marscf.files.paths import local_path
 
 
 @dataclasses.dataclass(frozen=True)

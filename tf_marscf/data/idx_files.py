@@ -18,8 +18,7 @@ from tf_marscf.data.image_dataset import ImageDataset, check_image_shape
 from tf_marscf.data.preprocessing import repeat_channel, zero_pad
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
 from tf_marscf.errors import InputError, MissingInputError, first_line
-from tf_marscf.files.memory_size import check_fits_memory
-from tf_marscf.files.regular_file import file_size, open_regular_file
+from tf_marscf.files.input_files import check_fits_memory, file_size, open_regular_file
 from tf_marscf.files.zip_archive import MAX_DEFLATE_RATIO
 
 _CHUNK_BYTES = 2**20

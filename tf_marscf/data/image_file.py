@@ -12,7 +12,7 @@ import tensorflow as tf
 from tf_marscf.data.image_dataset import MAX_IMAGE_VALUES
 from tf_marscf.data.image_header import is_image, read_image_header, undecodable
 from tf_marscf.errors import InputError
-from tf_marscf.files.regular_file import file_size, open_regular_file
+from tf_marscf.files.input_files import file_size, open_regular_file
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
 

@@ -18,7 +18,7 @@ from tf_marscf.data.image_file import IMAGE_SUFFIXES, decode_image, read_image_f
 from tf_marscf.data.preprocessing import repeat_channel
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
 from tf_marscf.errors import InputError, warn
-from tf_marscf.files.quoted import shortened
+from tf_marscf.files.input_files import shortened
 
 MAX_ARRAY_BYTES = 2 * 1024**3
 _NUM_SHOWN_KINDS = 8

@@ -11,8 +11,8 @@ from tf_marscf.data.image_dataset import ImageDataset, check_image_shape
 from tf_marscf.data.preprocessing import repeat_channel
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
 from tf_marscf.errors import InputError, MissingInputError, warn
+from tf_marscf.files.input_files import quoted, shortened
 from tf_marscf.files.numpy_arrays import read_numpy_arrays
-from tf_marscf.files.quoted import quoted, shortened
 
 _SPLITS = ("train", "validation", "test")
 _GREY_LEVELS_KEY = "num_grey_levels"

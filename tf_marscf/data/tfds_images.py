@@ -17,7 +17,7 @@ from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.preprocessing import repeat_channel, zero_pad
 from tf_marscf.data.validation_split import split_off_validation
 from tf_marscf.errors import InputError
-from tf_marscf.files.regular_file import open_regular_file
+from tf_marscf.files.input_files import open_regular_file
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds

@@ -6,9 +6,8 @@ import os
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim
 from tf_marscf.evaluation.evaluation_run import EvaluationRun
 from tf_marscf.files.entry_checks import check_entries, entries, integer, number, optional, text
-from tf_marscf.files.json_file import write_json
-from tf_marscf.files.local_path import local_path
-from tf_marscf.files.output_path import output_file
+from tf_marscf.files.paths import local_path, output_file
+from tf_marscf.files.text_files import write_json
 from tf_marscf.quality.quality_config import QualityConfig
 from tf_marscf.quality.sample_quality import SampleQuality
 from tf_marscf.sampling.sample_stream import check_sampling_arguments

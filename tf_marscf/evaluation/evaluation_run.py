@@ -7,7 +7,7 @@ import tqdm
 from tf_marscf.data import collect_images, evaluation_pipeline
 from tf_marscf.errors import InputError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
-from tf_marscf.files.local_path import local_path
+from tf_marscf.files.paths import local_path
 from tf_marscf.quality.sample_quality import check_features, evaluate_sample_quality
 from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig

@@ -7,9 +7,7 @@ from functools import partial
 import numpy as np
 
 from tf_marscf.errors import InputError
-from tf_marscf.files.memory_size import check_fits_memory
-from tf_marscf.files.quoted import quoted, shortened
-from tf_marscf.files.regular_file import open_regular_file
+from tf_marscf.files.input_files import check_fits_memory, open_regular_file, quoted, shortened
 from tf_marscf.files.zip_archive import ZipArchive
 
 _SUFFIX = ".npy"

@@ -5,8 +5,7 @@ import struct
 import zipfile
 
 from tf_marscf.errors import InputError, first_line
-from tf_marscf.files.quoted import quoted, shortened
-from tf_marscf.files.regular_file import file_size
+from tf_marscf.files.input_files import file_size, quoted, shortened
 
 # No stream of deflate gives more bytes for one.
 MAX_DEFLATE_RATIO = 1032

@@ -5,7 +5,7 @@ import os
 
 from tf_marscf.distributions import Dequantized
 from tf_marscf.errors import InputError, RunError
-from tf_marscf.files.local_path import local_path
+from tf_marscf.files.paths import local_path
 from tf_marscf.flow import MarScf
 from tf_marscf.interop.published_architecture import infer_config
 from tf_marscf.interop.published_weights import check_names_and_shapes, load_published_weights

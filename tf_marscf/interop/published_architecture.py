@@ -8,7 +8,7 @@ import numpy as np
 from tf_marscf.config import MarScfConfig
 from tf_marscf.data.image_dataset import check_image_shape
 from tf_marscf.errors import InputError, InputTypeError
-from tf_marscf.files.quoted import quoted, shortened
+from tf_marscf.files.input_files import quoted, shortened
 
 _INDEX = "(0|[1-9][0-9]{0,5})"
 _STEP = re.compile(rf"flow\.layers\.{_INDEX}\.actnormlayer\.bias$")

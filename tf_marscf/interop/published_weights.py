@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.errors import InputError
-from tf_marscf.files.quoted import quoted, shortened
+from tf_marscf.files.input_files import quoted, shortened
 from tf_marscf.flow import MarScf
 from tf_marscf.interop.published_architecture import check_weights
 from tf_marscf.interop.published_mappings import published_mappings

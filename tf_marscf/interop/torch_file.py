@@ -5,8 +5,7 @@ import warnings
 import numpy as np
 
 from tf_marscf.errors import InputError, MissingPackageError, warn
-from tf_marscf.files.quoted import quoted, shortened
-from tf_marscf.files.regular_file import file_size, open_regular_file
+from tf_marscf.files.input_files import file_size, open_regular_file, quoted, shortened
 from tf_marscf.files.zip_archive import ZipArchive
 
 _ZIP_SIGNATURE = b"PK\x03\x04"

@@ -5,9 +5,9 @@ import os
 import numpy as np
 
 from tf_marscf.errors import InputError, MissingInputError
-from tf_marscf.files.local_path import local_path
+from tf_marscf.files.input_files import quoted, shortened
 from tf_marscf.files.numpy_arrays import read_numpy_arrays
-from tf_marscf.files.quoted import quoted, shortened
+from tf_marscf.files.paths import local_path
 from tf_marscf.interop.torch_file import read_torch_file
 
 _PREFIX = "module."

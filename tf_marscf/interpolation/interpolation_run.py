@@ -9,8 +9,7 @@ import tensorflow as tf
 import tqdm
 
 from tf_marscf.errors import InputError, warn
-from tf_marscf.files.local_path import local_path
-from tf_marscf.files.output_path import output_directory
+from tf_marscf.files.paths import local_path, output_directory
 from tf_marscf.interpolation.image_pairs import images_of_pairs, random_pairs
 from tf_marscf.interpolation.interpolation import Interpolator, summary
 from tf_marscf.interpolation.interpolation_output import (

@@ -14,7 +14,7 @@ from tf_marscf.errors import (
     first_line,
     warn,
 )
-from tf_marscf.files.local_path import local_path
+from tf_marscf.files.paths import local_path
 from tf_marscf.quality.feature_extractor import (
     FeatureExtractor,
     ImageFeatures,

@@ -7,7 +7,7 @@ import zipfile
 import tensorflow as tf
 
 from tf_marscf.errors import InputError, MissingInputError, RunError, first_line
-from tf_marscf.files.local_path import local_path
+from tf_marscf.files.paths import local_path
 from tf_marscf.quality.feature_extractor import (
     FeatureExtractor,
     ImageFeatures,

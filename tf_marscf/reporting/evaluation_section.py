@@ -6,7 +6,7 @@ import os
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim
 from tf_marscf.evaluation.evaluation_report import check_evaluation, write_evaluation
 from tf_marscf.figures import render_png, save_figure
-from tf_marscf.files.csv_file import write_csv
+from tf_marscf.files.text_files import write_csv
 from tf_marscf.reporting.bits_per_dim_figure import draw_bits_per_dim_terms
 from tf_marscf.reporting.html_elements import element, join, table
 from tf_marscf.reporting.html_page import Section, Tile, figure, note, paragraphs, wide_figure

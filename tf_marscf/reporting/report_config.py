@@ -4,7 +4,7 @@ import dataclasses
 import os
 
 from tf_marscf.errors import InputError
-from tf_marscf.files.local_path import local_path
+from tf_marscf.files.paths import local_path
 
 SECTIONS = (
     "evaluation",

@@ -8,7 +8,7 @@ from tf_marscf._version import __version__
 from tf_marscf.benchmarks.machine_facts import machine_facts
 from tf_marscf.errors import InputError, RunError, warn
 from tf_marscf.files.atomic_file import atomic_write
-from tf_marscf.files.output_path import output_directory, output_file
+from tf_marscf.files.paths import output_directory, output_file
 from tf_marscf.files.result_files import write_result
 from tf_marscf.reporting import benchmark_sections
 from tf_marscf.reporting.configuration_section import configuration_section

@@ -1,7 +1,7 @@
 """Curves of the training run."""
 
 from tf_marscf.figures import render_png, save_figure
-from tf_marscf.files.csv_file import write_csv
+from tf_marscf.files.text_files import write_csv
 from tf_marscf.reporting.html_elements import element, join
 from tf_marscf.reporting.html_page import Section, figure, note, themed_figure
 from tf_marscf.reporting.stored_results import read_bytes

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_marscf.errors import RunError, first_line
 from tf_marscf.files.atomic_file import atomic_directory
-from tf_marscf.files.local_path import local_path
+from tf_marscf.files.paths import local_path
 
 _NAME = re.compile(r"step_(\d+)(\.replaced)?")
 _FILE_NAME = "checkpoint"

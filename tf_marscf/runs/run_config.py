@@ -6,7 +6,7 @@ import os
 
 from tf_marscf.config import MarScfConfig
 from tf_marscf.errors import InputError, MissingInputError
-from tf_marscf.files.json_file import read_json, write_json
+from tf_marscf.files.text_files import read_json, write_json
 
 FILE_NAME = "config.json"
 

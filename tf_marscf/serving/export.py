@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.files.atomic_file import flush_to_disk, flush_tree_to_disk, unfinished_directory
-from tf_marscf.files.local_path import local_path
+from tf_marscf.files.paths import local_path
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.saving import EXPORTED_WEIGHTS, save

@@ -1,5 +1,7 @@
-"""JSON files that appear whole or not at all."""
+"""JSON and CSV files, written whole or not at all."""
 
+import csv
+import io
 import json
 
 from tf_marscf.errors import InputError
@@ -22,10 +24,7 @@ def write_json(path, content):
 
 
 def read_json(path):
-    """Reads a file that holds a JSON object.
-
-    Returns:
-        A dict.
+    """Reads a file that holds a JSON object, as a dict.
 
     Raises:
         InputError: if it holds anything else.
@@ -40,3 +39,22 @@ def read_json(path):
     if not isinstance(content, dict):
         raise InputError(f"{str(path)!r} must hold a JSON object; got {type(content).__name__}.")
     return content
+
+
+def write_csv(path, columns, rows):
+    """Writes rows below a line with the names of the columns.
+
+    Args:
+        path: the file to write; its directory is created if missing.
+        columns: names of the columns, in order.
+        rows: dicts from such a name to a value; None and a missing name give an empty cell.
+
+    Raises:
+        ValueError: if a row has a name that is not in `columns`.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_write(path) as file:
+        file.write(text.getvalue().encode())

@@ -1,0 +1,73 @@
+"""Files that others made: opened with care, never larger than memory, and named in errors."""
+
+import os
+import stat
+
+from tf_marscf.errors import InputError, MissingInputError
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+_MAX_LENGTH = 80
+
+
+def open_regular_file(path):
+    """Opens a regular file, or what a link to one leads to, for reading bytes.
+
+    A FIFO would wait for a writer, and a device such as `/dev/zero` never ends.
+
+    Raises:
+        MissingInputError: if there is none.
+        InputError: if it is something else.
+        OSError: if it cannot be opened.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingInputError(f"{path} must be a readable file; got {error.strerror}.") from error
+    if not stat.S_ISREG(mode):
+        kind = next((kind for is_kind, kind in _KINDS if is_kind(mode)), "something else")
+        raise InputError(f"{path} must be a readable file; got {kind}.")
+    return open(path, "rb")
+
+
+def file_size(file):
+    """The size of an open file, in bytes."""
+    return os.fstat(file.fileno()).st_size
+
+
+def memory_bytes():
+    """The memory of this machine, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def check_fits_memory(num_bytes, argument):
+    """Refuses what cannot fit: small compressed files can become larger than any memory.
+
+    Args:
+        num_bytes: the memory that it would take.
+        argument: what to call it in an error.
+
+    Raises:
+        InputError: if the machine does not have as much.
+    """
+    available = memory_bytes()
+    if num_bytes > available:
+        raise InputError(
+            f"{argument} must fit into the memory of this machine, {available:,} bytes; got "
+            f"{num_bytes:,}."
+        )
+
+
+def quoted(name):
+    """A name out of a file, in quotes, in one line of at most some 80 characters."""
+    return repr(name if len(name) <= _MAX_LENGTH else f"{name[:_MAX_LENGTH]} ...")
+
+
+def shortened(text):
+    """A text out of a file, in one line of at most some 80 characters."""
+    return quoted(text)[1:-1]
