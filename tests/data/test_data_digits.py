@@ -16,7 +16,7 @@ from tf_marscf.data import (
     load_configured_dataset,
     load_dataset,
 )
-from tf_marscf.data.data_unavailable_error import DataUnavailableError
+from tf_marscf.data.tfds_images import DataUnavailableError
 from tf_marscf.errors import InputError
 from tf_marscf.runs.run_config import DataConfig
 

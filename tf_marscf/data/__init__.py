@@ -7,7 +7,7 @@ import importlib
 
 _MODULES = {
     "AUGMENTATIONS": "augmentation",
-    "DataUnavailableError": "data_unavailable_error",
+    "DataUnavailableError": "tfds_images",
     "DatasetOptions": "dataset_options",
     "ImageDataset": "image_dataset",
     "WeightedImages": "pipeline",

@@ -1,13 +1,8 @@
 """The handwritten digits that scikit-learn brings along: small, and never downloaded."""
 
-from __future__ import annotations
-
 import numpy as np
 
-from tf_marscf.data.dataset_options import DatasetOptions
-from tf_marscf.data.image_dataset import ImageDataset
-from tf_marscf.data.preprocessing import repeat_channel
-from tf_marscf.data.validation_split import split_off_validation
+from tf_marscf.data.image_dataset import ImageDataset, hold_out_validation
 
 NUM_GREY_LEVELS = 17
 NUM_TEST_IMAGES = 300
@@ -15,7 +10,7 @@ DEFAULT_NUM_VALIDATION_IMAGES = 200
 _PERMUTATION_SEED = 0
 
 
-def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
+def load_digits(options):
     """Loads scikit-learn's embedded digits: 1797 images of 8 x 8 pixels, 17 grey levels.
 
     The images are permuted once, always in the same way: the last 300 are the test set, those
@@ -23,7 +18,7 @@ def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
     has no say, since the images come with scikit-learn.
 
     Args:
-        options: how to load them; None is `DatasetOptions()`.
+        options: the `DatasetOptions`.
 
     Returns:
         The data set, of shape `[8, 8, 1]`, or `[8, 8, 3]` where `options.num_channels` is 3.
@@ -34,22 +29,15 @@ def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
     """
     from sklearn import datasets
 
-    options = DatasetOptions() if options is None else options
     options.check_no_data_dir("digits")
     # The values are whole numbers stored as float64.
     images = datasets.load_digits().images.astype(np.uint8)[..., np.newaxis]
-    if options.num_channels == 3:
-        images = repeat_channel(images, 3)
     # NumPy freezes the streams of RandomState; those of Generator may change with a release.
     images = images[np.random.RandomState(_PERMUTATION_SEED).permutation(len(images))]
-    num_development = len(images) - NUM_TEST_IMAGES
-    num_train, num_validation = split_off_validation(
-        options, num_development, DEFAULT_NUM_VALIDATION_IMAGES, "'digits'"
+    train, validation = hold_out_validation(
+        images[:-NUM_TEST_IMAGES], options, DEFAULT_NUM_VALIDATION_IMAGES, "'digits'"
     )
-    return ImageDataset.from_arrays(
-        train=images[:num_train],
-        validation=images[num_train:num_development] if num_validation else None,
-        test=images[num_development:],
-        num_grey_levels=NUM_GREY_LEVELS,
-        name="digits",
+    dataset = ImageDataset.from_arrays(
+        train, validation, images[-NUM_TEST_IMAGES:], NUM_GREY_LEVELS, "digits"
     )
+    return dataset.padded(8, 8, options.channels_of(1, "'digits'"))

@@ -1,22 +1,15 @@
 """Images in files of MNIST's kind (IDX), plain or compressed with gzip."""
 
-from __future__ import annotations
-
 import gzip
 import math
 import struct
 import zlib
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import tensorflow as tf
 
 from tf_marscf.data.data_directory import existing_directory
-from tf_marscf.data.dataset_options import DatasetOptions
-from tf_marscf.data.image_dataset import ImageDataset, check_image_shape
-from tf_marscf.data.preprocessing import repeat_channel, zero_pad
-from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
+from tf_marscf.data.image_dataset import ImageDataset, check_image_shape, hold_out_validation
+from tf_marscf.data.validation_split import default_num_validation_images
 from tf_marscf.errors import InputError, MissingInputError, first_line
 from tf_marscf.files.input_files import check_fits_memory, file_size, open_regular_file
 from tf_marscf.files.zip_archive import MAX_DEFLATE_RATIO
@@ -37,7 +30,7 @@ _SUFFIXES = (
 _SIZE_MULTIPLE = 8
 
 
-def load_idx(options: DatasetOptions, name: str = "idx") -> ImageDataset:
+def load_idx(options, name="idx"):
     """Loads images of the files train-images-idx3-ubyte and t10k-images-idx3-ubyte.
 
     The names may also be spelled train-images.idx3-ubyte and end in `.gz`. The images are
@@ -46,7 +39,7 @@ def load_idx(options: DatasetOptions, name: str = "idx") -> ImageDataset:
     5,000. The order is that of the files.
 
     Args:
-        options: how to load them; `options.data_dir` is the directory of the files.
+        options: the `DatasetOptions`; `options.data_dir` is the directory of the files.
         name: name of the data set.
 
     Returns:
@@ -62,28 +55,34 @@ def load_idx(options: DatasetOptions, name: str = "idx") -> ImageDataset:
     """
     directory = existing_directory(options, "IDX files", name)
     paths = {split: _image_path(directory, split) for split in _PREFIXES}
-    images = {split: read_idx_images(path) for split, path in paths.items()}
-    height, width = images["train"].shape[1:]
-    if images["test"].shape[1:] != (height, width):
+    train, test = (read_idx_images(paths[split]) for split in _PREFIXES)
+    height, width = train.shape[1:]
+    if test.shape[1:] != (height, width):
         raise InputError(
             f"{paths['test']} must hold images of the size of those in {paths['train']}, "
-            f"{(height, width)}; got {images['test'].shape[1:]}."
+            f"{(height, width)}; got {test.shape[1:]}."
         )
-    return _dataset(images, options, name, directory)
+    train, validation = hold_out_validation(
+        train[..., np.newaxis], options, default_num_validation_images(len(train)), str(directory)
+    )
+    dataset = ImageDataset.from_arrays(train, validation, test[..., np.newaxis], 256, name)
+    return dataset.padded(
+        _padded_size(height), _padded_size(width), options.channels_of(1, repr(name))
+    )
 
 
-def holds_idx_files(directory: Path) -> bool:
+def holds_idx_files(directory):
     """Tells whether a directory holds an image file of MNIST's kind, of training or of test."""
     return any(_candidates(directory, split) for split in _PREFIXES)
 
 
-def read_idx_images(path: Path) -> np.ndarray:
+def read_idx_images(path):
     """Reads an IDX file of images.
 
     No more is decompressed than the header says, but for what shows that there is more.
 
     Args:
-        path: the file, compressed if its name ends in `.gz`.
+        path: the file, a `Path`, compressed if its name ends in `.gz`.
 
     Returns:
         uint8 `[num_images, height, width]`.
@@ -98,29 +97,26 @@ def read_idx_images(path: Path) -> np.ndarray:
         stream = gzip.GzipFile(fileobj=file) if is_compressed else file
         shape = _read_header(stream, path)
         num_expected = math.prod(shape)
+        rule = (
+            f"{path} must have {num_expected} bytes of pixels, as its header's shape {shape} says; "
+            "got"
+        )
         num_stored = file_size(file)
-        num_possible = num_stored * MAX_DEFLATE_RATIO if is_compressed else num_stored
-        if num_expected > num_possible:
-            raise InputError(
-                f"{path} must have {num_expected} bytes of pixels, as its header's shape {shape} "
-                f"says; got a file of {num_stored}, so it is cut off."
-            )
+        if num_expected > num_stored * (MAX_DEFLATE_RATIO if is_compressed else 1):
+            raise InputError(f"{rule} a file of {num_stored}, so it is cut off.")
         check_image_shape((*shape[1:], 1), str(path))
         check_fits_memory(num_expected, str(path))
         pixels = _read(stream, path, num_expected)
-        more = _read(stream, path, _CHUNK_BYTES) if len(pixels) == num_expected else bytearray()
-    num_found = len(pixels) + len(more)
-    if num_found != num_expected:
-        problem = "cut off" if num_found < num_expected else "too long"
-        seen = f"at least {num_found}" if len(more) == _CHUNK_BYTES else num_found
-        raise InputError(
-            f"{path} must have {num_expected} bytes of pixels, as its header's shape {shape} says; "
-            f"got {seen}, so it is {problem}."
-        )
+        more = _read(stream, path, _CHUNK_BYTES) if len(pixels) == num_expected else b""
+    if len(pixels) < num_expected:
+        raise InputError(f"{rule} {len(pixels)}, so it is cut off.")
+    if more:
+        at_least = "at least " if len(more) == _CHUNK_BYTES else ""
+        raise InputError(f"{rule} {at_least}{num_expected + len(more)}, so it is too long.")
     return np.frombuffer(pixels, np.uint8).reshape(shape)
 
 
-def _read_header(stream: BinaryIO, path: Path) -> tuple[int, int, int]:
+def _read_header(stream, path):
     """Reads the shape, and checks that it is one of images."""
     header = _read(stream, path, _HEADER.size)
     if len(header) < _HEADER.size:
@@ -140,14 +136,11 @@ def _read_header(stream: BinaryIO, path: Path) -> tuple[int, int, int]:
     return tuple(shape)
 
 
-def _read(stream: BinaryIO, path: Path, num_bytes: int) -> bytearray:
+def _read(stream, path, num_bytes):
     """Reads as many bytes, or as many as there are, in parts: memory is taken for what is there."""
     content = bytearray()
     try:
-        while len(content) < num_bytes:
-            chunk = stream.read(min(_CHUNK_BYTES, num_bytes - len(content)))
-            if not chunk:
-                break
+        while chunk := stream.read(min(_CHUNK_BYTES, num_bytes - len(content))):
             content += chunk
     # Of gzip: not its format, a wrong checksum, a stream that is cut off or makes no sense.
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -157,14 +150,14 @@ def _read(stream: BinaryIO, path: Path, num_bytes: int) -> bytearray:
     return content
 
 
-def _candidates(directory: Path, split: str) -> list[Path]:
-    """Returns the files there are that may hold the images of a split."""
+def _candidates(directory, split):
+    """The files there are that may hold the images of a split."""
     paths = [directory / (_PREFIXES[split] + suffix) for suffix in _SUFFIXES]
     return [path for path in paths if path.is_file()]
 
 
-def _image_path(directory: Path, split: str) -> Path:
-    """Returns the file that holds the images of a split; raises FileNotFoundError without."""
+def _image_path(directory, split):
+    """The file that holds the images of a split."""
     candidates = _candidates(directory, split)
     if not candidates:
         names = ", ".join(_PREFIXES[split] + suffix for suffix in _SUFFIXES)
@@ -175,37 +168,6 @@ def _image_path(directory: Path, split: str) -> Path:
     return candidates[0]
 
 
-def _dataset(
-    images: dict[str, np.ndarray], options: DatasetOptions, name: str, directory: Path
-) -> ImageDataset:
-    """Returns the padded images, with those of validation held out."""
-    height, width = (_padded_size(size) for size in images["train"].shape[1:])
-    num_channels = options.channels_of(1, repr(name))
-    num_development = len(images["train"])
-    num_train, num_validation = split_off_validation(
-        options, num_development, default_num_validation_images(num_development), str(directory)
-    )
-
-    # As of the TFDS source, a map: the files' bytes are all that stays in memory.
-    def to_image(pixels: tf.Tensor) -> tf.Tensor:
-        image = zero_pad(pixels[..., tf.newaxis], height, width)
-        return image if num_channels == 1 else repeat_channel(image, num_channels)
-
-    def read(array: np.ndarray) -> tf.data.Dataset:
-        return tf.data.Dataset.from_tensor_slices(array).map(
-            to_image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-
-    return ImageDataset(
-        train=read(images["train"][:num_train]),
-        validation=read(images["train"][num_train:]) if num_validation else None,
-        test=read(images["test"]),
-        image_shape=(height, width, num_channels),
-        num_grey_levels=256,
-        name=name,
-    )
-
-
-def _padded_size(size: int) -> int:
-    """Returns the next multiple of 8, `size` itself if it is one."""
+def _padded_size(size):
+    """The next multiple of 8, `size` itself if it is one."""
     return -(-size // _SIZE_MULTIPLE) * _SIZE_MULTIPLE

@@ -1,17 +1,18 @@
 """A data set of images, split for training, validation and test."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.data.preprocessing import repeat_channel, zero_pad
+from tf_marscf.data.validation_split import split_off_validation
 from tf_marscf.errors import InputError, InputTypeError
 
 MAX_CHANNELS = 1024
 MAX_IMAGE_VALUES = 2**28
+SPLITS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,15 +37,14 @@ class ImageDataset:
             `num_grey_levels` is out of range.
     """
 
-    train: tf.data.Dataset
-    validation: tf.data.Dataset | None
-    test: tf.data.Dataset
-    image_shape: tuple[int, int, int]
+    train: object
+    validation: object
+    test: object
+    image_shape: tuple
     num_grey_levels: int
     name: str
 
     def __post_init__(self):
-        """Checks the splits against the image shape."""
         shape = tuple(self.image_shape)
         if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
             raise InputError(
@@ -66,14 +66,7 @@ class ImageDataset:
                 )
 
     @classmethod
-    def from_arrays(
-        cls,
-        train: np.ndarray,
-        validation: np.ndarray | None,
-        test: np.ndarray,
-        num_grey_levels: int,
-        name: str,
-    ) -> ImageDataset:
+    def from_arrays(cls, train, validation, test, num_grey_levels, name):
         """Builds a data set from arrays in memory.
 
         Args:
@@ -91,48 +84,90 @@ class ImageDataset:
             InputError: if an array is not of rank 4, is empty, differs in image shape, or holds
                 a pixel of `num_grey_levels` or more.
         """
-        arrays = {"train": train, "validation": validation, "test": test}
-        datasets: dict[str, tf.data.Dataset | None] = {}
+        arrays = dict(zip(SPLITS, (train, validation, test), strict=True))
+        datasets = {"validation": None}
         for split, array in arrays.items():
-            if array is None:
-                datasets[split] = None
-                continue
-            _check_array(array, split, num_grey_levels)
-            datasets[split] = tf.data.Dataset.from_tensor_slices(array)
+            if array is not None:
+                _check_array(array, split, num_grey_levels)
+                datasets[split] = tf.data.Dataset.from_tensor_slices(array)
         return cls(
             **datasets,
-            image_shape=tuple(int(size) for size in np.shape(train)[1:]),
+            image_shape=tuple(map(int, train.shape[1:])),
             num_grey_levels=num_grey_levels,
             name=name,
         )
 
-    def splits(self) -> dict[str, tf.data.Dataset]:
+    def splits(self):
         """Returns the splits there are, by name; an absent validation split is left out."""
-        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        splits = {name: getattr(self, name) for name in SPLITS}
         return {name: images for name, images in splits.items() if images is not None}
 
+    def map_splits(self, function, **changes):
+        """A data set whose splits are what `function` makes of these; `changes` are of fields."""
+        splits = {name: function(images) for name, images in self.splits().items()}
+        return dataclasses.replace(self, **splits, **changes)
+
+    def padded(self, height, width, num_channels):
+        """The data set with images zero-padded on all sides, and their one channel copied.
+
+        A map of single images: what is stored is all that takes memory.
+        """
+        image_shape = (height, width, num_channels)
+        if image_shape == self.image_shape:
+            return self
+
+        def to_image(image):
+            image = zero_pad(image, height, width)
+            return image if num_channels == image.shape[-1] else repeat_channel(image, num_channels)
+
+        return self.map_splits(
+            lambda images: images.map(
+                to_image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            ),
+            image_shape=image_shape,
+        )
+
     @property
-    def num_train_images(self) -> int:
+    def num_train_images(self):
         """Number of training images."""
         return int(self.train.cardinality())
 
     @property
-    def num_validation_images(self) -> int:
+    def num_validation_images(self):
         """Number of validation images; 0 where none are held out."""
         return 0 if self.validation is None else int(self.validation.cardinality())
 
     @property
-    def num_test_images(self) -> int:
+    def num_test_images(self):
         """Number of test images."""
         return int(self.test.cardinality())
 
     @property
-    def num_dimensions(self) -> int:
+    def num_dimensions(self):
         """Dimensions of an image (height x width x channels), the D of bits per dimension."""
-        return int(np.prod(self.image_shape))
+        return math.prod(self.image_shape)
 
 
-def check_image_shape(shape: tuple[int, int, int], argument: str) -> None:
+def hold_out_validation(train, options, default, source):
+    """Holds the last training images out for validation.
+
+    Args:
+        train: an array or list of images.
+        options: the `DatasetOptions`, which may say how many.
+        default: how many where they do not.
+        source: what an error calls the data set.
+
+    Returns:
+        What is left of `train`, and the images held out, or None where there are none.
+
+    Raises:
+        InputError: if no training image is left.
+    """
+    num_train, num_validation = split_off_validation(options, len(train), default, source)
+    return train[:num_train], train[num_train:] if num_validation else None
+
+
+def check_image_shape(shape, argument):
     """Checks that images are no larger than any that a model is made for.
 
     Args:
@@ -149,15 +184,12 @@ def check_image_shape(shape: tuple[int, int, int], argument: str) -> None:
         )
 
 
-def take_images(dataset: ImageDataset, max_images: int | None) -> ImageDataset:
+def take_images(dataset, max_images):
     """Keeps the first images of each split.
 
     Args:
-        dataset: the data set.
+        dataset: the `ImageDataset`.
         max_images: how many images a split may have; None is all.
-
-    Returns:
-        The data set whose training, validation and test set each end after `max_images` images.
 
     Raises:
         InputError: if `max_images` is below 1.
@@ -166,11 +198,10 @@ def take_images(dataset: ImageDataset, max_images: int | None) -> ImageDataset:
         return dataset
     if max_images < 1:
         raise InputError(f"`max_images` must be an integer >= 1; got {max_images}.")
-    splits = {name: images.take(max_images) for name, images in dataset.splits().items()}
-    return dataclasses.replace(dataset, **splits)
+    return dataset.map_splits(lambda images: images.take(max_images))
 
 
-def check_images(images: tf.data.Dataset, argument: str) -> None:
+def check_images(images, argument):
     """Checks that `images` is a finite data set of single uint8 images of one static shape.
 
     Args:
@@ -203,7 +234,7 @@ def check_images(images: tf.data.Dataset, argument: str) -> None:
         raise InputError(f"`{argument}` must hold a known, positive number of images; got {seen}.")
 
 
-def collect_images(images: tf.data.Dataset, num_images: int) -> np.ndarray:
+def collect_images(images, num_images):
     """Returns the first images of a split as an array.
 
     Args:
@@ -223,7 +254,7 @@ def collect_images(images: tf.data.Dataset, num_images: int) -> np.ndarray:
     return np.stack(list(images.take(num_images).as_numpy_iterator()))
 
 
-def _check_array(array: np.ndarray, argument: str, num_grey_levels: int) -> None:
+def _check_array(array, argument, num_grey_levels):
     """Checks the images of one split, given as an array."""
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
         seen = getattr(array, "dtype", type(array).__name__)

@@ -1,7 +1,5 @@
 """A directory of image files."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import os
@@ -12,20 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.data.data_directory import existing_directory
-from tf_marscf.data.dataset_options import DatasetOptions
-from tf_marscf.data.image_dataset import ImageDataset
+from tf_marscf.data.image_dataset import SPLITS, ImageDataset, hold_out_validation
 from tf_marscf.data.image_file import IMAGE_SUFFIXES, decode_image, read_image_file
-from tf_marscf.data.preprocessing import repeat_channel
-from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
+from tf_marscf.data.validation_split import default_num_validation_images
 from tf_marscf.errors import InputError, warn
 from tf_marscf.files.input_files import shortened
 
 MAX_ARRAY_BYTES = 2 * 1024**3
 _NUM_SHOWN_KINDS = 8
-_SPLITS = ("train", "validation", "test")
 
 
-def load_image_folder(options: DatasetOptions) -> ImageDataset:
+def load_image_folder(options):
     """Loads the PNG, JPEG and BMP files of a directory.
 
     With folders `train` and `test` in it, and perhaps `validation`, these are the splits. Without
@@ -42,7 +37,7 @@ def load_image_folder(options: DatasetOptions) -> ImageDataset:
     whenever they are needed.
 
     Args:
-        options: how to load them; `options.data_dir` is the directory.
+        options: the `DatasetOptions`; `options.data_dir` is the directory.
 
     Returns:
         The data set, with 256 grey levels, of the shape of the images, with 3 channels where they
@@ -58,32 +53,27 @@ def load_image_folder(options: DatasetOptions) -> ImageDataset:
     # folder and over BMP files, takes hidden files for images, shuffles, and decodes without a
     # check, so that a damaged or odd file would end an epoch half way.
     root = existing_directory(options, "images", "folder")
-    paths = _split_paths(_image_paths(root), options, root)
-    every_path = [path for split in paths.values() for path in split]
-    first, _ = read_image_file(root / every_path[0])
-    num_channels = options.channels_of(first.shape[-1], str(root))
-    image_shape = (*first.shape[:2], num_channels)
-    keeps_arrays = len(every_path) * math.prod(image_shape) <= MAX_ARRAY_BYTES
-    splits: dict[str, tf.data.Dataset | None] = {"validation": None}
-    for split, names in paths.items():
-        array = np.empty((len(names), *image_shape), np.uint8) if keeps_arrays else None
-        orientations = []
-        for index, name in enumerate(names):
-            image, orientation = read_image_file(root / name)
-            _check_shape(image, first, root / name, root / every_path[0])
-            orientations.append(orientation)
-            if array is not None:
-                array[index] = image  # NumPy copies the one channel of grey images.
-        if array is None:
-            files = [root / name for name in names]
-            splits[split] = _read_when_needed(files, orientations, first.shape, num_channels)
-        else:
-            splits[split] = tf.data.Dataset.from_tensor_slices(array)
-    return ImageDataset(**splits, image_shape=image_shape, num_grey_levels=256, name="folder")
+    relative_paths = _split_paths(_image_paths(root), options, root)
+    splits = {
+        split: [root / path for path in sorted(relative_paths[split])]
+        for split in SPLITS
+        if relative_paths[split]
+    }
+    num_images = sum(map(len, splits.values()))
+    first_path = splits["train"][0]
+    shape = read_image_file(first_path)[0].shape
+    num_channels = options.channels_of(shape[-1], str(root))
+    keeps_arrays = num_images * math.prod(shape) <= MAX_ARRAY_BYTES
+    datasets = {"validation": None} | {
+        split: _read_images(paths, shape, first_path, keeps_arrays)
+        for split, paths in splits.items()
+    }
+    dataset = ImageDataset(**datasets, image_shape=shape, num_grey_levels=256, name="folder")
+    return dataset.padded(*shape[:2], num_channels)
 
 
-def _image_paths(root: Path) -> list[str]:
-    """Returns the sorted paths of all images below a directory, relative to it, with slashes."""
+def _image_paths(root):
+    """The sorted paths of all images below a directory, relative to it, with slashes."""
     paths, left_out = [], Counter()
     try:
         for directory, folders, files in os.walk(root, onerror=_raise, followlinks=True):
@@ -112,14 +102,14 @@ def _image_paths(root: Path) -> list[str]:
     return sorted(paths)
 
 
-def _kind(name: str) -> str:
+def _kind(name):
     """What a warning calls files that are left out."""
     if name.startswith("."):
         return "hidden"
     return shortened(PurePosixPath(name).suffix.lower()) or "without suffix"
 
 
-def _counts(left_out: Counter[str]) -> str:
+def _counts(left_out):
     """How many of each kind, most first."""
     counts = [f"{count} {kind}" for kind, count in (+left_out).most_common()]
     num_more = len(counts) - _NUM_SHOWN_KINDS
@@ -127,12 +117,12 @@ def _counts(left_out: Counter[str]) -> str:
     return ", ".join(counts[:_NUM_SHOWN_KINDS] + more)
 
 
-def _raise(error: OSError) -> None:
+def _raise(error):
     """Raises what os.walk would pass over."""
     raise error
 
 
-def _check_links(root: Path, directory: Path, folders: list[str]) -> None:
+def _check_links(root, directory, folders):
     """Refuses links by which a folder holds itself: its images would come up again and again."""
     for link in (directory / name for name in folders if (directory / name).is_symlink()):
         target = link.resolve()
@@ -144,17 +134,17 @@ def _check_links(root: Path, directory: Path, folders: list[str]) -> None:
             )
 
 
-def _split_paths(paths: list[str], options: DatasetOptions, root: Path) -> dict[str, list[str]]:
-    """Shares the images out between the splits; one of validation may be missing."""
-    if not any((root / split).is_dir() for split in _SPLITS):
+def _split_paths(paths, options, root):
+    """Shares the images out between the splits: a dict of lists, some of which may be empty."""
+    if not any((root / split).is_dir() for split in SPLITS):
         return _split_all(paths, options, root)
-    splits: dict[str, list[str]] = {split: [] for split in _SPLITS}
+    splits = {split: [] for split in SPLITS}
     for path in paths:
         folder = PurePosixPath(path).parts[0]
         if folder not in splits:
             # Such as `val`: better an error than images that are silently left out.
             raise InputError(
-                f"`data_dir` must hold images in its folders {', '.join(_SPLITS)} alone, since it "
+                f"`data_dir` must hold images in its folders {', '.join(SPLITS)} alone, since it "
                 f"has one of them; got {root / path}."
             )
         splits[folder].append(path)
@@ -164,22 +154,18 @@ def _split_paths(paths: list[str], options: DatasetOptions, root: Path) -> dict[
                 f"`data_dir` must hold images in both folders 'train' and 'test', or have neither; "
                 f"got {str(root)!r}, which has none in {split!r}."
             )
-    if splits["validation"]:
-        if options.num_validation_images is not None:
-            raise InputError(
-                f"`num_validation_images` must be None, since {str(root)!r} has a folder "
-                f"'validation'; got {options.num_validation_images}."
-            )
-        return splits
-    num_development = len(splits["train"])
-    _, num_validation = split_off_validation(
-        options, num_development, default_num_validation_images(num_development), str(root)
-    )
-    shuffled = _by_hash(splits["train"])
-    return _without_empty(shuffled[num_validation:], shuffled[:num_validation], splits["test"])
+    if not splits["validation"]:
+        default = default_num_validation_images(len(splits["train"]))
+        return splits | _hold_out(_by_hash(splits["train"]), options, default, root)
+    if options.num_validation_images is not None:
+        raise InputError(
+            f"`num_validation_images` must be None, since {str(root)!r} has a folder "
+            f"'validation'; got {options.num_validation_images}."
+        )
+    return splits
 
 
-def _split_all(paths: list[str], options: DatasetOptions, root: Path) -> dict[str, list[str]]:
+def _split_all(paths, options, root):
     """Shares out images of a directory that says nothing of splits."""
     if len(paths) < 2:
         raise InputError(
@@ -187,47 +173,53 @@ def _split_all(paths: list[str], options: DatasetOptions, root: Path) -> dict[st
             f"{str(root)!r}, which holds 1."
         )
     num_test = max(1, len(paths) // 10)
-    num_development = len(paths) - num_test
-    default = min(num_test, num_development - 1)
-    _, num_validation = split_off_validation(options, num_development, default, str(root))
     # The test images come first, so that they do not depend on the number for validation.
     shuffled = _by_hash(paths)
-    first_train = num_test + num_validation
-    return _without_empty(
-        shuffled[first_train:], shuffled[num_test:first_train], shuffled[:num_test]
-    )
+    development = shuffled[num_test:]
+    default = min(num_test, len(development) - 1)
+    return {"test": shuffled[:num_test]} | _hold_out(development, options, default, root)
 
 
-def _by_hash(paths: list[str]) -> list[str]:
+def _hold_out(shuffled, options, default, root):
+    """The first of the shuffled paths are for validation, the others for training."""
+    train, validation = hold_out_validation(shuffled[::-1], options, default, str(root))
+    return {"train": train, "validation": validation}
+
+
+def _by_hash(paths):
     """Mixes paths, always in the same way: the last ones of a sorted list would be one label's."""
     return sorted(paths, key=lambda path: hashlib.sha256(os.fsencode(path)).digest())
 
 
-def _without_empty(
-    train: list[str], validation: list[str], test: list[str]
-) -> dict[str, list[str]]:
-    """Returns the sorted paths of the splits that have images, by name."""
-    splits = dict(zip(_SPLITS, (train, validation, test), strict=True))
-    return {split: sorted(paths) for split, paths in splits.items() if paths}
+def _read_images(paths, shape, first_path, keeps_array):
+    """Decodes and checks all files of a split; the data set holds the pixels or reads them again.
 
+    Args:
+        paths: of the files, in order.
+        shape: `(height, width, channels)` of the file at `first_path`, which all must have.
+        first_path: for errors.
+        keeps_array: whether the pixels are kept.
 
-def _check_shape(image: np.ndarray, first: np.ndarray, path: Path, first_path: Path) -> None:
-    """Checks that an image has the shape of the first one."""
-    if image.shape != first.shape:
-        raise InputError(
-            f"{path} must have the shape (height, width, channels) of {first_path}, "
-            f"{first.shape}; got {image.shape}."
-        )
+    Returns:
+        A `tf.data.Dataset` of single images.
+    """
+    array = np.empty((len(paths), *shape), np.uint8) if keeps_array else None
+    orientations = []
+    for index, path in enumerate(paths):
+        image, orientation = read_image_file(path)
+        if image.shape != shape:
+            raise InputError(
+                f"{path} must have the shape (height, width, channels) of {first_path}, {shape}; "
+                f"got {image.shape}."
+            )
+        orientations.append(orientation)
+        if keeps_array:
+            array[index] = image
+    if keeps_array:
+        return tf.data.Dataset.from_tensor_slices(array)
 
-
-def _read_when_needed(
-    paths: list[Path], orientations: list[int], shape: tuple[int, ...], num_channels: int
-) -> tf.data.Dataset:
-    """Returns a data set that reads and decodes the files each time they are asked for."""
-
-    def to_image(path: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-        image = tf.ensure_shape(decode_image(tf.io.read_file(path), orientation), shape)
-        return image if num_channels == shape[-1] else repeat_channel(image, num_channels)
+    def to_image(path, orientation):
+        return tf.ensure_shape(decode_image(tf.io.read_file(path), orientation), shape)
 
     names = [os.fsencode(path) for path in paths]
     return tf.data.Dataset.from_tensor_slices((names, orientations)).map(

@@ -1,15 +1,9 @@
 """Where MNIST and Fashion-MNIST are read from: files of MNIST's kind, or TFDS."""
 
-from __future__ import annotations
-
 import dataclasses
-import os
-from collections.abc import Sequence
 from pathlib import Path
 
-from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.idx_files import holds_idx_files, load_idx
-from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.tfds_images import load_tfds_images
 
 # The first is where Debian's and Ubuntu's package `dataset-fashion-mnist` puts them.
@@ -20,7 +14,7 @@ FASHION_MNIST_DIRECTORIES = (
 )
 
 
-def load_mnist_kind(name: str, options: DatasetOptions | None = None) -> ImageDataset:
+def load_mnist_kind(name, options):
     """Loads 'mnist' or 'fashion_mnist' from wherever it is.
 
     The images are the same from files and from TFDS, but their order is not; so the validation
@@ -28,7 +22,7 @@ def load_mnist_kind(name: str, options: DatasetOptions | None = None) -> ImageDa
 
     Args:
         name: 'mnist' or 'fashion_mnist'.
-        options: how to load them; None is `DatasetOptions()`.
+        options: the `DatasetOptions`.
 
     Returns:
         The data set, of 32 x 32 pixels.
@@ -38,18 +32,13 @@ def load_mnist_kind(name: str, options: DatasetOptions | None = None) -> ImageDa
         MissingInputError: if `options.data_dir` holds only one of the two image files.
         InputError: if an option does not suit the images or a file is damaged.
     """
-    options = DatasetOptions() if options is None else options
     directory = find_idx_directory(name, options.data_path)
     if directory is None:
         return load_tfds_images(name, options)
     return load_idx(dataclasses.replace(options, data_dir=directory), name)
 
 
-def find_idx_directory(
-    name: str,
-    data_dir: Path | None,
-    package_directories: Sequence[str | os.PathLike[str]] = FASHION_MNIST_DIRECTORIES,
-) -> Path | None:
+def find_idx_directory(name, data_dir, package_directories=FASHION_MNIST_DIRECTORIES):
     """Decides whether a data set is read from files of MNIST's kind.
 
     It is if `data_dir` holds such files. Where `data_dir` is None, 'fashion_mnist' is read from
@@ -73,7 +62,7 @@ def find_idx_directory(
     return None
 
 
-def _is_prepared(name: str) -> bool:
+def _is_prepared(name):
     """Tells whether TFDS has a data set in its default directory."""
     import tensorflow_datasets as tfds
 

@@ -1,26 +1,24 @@
 """Images in the arrays of an .npz file."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 
-from tf_marscf.data.dataset_options import DatasetOptions
-from tf_marscf.data.image_dataset import ImageDataset, check_image_shape
-from tf_marscf.data.preprocessing import repeat_channel
-from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
+from tf_marscf.data.image_dataset import (
+    SPLITS,
+    ImageDataset,
+    check_image_shape,
+    hold_out_validation,
+)
+from tf_marscf.data.validation_split import default_num_validation_images
 from tf_marscf.errors import InputError, MissingInputError, warn
 from tf_marscf.files.input_files import quoted, shortened
 from tf_marscf.files.numpy_arrays import read_numpy_arrays
 
-_SPLITS = ("train", "validation", "test")
 _GREY_LEVELS_KEY = "num_grey_levels"
 _DEFAULT_NUM_GREY_LEVELS = 256
 _NUM_SHOWN_NAMES = 8
 
 
-def load_npz(options: DatasetOptions) -> ImageDataset:
+def load_npz(options):
     """Loads the images of an .npz file.
 
     The file holds uint8 arrays `train` and `test` of shape [num_images, height, width, channels],
@@ -30,7 +28,7 @@ def load_npz(options: DatasetOptions) -> ImageDataset:
     never touched.
 
     Args:
-        options: how to load them; `options.data_dir` is the file, or a directory that holds no
+        options: the `DatasetOptions`; `options.data_dir` is the file, or a directory that holds no
             other .npz file.
 
     Returns:
@@ -44,27 +42,36 @@ def load_npz(options: DatasetOptions) -> ImageDataset:
     """
     path = _npz_path(options)
     arrays, num_grey_levels = _read(path)
+    train = arrays["train"]
     for key, array in arrays.items():
-        _check_pixels(array, key, path, num_grey_levels)
-        if array.shape[1:] != arrays["train"].shape[1:]:
+        if array.max() >= num_grey_levels:
+            raise InputError(
+                f"`{key}` of {path} must hold pixels below `{_GREY_LEVELS_KEY}` {num_grey_levels}; "
+                f"got {array.max()}."
+            )
+        if array.shape[1:] != train.shape[1:]:
             raise InputError(
                 f"`{key}` of {path} must hold images of the shape of `train`, "
-                f"{arrays['train'].shape[1:]}; got {array.shape[1:]}."
+                f"{train.shape[1:]}; got {array.shape[1:]}."
             )
-    train, validation = _split(arrays, options, path)
-    splits = {"train": train, "validation": validation, "test": arrays["test"]}
-    num_stored = train.shape[-1]
+    if "validation" not in arrays:
+        default = default_num_validation_images(len(train))
+        train, validation = hold_out_validation(train, options, default, str(path))
+    elif options.num_validation_images is None:
+        validation = arrays["validation"]
+    else:
+        raise InputError(
+            f"`num_validation_images` must be None, since {path} holds an array 'validation'; "
+            f"got {options.num_validation_images}."
+        )
+    height, width, num_stored = train.shape[1:]
     num_channels = options.channels_of(num_stored, str(path))
-    if num_channels != num_stored:
-        splits = {
-            key: None if array is None else repeat_channel(array, num_channels)
-            for key, array in splits.items()
-        }
-    return ImageDataset.from_arrays(**splits, num_grey_levels=num_grey_levels, name="npz")
+    dataset = ImageDataset.from_arrays(train, validation, arrays["test"], num_grey_levels, "npz")
+    return dataset.padded(height, width, num_channels)
 
 
-def _npz_path(options: DatasetOptions) -> Path:
-    """Returns the path of the file; raises an error where there is none or more than one."""
+def _npz_path(options):
+    """The path of the file; raises an error where there is none or more than one."""
     path = options.data_path
     if path is None:
         raise InputError("`data_dir` must be the path of an .npz file for dataset 'npz'; got None.")
@@ -84,17 +91,17 @@ def _npz_path(options: DatasetOptions) -> Path:
     return files[0]
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], int]:
-    """Returns the arrays of the splits, by name, and the number of grey levels."""
+def _read(path):
+    """The arrays of the splits, by name, and the number of grey levels."""
 
-    def check(key: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        if key in _SPLITS:
+    def check(key, shape, dtype):
+        if key in SPLITS:
             _check_header(f"`{key}` of {path}", shape, dtype)
 
     arrays, left_out = read_numpy_arrays(
         path,
         "`data_dir` must be an .npz file of plain arrays",
-        is_wanted=(*_SPLITS, _GREY_LEVELS_KEY).__contains__,
+        is_wanted=(*SPLITS, _GREY_LEVELS_KEY).__contains__,
         check=check,
     )
     for key in ("train", "test"):
@@ -107,23 +114,23 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], int]:
     if left_out:
         names = ", ".join(map(quoted, left_out[:_NUM_SHOWN_NAMES]))
         warn(f"{len(left_out)} of the arrays in {path} not read: {names}")
-    num_grey_levels = _num_grey_levels(arrays.pop(_GREY_LEVELS_KEY, None), path)
-    return arrays, num_grey_levels
+    return arrays, _num_grey_levels(arrays.pop(_GREY_LEVELS_KEY, None), path)
 
 
-def _num_grey_levels(value: np.ndarray | None, path: Path) -> int:
-    """Returns the number of grey levels that the file states, or the default."""
+def _num_grey_levels(value, path):
+    """The number of grey levels that the file states, or the default."""
     if value is None:
         return _DEFAULT_NUM_GREY_LEVELS
-    is_integer = value.size == 1 and value.dtype.kind in "iu" and 2 <= value.item() <= 256
-    if not is_integer:
-        raise InputError(
-            f"`{_GREY_LEVELS_KEY}` of {path} must be one integer from 2 to 256; got {_seen(value)}."
-        )
-    return value.item()
+    if value.size == 1 and value.dtype.kind in "iu" and 2 <= value.item() <= 256:
+        return value.item()
+    seen = shortened(repr(value.item())) if value.size == 1 else f"shape {value.shape}"
+    raise InputError(
+        f"`{_GREY_LEVELS_KEY}` of {path} must be one integer from 2 to 256; got {seen} "
+        f"({shortened(str(value.dtype))})."
+    )
 
 
-def _check_header(argument: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+def _check_header(argument, shape, dtype):
     """Checks what is known of the array of one split before its pixels are read."""
     if dtype != np.uint8:
         raise InputError(
@@ -138,41 +145,3 @@ def _check_header(argument: str, shape: tuple[int, ...], dtype: np.dtype) -> Non
     if 0 in shape:
         raise InputError(f"{argument} must hold at least one image and pixel; got shape {shape}.")
     check_image_shape(shape[1:], argument)
-
-
-def _check_pixels(array: np.ndarray, key: str, path: Path, num_grey_levels: int) -> None:
-    """Checks the grey levels of one split."""
-    if array.max() >= num_grey_levels:
-        raise InputError(
-            f"`{key}` of {path} must hold pixels below `{_GREY_LEVELS_KEY}` {num_grey_levels}; got "
-            f"{array.max()}."
-        )
-
-
-def _seen(value: np.ndarray) -> str:
-    """What an error says of an array."""
-    if value.size == 1:
-        return f"{shortened(repr(value.item()))} ({shortened(str(value.dtype))})"
-    return _kind(value.shape, value.dtype)
-
-
-def _kind(shape: tuple[int, ...], dtype: np.dtype) -> str:
-    """What an error says of shape and dtype."""
-    return f"{shortened(str(dtype))} of shape {shape}"
-
-
-def _split(
-    arrays: dict[str, np.ndarray], options: DatasetOptions, path: Path
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns the training images and those of validation, or None where there are none."""
-    train = arrays["train"]
-    if "validation" in arrays:
-        if options.num_validation_images is not None:
-            raise InputError(
-                f"`num_validation_images` must be None, since {path} holds an array 'validation'; "
-                f"got {options.num_validation_images}."
-            )
-        return train, arrays["validation"]
-    default = default_num_validation_images(len(train))
-    num_train, num_validation = split_off_validation(options, len(train), default, str(path))
-    return train[:num_train], train[num_train:] if num_validation else None

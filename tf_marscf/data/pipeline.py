@@ -1,8 +1,6 @@
 """Input pipelines: from single images to batches for training and for evaluation."""
 
-from __future__ import annotations
-
-from typing import NamedTuple
+from collections import namedtuple
 
 import tensorflow as tf
 
@@ -15,7 +13,7 @@ MAX_SHUFFLE_BYTES = 512 * 1024**2
 _GRAPH_SEED = 1  # Any number but 0, which TensorFlow would compare with a tensor.
 
 
-class WeightedImages(NamedTuple):
+class WeightedImages(namedtuple("WeightedImages", ["pixels", "weights"])):
     """A batch of images with weights, which Keras's pairs (images, label) are not.
 
     Attributes:
@@ -23,20 +21,17 @@ class WeightedImages(NamedTuple):
         weights: float32 `[batch_size]`.
     """
 
-    pixels: tf.Tensor
-    weights: tf.Tensor
-
 
 def training_pipeline(
-    images: tf.data.Dataset,
-    batch_size: int,
-    seed: int,
-    augmentation: str = "none",
+    images,
+    batch_size,
+    seed,
+    augmentation="none",
     *,
-    first_image: int = 0,
-    max_cache_bytes: int = MAX_CACHE_BYTES,
-    max_shuffle_bytes: int = MAX_SHUFFLE_BYTES,
-) -> tf.data.Dataset:
+    first_image=0,
+    max_cache_bytes=MAX_CACHE_BYTES,
+    max_shuffle_bytes=MAX_SHUFFLE_BYTES,
+):
     """Endless full batches of training images, in a new order each epoch.
 
     Epochs follow each other without a gap: a batch may hold the end of one and the start of the
@@ -80,7 +75,7 @@ def training_pipeline(
     first_epoch, num_skipped = divmod(first_image, num_images)
     order_seed, augmentation_seed = tf.unstack(tf.random.split(tf.constant([seed, 0], tf.int64), 2))
 
-    def images_of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+    def images_of_epoch(epoch):
         # `shuffle` mixes the program's global seed into its own; here that of this function's graph
         # alone is set, so that the order depends on `seed` and nothing else.
         tf.random.set_seed(_GRAPH_SEED)
@@ -108,7 +103,7 @@ def training_pipeline(
     return endless.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+def evaluation_pipeline(images, batch_size):
     """All images once, in order; the last batch is as short as it must be.
 
     Args:
@@ -130,7 +125,7 @@ def evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.data.Dat
     return images.batch(batch_size, drop_remainder=False).prefetch(tf.data.AUTOTUNE)
 
 
-def padded_evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+def padded_evaluation_pipeline(images, batch_size):
     """All images once, in order, in batches of one size: what several devices can share.
 
     Args:
@@ -145,7 +140,7 @@ def padded_evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.d
         InputTypeError, InputError: as `evaluation_pipeline`.
     """
 
-    def pad(pixels: tf.Tensor) -> WeightedImages:
+    def pad(pixels):
         num_images = tf.shape(pixels)[0]
         missing = batch_size - num_images
         weights = tf.concat([tf.ones([num_images]), tf.zeros([missing])], axis=0)
@@ -158,7 +153,7 @@ def padded_evaluation_pipeline(images: tf.data.Dataset, batch_size: int) -> tf.d
     return evaluation_pipeline(images, batch_size).map(pad)
 
 
-def _check_integer(value: int, argument: str, minimum: int | None) -> None:
+def _check_integer(value, argument, minimum):
     """Checks that an argument is an integer, and at least `minimum` where that is given."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise InputTypeError(f"`{argument}` must be an integer; got {value!r}.")

@@ -1,14 +1,12 @@
 """Deterministic changes of image size and channel count."""
 
-from __future__ import annotations
-
 import numpy as np
 import tensorflow as tf
 
 from tf_marscf.errors import InputError
 
 
-def zero_pad(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def zero_pad(image, height, width):
     """Pads an image with zeros on all sides, equally up to one pixel.
 
     Args:
@@ -29,9 +27,8 @@ def zero_pad(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
             f"`image` must have a static shape [height, width, channels]; got {image.shape}."
         )
     paddings = []
-    for argument, size, size_in in (
-        ("height", height, image.shape[0]),
-        ("width", width, image.shape[1]),
+    for argument, size, size_in in zip(
+        ("height", "width"), (height, width), image.shape[:2], strict=True
     ):
         if size < size_in:
             raise InputError(
@@ -42,7 +39,7 @@ def zero_pad(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
     return tf.pad(image, [*paddings, (0, 0)])
 
 
-def repeat_channel(images: tf.Tensor | np.ndarray, num_channels: int) -> tf.Tensor | np.ndarray:
+def repeat_channel(images, num_channels):
     """Copies the one channel of grey images.
 
     Bits per dimension of such copies cannot be compared with those of 1-channel images.
@@ -59,6 +56,5 @@ def repeat_channel(images: tf.Tensor | np.ndarray, num_channels: int) -> tf.Tens
     """
     if images.shape[-1] != 1:
         raise InputError(f"`images` must have 1 channel to be copied; got shape {images.shape}.")
-    if isinstance(images, np.ndarray):
-        return np.repeat(images, num_channels, axis=-1)
-    return tf.repeat(images, num_channels, axis=-1)
+    repeat = np.repeat if isinstance(images, np.ndarray) else tf.repeat
+    return repeat(images, num_channels, axis=-1)

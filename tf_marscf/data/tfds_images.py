@@ -1,28 +1,45 @@
 """Image data sets of TensorFlow Datasets (TFDS)."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import tensorflow as tf
 
-from tf_marscf.data.data_unavailable_error import DataUnavailableError
-from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset
-from tf_marscf.data.preprocessing import repeat_channel, zero_pad
 from tf_marscf.data.validation_split import split_off_validation
-from tf_marscf.errors import InputError
+from tf_marscf.errors import InputError, RunError
 from tf_marscf.files.input_files import open_regular_file
 
-if TYPE_CHECKING:
-    import tensorflow_datasets as tfds
-
 PROBE_TIMEOUT_SECONDS = 10.0
+
+
+class DataUnavailableError(RunError):
+    """A data set is not prepared in the data directory and could not be downloaded.
+
+    The message is one line: which data set, why it could not be had, where it was looked for and
+    how to provide it.
+
+    Attributes:
+        dataset_name: name of the data set as `load_dataset` takes it.
+        data_dir: directory the data set was looked for in.
+        reason: why it could not be had; line breaks become spaces.
+    """
+
+    def __init__(self, dataset_name, data_dir, reason):
+        self.dataset_name = dataset_name
+        self.data_dir = data_dir
+        self.reason = " ".join(reason.split())
+        super().__init__(
+            f"Data set {dataset_name!r} is not available: {self.reason}. It was looked for in "
+            f"{data_dir}. To provide it, run `tfds build {dataset_name} --data_dir=DIR` on a "
+            "machine with network access, copy DIR to this machine and pass --data_dir=DIR."
+        )
+
+    def __reduce__(self):
+        # The three parts, so that the error survives a process boundary.
+        return (type(self), (self.dataset_name, self.data_dir, self.reason))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,13 +53,13 @@ class TfdsImageSource:
         default_num_validation_images: images held out of the end of 'train'.
     """
 
-    stored_shape: tuple[int, int, int]
+    stored_shape: tuple
     padded_size: int
     test_split: str
     default_num_validation_images: int
 
 
-TFDS_IMAGE_SOURCES: Mapping[str, TfdsImageSource] = MappingProxyType(
+TFDS_IMAGE_SOURCES = MappingProxyType(
     {
         "cifar10": TfdsImageSource((32, 32, 3), 32, "test", 5_000),
         "mnist": TfdsImageSource((28, 28, 1), 32, "test", 5_000),
@@ -54,7 +71,7 @@ TFDS_IMAGE_SOURCES: Mapping[str, TfdsImageSource] = MappingProxyType(
 )
 
 
-def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageDataset:
+def load_tfds_images(name, options):
     """Loads the images of a TFDS data set, zero-padded to 32 x 32 where they are 28 x 28.
 
     The test set is the standard one; the validation set is the end of the standard training set.
@@ -62,7 +79,7 @@ def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageD
 
     Args:
         name: a key of `TFDS_IMAGE_SOURCES`.
-        options: how to load them; None is `DatasetOptions()`.
+        options: the `DatasetOptions`.
 
     Returns:
         The data set, with 256 grey levels.
@@ -70,42 +87,37 @@ def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageD
     Raises:
         DataUnavailableError: if the data set is not prepared in the data directory and may not
             or cannot be downloaded.
-        InputError: if `name` is unknown, what describes the data set is damaged, a file of it is
-            missing, `options.num_channels` does not suit the images, or
-            `options.num_validation_images` leaves no training image.
+        InputError: if what describes the data set is damaged, a file of it is missing,
+            `options.num_channels` does not suit the images, or `options.num_validation_images`
+            leaves no training image.
     """
-    if name not in TFDS_IMAGE_SOURCES:
-        raise InputError(f"`name` must be one of {list(TFDS_IMAGE_SOURCES)}; got {name!r}.")
-
-    options = DatasetOptions() if options is None else options
     source = TFDS_IMAGE_SOURCES[name]
     num_channels = options.channels_of(source.stored_shape[2], repr(name))
-    data_dir = None if options.data_dir is None else os.fspath(options.data_dir)
-    builder = _builder(name, data_dir)
+    builder = _builder(name, options.data_dir)
     if not builder.is_prepared():
         _download_and_prepare(builder, name, options.download)
     _check_files(builder, ("train", source.test_split))
-
     num_development = builder.info.splits["train"].num_examples
     num_train, num_validation = split_off_validation(
         options, num_development, source.default_num_validation_images, repr(name)
     )
 
-    def read(split: str) -> tf.data.Dataset:
-        return _read_images(builder, split, source, num_channels)
+    def read(split):
+        return _read_images(builder, split, source.stored_shape)
 
-    return ImageDataset(
+    dataset = ImageDataset(
         train=read(f"train[:{num_train}]"),
         validation=read(f"train[{num_train}:]") if num_validation else None,
         test=read(source.test_split),
-        image_shape=(source.padded_size, source.padded_size, num_channels),
+        image_shape=source.stored_shape,
         num_grey_levels=256,
         name=name,
     )
+    return dataset.padded(source.padded_size, source.padded_size, num_channels)
 
 
-def _builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
-    """Returns what reads and prepares a data set."""
+def _builder(name, data_dir):
+    """What reads and prepares a data set."""
     import tensorflow_datasets as tfds
 
     try:
@@ -121,7 +133,7 @@ def _builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
         ) from error
 
 
-def _check_files(builder: tfds.core.DatasetBuilder, splits: Iterable[str]) -> None:
+def _check_files(builder, splits):
     """Checks that no file of a prepared data set is missing, or something else than a file."""
     for split in splits:
         if split not in builder.info.splits:
@@ -132,17 +144,9 @@ def _check_files(builder: tfds.core.DatasetBuilder, splits: Iterable[str]) -> No
             open_regular_file(path).close()
 
 
-def _read_images(
-    builder: tfds.core.DatasetBuilder, split: str, source: TfdsImageSource, num_channels: int
-) -> tf.data.Dataset:
-    """Returns the images of a TFDS split, padded and with `num_channels` channels."""
+def _read_images(builder, split, shape):
+    """The images of a TFDS split, of the shape in which they are stored."""
     import tensorflow_datasets as tfds
-
-    def to_image(features: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        # TFDS does not know the size of the down-sampled ImageNet images.
-        image = tf.ensure_shape(features["image"], source.stored_shape)
-        image = zero_pad(image, source.padded_size, source.padded_size)
-        return image if num_channels == image.shape[-1] else repeat_channel(image, num_channels)
 
     examples = builder.as_dataset(
         split=split,
@@ -151,10 +155,15 @@ def _read_images(
         # The pipeline decides on caching, with the size in memory at hand.
         read_config=tfds.ReadConfig(try_autocache=False),
     )
-    return examples.map(to_image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    # TFDS does not know the size of the down-sampled ImageNet images.
+    return examples.map(
+        lambda features: tf.ensure_shape(features["image"], shape),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
 
 
-def _download_and_prepare(builder: tfds.core.DatasetBuilder, name: str, download: bool) -> None:
+def _download_and_prepare(builder, name, download):
     """Downloads a data set, or raises DataUnavailableError."""
     import tensorflow_datasets as tfds
 
@@ -173,7 +182,7 @@ def _download_and_prepare(builder: tfds.core.DatasetBuilder, name: str, download
         raise DataUnavailableError(name, data_dir, reason) from error
 
 
-def _check_servers_answer(urls: Iterable[str]) -> None:
+def _check_servers_answer(urls):
     """Requests one file of each server, without reading it.
 
     Raises:
