@@ -19,12 +19,9 @@ _PIXELS_PER_SQUEEZE = 4
 
 
 def published_step_layers(num_levels, num_steps):
-    """The indices of the steps of flow in the published list of layers.
+    """For each level, the indices of its steps of flow in the published list of layers.
 
     Each level of that list is a squeeze, K steps and, but for the last level, a split.
-
-    Returns:
-        A list of `num_levels` lists of `num_steps` indices.
     """
     return [
         [level * (num_steps + 2) + 1 + step for step in range(num_steps)]
@@ -33,12 +30,7 @@ def published_step_layers(num_levels, num_steps):
 
 
 def check_weights(weights):
-    """Checks that weights are a dict from names to arrays of floats.
-
-    Raises:
-        InputTypeError: if they are not; tensors of PyTorch are none either.
-        InputError: if an array is empty or not of floats.
-    """
+    """Checks that weights are a dict from names to NumPy arrays of floats, none of them empty."""
     if not isinstance(weights, dict):
         raise InputTypeError(f"`weights` must be a dict; got {type(weights).__name__}.")
     for name, value in weights.items():
@@ -102,12 +94,13 @@ def infer_config(weights, image_size, num_heads=None, dropout_rate=None):
         _coupling_options(weights, f"flow.layers.{step}.coupling.") for step in steps
     )
     for name, value in (("num_heads", num_heads), ("dropout_rate", dropout_rate)):
-        if value is not None and options["coupling"] != "mixlogcdf":
+        if value is None:
+            continue
+        if options["coupling"] != "mixlogcdf":
             raise InputError(
                 f"`{name}` must be None for {options['coupling']} couplings; got {value!r}."
             )
-        if value is not None:
-            options[name] = value
+        options[name] = value
     return MarScfConfig(
         image_shape=(height, width, channels),
         num_levels=num_levels,
@@ -178,13 +171,12 @@ def _height_and_width(image_size):
     """Two integers out of one or two."""
     sizes = (image_size,) * 2 if isinstance(image_size, numbers.Integral) else image_size
     is_pair = isinstance(sizes, tuple | list) and len(sizes) == 2
-    if not is_pair or not all(_is_size(size) for size in sizes):
+    if not is_pair or not all(
+        isinstance(size, numbers.Integral) and not isinstance(size, bool) and size >= 1
+        for size in sizes
+    ):
         raise InputError(
             "`image_size` must be an integer >= 1 or (height, width); got "
             f"{shortened(repr(image_size))}."
         )
     return tuple(map(int, sizes))
-
-
-def _is_size(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1

@@ -1,12 +1,15 @@
 """Which published arrays (visinf/mar-scf) each variable of a model is made from."""
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 
 from tf_marscf.errors import InputError
 from tf_marscf.interop.published_architecture import published_step_layers
+
+
+def _same(value):
+    return value
 
 
 def _kernel(value):
@@ -33,20 +36,90 @@ def _signed_gain(gain, direction):
     return (gain * np.sign(direction)).reshape(-1)
 
 
+def _weight_norm(layer, name, convert):
+    return (
+        (f"{layer}.direction", f"{name}.weight_v", convert),
+        (f"{layer}.gain", f"{name}.weight_g", _flat),
+        (f"{layer}.bias", f"{name}.bias", _same),
+    )
+
+
+# Tables of our variable, the published array or arrays, and what makes the one of the others. What
+# stands before all names of a table follows from where its module is.
+_STEP = (
+    ("act_norm.bias", "actnormlayer.bias", _flat),
+    ("act_norm.log_scale", "actnormlayer.logs", _flat),
+    ("invertible_conv1x1.permutation", "invert_1x1_layer.p", _same),
+    ("invertible_conv1x1.sign_s", "invert_1x1_layer.sign_s", _same),
+    ("invertible_conv1x1.lower", "invert_1x1_layer.l", _same),
+    ("invertible_conv1x1.log_s", "invert_1x1_layer.log_s", _same),
+    ("invertible_conv1x1.upper", "invert_1x1_layer.u", _same),
+)
+_AFFINE_NETWORK = (
+    ("convolutions.0.kernel", "NN_net.conv1.weight", _kernel),
+    ("act_norms.0.bias", "NN_net.conv1.actnorm.bias", _flat),
+    ("act_norms.0.log_scale", "NN_net.conv1.actnorm.logs", _flat),
+    ("convolutions.1.kernel", "NN_net.conv2.weight", _kernel),
+    ("act_norms.1.bias", "NN_net.conv2.actnorm.bias", _flat),
+    ("act_norms.1.log_scale", "NN_net.conv2.actnorm.logs", _flat),
+    ("output_convolution.kernel", "NN_net.conv3.weight", _kernel),
+    ("output_convolution.bias", "NN_net.conv3.bias", _same),
+    ("output_convolution.log_scale", "NN_net.conv3.logs", _flat),
+)
+_MIX_LOG_CDF_NETWORK = (
+    *_weight_norm("input_convolution", "nn.in_conv.conv", _kernel),
+    *_weight_norm("output_convolution", "nn.out_conv.conv", _kernel),
+    ("rescale", "nn.rescale.weight_g + nn.rescale.weight_v", _signed_gain),
+)
+# In the order of the stacked weights, of which there is one for all blocks.
+_GATED_BLOCK = (
+    *_weight_norm("convolution.convolution", "conv.conv.conv", _kernel),
+    *_weight_norm("convolution.gate", "conv.gate.conv", _kernel),
+    *_weight_norm("attention.projection", "attn.in_proj", _matrix)[:2],  # It has no bias.
+    *_weight_norm("attention.gate", "attn.gate", _matrix),
+    ("norms.0.gamma", "norm_1.weight", _same),
+    ("norms.0.beta", "norm_1.bias", _same),
+    ("norms.1.gamma", "norm_2.weight", _same),
+    ("norms.1.beta", "norm_2.bias", _same),
+)
+_PRIOR = (
+    ("input_kernel", "prior_lstm.conv_embed.weight", _kernel),
+    ("input_bias", "prior_lstm.conv_embed.bias", _flat),
+    ("output_kernel", "prior_lstm.conv_out1.weight", _kernel),
+    ("output_bias", "prior_lstm.conv_out1.bias", _flat),
+)
+_PRIOR_CODE = (
+    ("code_convolutions.0.kernel", "z1_cond_network.0.weight", _kernel),
+    ("code_convolutions.0.bias", "z1_cond_network.0.bias", _same),
+    ("code_convolutions.1.kernel", "z1_cond_network.2.weight", _kernel),
+    ("code_convolutions.1.bias", "z1_cond_network.2.bias", _same),
+)
+
+
+def _conv_lstm_layer(index):
+    name = "prior_lstm.lstm."
+    return (
+        (f"conv_lstm.input_kernels.{index}", f"{name}weight_ih_l{index}", _kernel),
+        (f"conv_lstm.recurrent_kernels.{index}", f"{name}weight_hh_l{index}", _kernel),
+        # Two biases of one sum: here they are one variable.
+        (f"conv_lstm.biases.{index}", f"{name}bias_ih_l{index} + {name}bias_hh_l{index}", _sum),
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class WeightMapping:
     """One of our variables, made from one or more published arrays.
 
     Attributes:
         variable: a Keras or TensorFlow variable.
-        names: the published names.
+        names: a tuple, the published names.
         convert: function from the published arrays to the variable's value.
         stacked: whether each array is converted alone, to one entry of the variable.
     """
 
     variable: object
     names: tuple
-    convert: Callable = staticmethod(lambda value: value)
+    convert: object
     stacked: bool = False
 
     def value(self, arrays):
@@ -88,127 +161,46 @@ def published_mappings(model):
     for index, (level, layers) in enumerate(zip(model.levels, step_layers, strict=True)):
         _, *steps = level.level_bijector.bijectors
         for step, layer in zip(steps, layers, strict=True):
-            mappings += _step_mappings(step, f"flow.layers.{layer}.", config.coupling)
-        mappings += _prior_mappings(
-            level.latent_prior.network.layer, f"flow.c_prior.prior_list.{index}."
-        )
+            prefix = f"flow.layers.{layer}."
+            mappings += _mappings(step, prefix, _STEP)
+            network = step.coupling.network.layer
+            if config.coupling == "affine":
+                mappings += _mappings(network, prefix + "coupling.", _AFFINE_NETWORK)
+            else:
+                mappings += _mappings(network, prefix + "coupling.", _MIX_LOG_CDF_NETWORK)
+                mappings += _block_mappings(network.blocks, prefix + "coupling.nn.mid_convs.")
+        prior = level.latent_prior.network.layer
+        rows = [*_PRIOR, *(_PRIOR_CODE if prior.code_convolutions else ())]
+        for layer in range(config.prior_num_layers):
+            rows += _conv_lstm_layer(layer)
+        mappings += _mappings(prior, f"flow.c_prior.prior_list.{index}.", rows)
     return mappings
 
 
-def _step_mappings(step, prefix, coupling):
-    act_norm, convolution = step.act_norm, step.invertible_conv1x1
-    network = step.coupling.network.layer
-    network_mappings = _affine_mappings if coupling == "affine" else _mix_log_cdf_mappings
+def _mappings(module, prefix, rows):
     return [
-        WeightMapping(act_norm.bias, (prefix + "actnormlayer.bias",), _flat),
-        WeightMapping(act_norm.log_scale, (prefix + "actnormlayer.logs",), _flat),
-        *(
-            WeightMapping(variable, (f"{prefix}invert_1x1_layer.{name}",))
-            for variable, name in (
-                (convolution.permutation, "p"),
-                (convolution.sign_s, "sign_s"),
-                (convolution.lower, "l"),
-                (convolution.log_s, "log_s"),
-                (convolution.upper, "u"),
-            )
-        ),
-        *network_mappings(network, prefix + "coupling."),
-    ]
-
-
-def _affine_mappings(network, prefix):
-    mappings = []
-    for index, (convolution, act_norm) in enumerate(
-        zip(network.convolutions, network.act_norms, strict=True), start=1
-    ):
-        name = f"{prefix}NN_net.conv{index}."
-        mappings += [
-            WeightMapping(convolution.kernel, (name + "weight",), _kernel),
-            WeightMapping(act_norm.bias, (name + "actnorm.bias",), _flat),
-            WeightMapping(act_norm.log_scale, (name + "actnorm.logs",), _flat),
-        ]
-    output, name = network.output_convolution, prefix + "NN_net.conv3."
-    return mappings + [
-        WeightMapping(output.kernel, (name + "weight",), _kernel),
-        WeightMapping(output.bias, (name + "bias",)),
-        WeightMapping(output.log_scale, (name + "logs",), _flat),
-    ]
-
-
-def _mix_log_cdf_mappings(network, prefix):
-    prefix += "nn."
-    mappings = _weight_norm_mappings(network.input_convolution, prefix + "in_conv.conv.", _kernel)
-    blocks = network.blocks
-    block_mappings = _gated_block_mappings(blocks.template) if blocks.num_layers else []
-    for stack, mapping in zip(blocks.stacked_weights, block_mappings, strict=True):
-        names = tuple(
-            f"{prefix}mid_convs.{index}.{mapping.names[0]}" for index in range(blocks.num_layers)
-        )
-        mappings.append(WeightMapping(stack, names, mapping.convert, stacked=True))
-    return [
-        *mappings,
-        *_weight_norm_mappings(network.output_convolution, prefix + "out_conv.conv.", _kernel),
         WeightMapping(
-            network.rescale,
-            (prefix + "rescale.weight_g", prefix + "rescale.weight_v"),
-            _signed_gain,
-        ),
-    ]
-
-
-def _gated_block_mappings(block):
-    gated, attention = block.convolution, block.attention
-    return [
-        *_weight_norm_mappings(gated.convolution, "conv.conv.conv.", _kernel),
-        *_weight_norm_mappings(gated.gate, "conv.gate.conv.", _kernel),
-        *_weight_norm_mappings(attention.projection, "attn.in_proj.", _matrix),
-        *_weight_norm_mappings(attention.gate, "attn.gate.", _matrix),
-        *(
-            WeightMapping(variable, (f"norm_{number}.{name}",))
-            for number, norm in enumerate(block.norms, start=1)
-            for variable, name in ((norm.gamma, "weight"), (norm.beta, "bias"))
-        ),
-    ]
-
-
-def _weight_norm_mappings(layer, prefix, convert):
-    mappings = [
-        WeightMapping(layer.direction, (prefix + "weight_v",), convert),
-        WeightMapping(layer.gain, (prefix + "weight_g",), _flat),
-    ]
-    if layer.use_bias:
-        mappings.append(WeightMapping(layer.bias, (prefix + "bias",)))
-    return mappings
-
-
-def _prior_mappings(network, prefix):
-    mappings = [
-        WeightMapping(weight, (f"{prefix}prior_lstm.{name}",), convert)
-        for weight, name, convert in (
-            (network.input_kernel, "conv_embed.weight", _kernel),
-            (network.input_bias, "conv_embed.bias", _flat),
-            (network.output_kernel, "conv_out1.weight", _kernel),
-            (network.output_bias, "conv_out1.bias", _flat),
+            _variable(module, path), tuple(prefix + name for name in names.split(" + ")), convert
         )
+        for path, names, convert in rows
     ]
-    for index, convolution in enumerate(network.code_convolutions):
-        name = f"{prefix}z1_cond_network.{2 * index}."
-        mappings += [
-            WeightMapping(convolution.kernel, (name + "weight",), _kernel),
-            WeightMapping(convolution.bias, (name + "bias",)),
-        ]
-    conv_lstm, name = network.conv_lstm, prefix + "prior_lstm.lstm."
-    for index in range(conv_lstm.num_layers):
-        mappings += [
-            WeightMapping(conv_lstm.input_kernels[index], (f"{name}weight_ih_l{index}",), _kernel),
-            WeightMapping(
-                conv_lstm.recurrent_kernels[index], (f"{name}weight_hh_l{index}",), _kernel
-            ),
-            # Two biases of one sum: here they are one variable.
-            WeightMapping(
-                conv_lstm.biases[index],
-                (f"{name}bias_ih_l{index}", f"{name}bias_hh_l{index}"),
-                _sum,
-            ),
-        ]
-    return mappings
+
+
+def _variable(module, path):
+    for name in path.split("."):
+        module = module[int(name)] if name.isdigit() else getattr(module, name)
+    return module
+
+
+def _block_mappings(blocks, prefix):
+    """All blocks have one variable a weight; there may be no block."""
+    rows = _GATED_BLOCK if blocks.num_layers else ()
+    return [
+        WeightMapping(
+            stack,
+            tuple(f"{prefix}{index}.{name}" for index in range(blocks.num_layers)),
+            convert,
+            stacked=True,
+        )
+        for stack, (_, name, convert) in zip(blocks.stacked_weights, rows, strict=True)
+    ]

@@ -14,70 +14,6 @@ from tf_marscf.interop.published_mappings import published_mappings
 _NUM_SHOWN_PROBLEMS = 5
 
 
-def is_unused(name, num_levels):
-    """Whether a published array plays no part in the density.
-
-    These are the flags of the data-dependent initialisation, and the conditioning network of the
-    last level, which has nothing to condition on.
-    """
-    last_prior = f"flow.c_prior.prior_list.{num_levels - 1}."
-    return name.endswith(".is_initialized") or name.startswith(last_prior + "z1_cond_network.")
-
-
-def _problems(mappings, weights, num_levels):
-    """What is missing, misshapen or too much: one text each, with the shapes."""
-    problems, used = [], set()
-    for mapping in mappings:
-        expected = mapping.published_shape()
-        for name in mapping.names:
-            used.add(name)
-            if name not in weights:
-                problems.append(f"{name!r}, of shape {expected}, is missing")
-            elif not _fits(weights[name].shape, expected):
-                seen = shortened(str(weights[name].shape))
-                problems.append(f"{name!r} must have shape {expected}; got {seen}")
-    extra = (name for name in weights if name not in used and not is_unused(name, num_levels))
-    for name in sorted(extra):
-        shape = shortened(str(weights[name].shape))
-        problems.append(f"{quoted(name)}, of shape {shape}, is none of the model's")
-    return problems
-
-
-def _check_names_and_shapes(mappings, weights, num_levels):
-    problems = _problems(mappings, weights, num_levels)
-    if problems:
-        shown = "; ".join(problems[:_NUM_SHOWN_PROBLEMS])
-        more = len(problems) - _NUM_SHOWN_PROBLEMS
-        raise InputError(
-            "`weights` must be those of the model, no more and no less: "
-            f"{shown}{f'; and {more} more' if more > 0 else ''}."
-        )
-
-
-def check_names_and_shapes(config, weights):
-    """Compares names and shapes with those of a model that is not built yet.
-
-    A few long arrays of a file can make an architecture that fits in no memory.
-
-    Args:
-        config: a `MarScfConfig`, as `infer_config(weights, ...)`.
-        weights: dict from published names to arrays.
-
-    Raises:
-        InputError: as from `load_published_weights`, if names or shapes are not the model's.
-    """
-    with tf.Graph().as_default():  # Variables of a graph that does not run take no memory.
-        mappings = published_mappings(MarScf.from_config(config))
-        _check_names_and_shapes(mappings, weights, config.num_levels)
-
-
-def _fits(shape, expected):
-    """Whether shapes are equal; published vectors may have axes of length one around them."""
-    if len(expected) == 1:
-        return math.prod(shape) == max(shape, default=1) == expected[0]
-    return shape == expected
-
-
 def load_published_weights(model, weights):
     """Sets every variable of a model from published weights, or none.
 
@@ -106,6 +42,65 @@ def load_published_weights(model, weights):
     for mapping, value in zip(mappings, values, strict=True):
         mapping.variable.assign(tf.cast(value, model.dtype))
     return table
+
+
+def check_names_and_shapes(config, weights):
+    """Compares names and shapes with those of a model that is not built yet.
+
+    A few long arrays of a file can make an architecture that fits in no memory.
+
+    Args:
+        config: a `MarScfConfig`, as `infer_config(weights, ...)`.
+        weights: dict from published names to arrays.
+
+    Raises:
+        InputError: as from `load_published_weights`, if names or shapes are not the model's.
+    """
+    with tf.Graph().as_default():  # Variables of a graph that does not run take no memory.
+        mappings = published_mappings(MarScf.from_config(config))
+        _check_names_and_shapes(mappings, weights, config.num_levels)
+
+
+def _check_names_and_shapes(mappings, weights, num_levels):
+    """Tells all that is missing, misshapen or too much, with the shapes."""
+    problems, unknown = [], dict(weights)
+    for mapping in mappings:
+        expected = mapping.published_shape()
+        for name in mapping.names:
+            unknown.pop(name, None)
+            if name not in weights:
+                problems.append(f"{name!r}, of shape {expected}, is missing")
+            elif not _fits(weights[name].shape, expected):
+                seen = shortened(str(weights[name].shape))
+                problems.append(f"{name!r} must have shape {expected}; got {seen}")
+    for name in sorted(unknown):
+        if not _is_unused(name, num_levels):
+            shape = shortened(str(weights[name].shape))
+            problems.append(f"{quoted(name)}, of shape {shape}, is none of the model's")
+    if problems:
+        shown = "; ".join(problems[:_NUM_SHOWN_PROBLEMS])
+        more = len(problems) - _NUM_SHOWN_PROBLEMS
+        raise InputError(
+            "`weights` must be those of the model, no more and no less: "
+            f"{shown}{f'; and {more} more' if more > 0 else ''}."
+        )
+
+
+def _is_unused(name, num_levels):
+    """Whether a published array plays no part in the density.
+
+    These are the flags of the data-dependent initialisation, and the conditioning network of the
+    last level, which has nothing to condition on.
+    """
+    last_prior = f"flow.c_prior.prior_list.{num_levels - 1}."
+    return name.endswith(".is_initialized") or name.startswith(last_prior + "z1_cond_network.")
+
+
+def _fits(shape, expected):
+    """Whether shapes are equal; published vectors may have axes of length one around them."""
+    if len(expected) == 1:
+        return math.prod(shape) == max(shape, default=1) == expected[0]
+    return shape == expected
 
 
 def _in_dtype(array, dtype, name):

@@ -45,7 +45,7 @@ def read_torch_file(path):
             _check_archive(file, path)
         content = _load(torch, file, path)
         if not is_zip and file.read(1):
-            raise InputError(f"{_RULE}; {path!r} goes on behind them, so it is damaged.")
+            raise InputError(f"{_RULE}; {path!r} goes on after them, so it is damaged.")
         num_bytes = file_size(file)
     if not is_zip:
         warn(f"{path} has PyTorch's older format without checksums: damage to it may go unseen")

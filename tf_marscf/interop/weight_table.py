@@ -38,14 +38,14 @@ def _cells(names, published_shapes, shape, variable):
     shapes = dict.fromkeys(map(_shape, published_shapes))
     return (
         group.removesuffix("."),
-        _joined([name.removeprefix(group) for name in names]),
+        _as_one_name([name.removeprefix(group) for name in names]),
         " + ".join(shapes),
         _shape(shape),
         variable,
     )
 
 
-def _joined(names):
+def _as_one_name(names):
     """Several names as one: `0.a`, `1.a`, `2.a` as `0-2.a`, and `a.b`, `a.c` as `a.b + c`."""
     columns = list(zip(*(name.split(".") for name in names), strict=True))
     is_numbered = all(len(set(parts)) == 1 or all(map(str.isdigit, parts)) for parts in columns)
