@@ -1,5 +1,6 @@
 """Export of a trained model as TensorFlow Serving expects it."""
 
+import importlib.util
 import itertools
 import numbers
 import os
@@ -14,13 +15,12 @@ from tf_marscf.files.paths import local_path
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.saving import EXPORTED_WEIGHTS, save
-from tf_marscf.serving import warm_up_requests
 from tf_marscf.serving.frozen_function import freeze
 from tf_marscf.serving.served_model import MAX_NUM_SAMPLES, ServedModel
-from tf_marscf.serving.shared_constants import SharedConstants
 
 _MAX_VERSION = 2**63 - 1  # TensorFlow Serving's versions are int64.
 _MAX_NUM_BYTES = 2**31 - 2**24  # Of a protocol buffer, less room for the graph itself.
+_NUM_WARM_UP_EXAMPLES = 2
 
 
 def export_model(train_dir, output, version=None, which=None, max_num_samples=MAX_NUM_SAMPLES):
@@ -63,7 +63,11 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
     served = ServedModel(images_distribution, max_num_samples)
     # Made before the long work: then it is known whether there can be one.
     with unfinished_directory(output / "export") as directory:
-        functions = _frozen_functions(served, images_distribution)
+        constants = {}
+        functions = {
+            name: freeze(function, specs, images_distribution, constants)
+            for name, (function, specs) in served.signatures().items()
+        }
         partial = directory / directory.name  # TensorFlow makes it.
         try:
             _write(functions, images_distribution, partial)
@@ -77,15 +81,6 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
         return path
 
 
-def _frozen_functions(served, images_distribution):
-    """The functions behind the signatures, by name, without variables."""
-    constants = SharedConstants()
-    return {
-        name: freeze(function, specs, images_distribution, constants)
-        for name, (function, specs) in served.signatures().items()
-    }
-
-
 def _write(functions, images_distribution, directory):
     """Writes a version: SavedModel, weights and warm-up requests."""
     module = tf.Module()
@@ -93,14 +88,25 @@ def _write(functions, images_distribution, directory):
         setattr(module, name, function)
     tf.saved_model.save(module, str(directory), signatures=functions)
     save(images_distribution, directory / EXPORTED_WEIGHTS)
-    if warm_up_requests.is_available():
-        warm_up_requests.write_warm_up_requests(
-            directory / "assets.extra" / warm_up_requests.FILE_NAME,
-            {
-                name: {spec.name: spec for spec in function.input_signature}
-                for name, function in functions.items()
-            },
-        )
+    if importlib.util.find_spec("tensorflow_serving") is not None:
+        path = directory / "assets.extra" / "tf_serving_warmup_requests"
+        _write_warm_up_requests(path, functions)
+
+
+def _write_warm_up_requests(path, functions):
+    """Writes one request a signature: with it a server prepares what the first call needs."""
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for name, function in functions.items():
+            request = predict_pb2.PredictRequest()
+            request.model_spec.signature_name = name
+            for spec in function.input_signature:
+                shape = [_NUM_WARM_UP_EXAMPLES if size is None else size for size in spec.shape]
+                # Ones are valid everywhere: a grey level, a number of samples, a temperature.
+                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(1, spec.dtype, shape))
+            log = prediction_log_pb2.PredictLog(request=request)
+            writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
 
 
 def _publish(partial, output, version):

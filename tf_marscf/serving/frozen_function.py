@@ -26,7 +26,9 @@ def freeze(function, specs, module, shared_constants):
         function: takes tensors by name, and returns a dict of tensors.
         specs: dict from the arguments' names to `tf.TensorSpec`s.
         module: the `tf.Module` whose weights the function uses.
-        shared_constants: the `SharedConstants` that hold the large constants.
+        shared_constants: a dict that is filled with the large constants, one of each value. Every
+            signature needs (nearly) all weights. Were they constants of each one's own graph, an
+            export would be five times its size, and a file cannot exceed two gigabytes.
 
     Returns:
         A `tf.function` that takes the arguments in the order of `specs`.
@@ -46,13 +48,12 @@ def freeze(function, specs, module, shared_constants):
     fixed, frontier = _fixed_part(wrapped)
     values = wrapped.prune([], frontier)()
     constants = {
-        tensor.name: shared_constants.shared(value)
+        tensor.name: shared_constants.setdefault(_identity(value), value)
         for tensor, value in zip(frontier, values, strict=True)
     }
     graph_def = wrapped.graph.as_graph_def()
     _remove_nodes(graph_def, fixed)
-    _remove_gradients(graph_def)
-    _remove_compilation(graph_def)
+    _remove_what_servers_lack(graph_def)
     _rename_functions(graph_def)
     num_arguments = len(specs)
     inputs = [tensor.name for tensor in wrapped.inputs[:num_arguments]]
@@ -60,7 +61,7 @@ def freeze(function, specs, module, shared_constants):
     outputs = [wrapped.structured_outputs[name].name for name in names]
 
     def call(*values):
-        # The errors of the checks quote these names; behind this operation, no shape is known.
+        # The errors of the checks quote these names; after this operation, no shape is known.
         values = [
             tf.raw_ops.PlaceholderWithDefault(input=value, shape=None, name=f"request/{name}")
             for name, value in zip(specs, values, strict=True)
@@ -75,6 +76,12 @@ def freeze(function, specs, module, shared_constants):
         return dict(zip(names, results, strict=True))
 
     return tf.function(call, input_signature=list(specs.values()), autograph=False)
+
+
+def _identity(value):
+    """What equal eager tensors have in common."""
+    content = hashlib.sha256(value.numpy().tobytes()).digest()
+    return (value.dtype, tuple(value.shape), content)
 
 
 def _fixed_part(wrapped):
@@ -148,17 +155,12 @@ def _rename_functions(graph_def):
         function.signature.name += suffix
 
 
-def _remove_gradients(graph_def):
-    """Removes references to gradients written by hand: Python functions that no server has."""
-    for node in _all_nodes(graph_def):
-        node.attr.pop("_gradient_op_type", None)
-    del graph_def.library.gradient[:]
-
-
-def _remove_compilation(graph_def):
-    """Removes what asks for XLA, which a server need not have."""
+def _remove_what_servers_lack(graph_def):
+    """Removes references to gradients written by hand, Python functions, and what asks for XLA."""
     for carrier in (*_all_nodes(graph_def), *graph_def.library.function):
+        carrier.attr.pop("_gradient_op_type", None)
         carrier.attr.pop("_XlaMustCompile", None)
+    del graph_def.library.gradient[:]
 
 
 def _all_nodes(graph_def):
