@@ -13,7 +13,7 @@ from tf_marscf.runs.checkpoint_store import (
     DamagedCheckpointsError,
     write_order,
 )
-from tf_marscf.training.run_lock import RunLock
+from tf_marscf.training.run_directory import run_lock
 
 
 def checkpoint(value=0.0):
@@ -21,12 +21,8 @@ def checkpoint(value=0.0):
 
 
 def read(store, into):
-    refused = []
-    path = store.restore(
-        lambda prefix: into.read(prefix).assert_consumed(),
-        lambda path, reason: refused.append((path.name, reason)),
-    )
-    return path, refused
+    path, refused = store.restore(lambda prefix: into.read(prefix).assert_consumed())
+    return path, [(path.name, reason) for path, reason in refused]
 
 
 def test_newest_is_restored_and_the_oldest_removed(tmp_path):
@@ -140,10 +136,10 @@ def test_a_full_disk_is_one_clear_error_and_keeps_the_last_checkpoint(tmp_path, 
 
 
 def test_the_lock_keeps_a_second_run_out_until_the_first_ends(tmp_path):
-    with RunLock(tmp_path):
-        with pytest.raises(RunError, match=f"in use by process {os.getpid()}"), RunLock(tmp_path):
+    with run_lock(tmp_path):
+        with pytest.raises(RunError, match=f"in use by process {os.getpid()}"), run_lock(tmp_path):
             pass
-    with RunLock(tmp_path):
+    with run_lock(tmp_path):
         pass
 
 
@@ -212,7 +208,7 @@ def test_what_the_system_does_not_let_read_is_an_error_and_not_damage(tmp_path, 
         raise error
 
     with pytest.raises(RunError, match=r"step_00000002' cannot be read, which says nothing"):
-        store.restore(fail, lambda path, reason: pytest.fail("a good checkpoint is refused"))
+        store.restore(fail)
     assert [path.name for path in store.paths()] == ["step_00000002", "step_00000001"]
 
 
@@ -232,10 +228,7 @@ def test_nothing_is_refused_before_an_older_one_was_read(tmp_path):
     for step in (1, 2):
         truncate(store.save(checkpoint(step), step))
     with pytest.raises(DamagedCheckpointsError, match="Nothing was changed"):
-        store.restore(
-            lambda prefix: checkpoint().read(prefix).assert_consumed(),
-            lambda path, reason: pytest.fail(f"{path} is refused, and nothing is left"),
-        )
+        read(store, checkpoint())
 
 
 @pytest.mark.parametrize("renames_before_the_kill", [1, 2])

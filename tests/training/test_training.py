@@ -21,7 +21,7 @@ from tf_marscf.runs.run_config import DataConfig, RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.sampling.sample_stream import draw_samples
 from tf_marscf.training.callbacks import SaveSamples
-from tf_marscf.training.run_log import RunLog
+from tf_marscf.training.run_directory import RunLog
 from tf_marscf.training.training_config import TrainingConfig, check_model_options
 from tf_marscf.training.training_run import TrainingRun
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule

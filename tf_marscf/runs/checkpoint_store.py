@@ -55,27 +55,25 @@ class CheckpointStore:
         train_dir: the training directory.
         kind: name of the kind, such as "latest".
         keep: how many checkpoints stay.
+
+    Attributes:
+        directory: where the checkpoints are, a `Path`.
     """
 
     def __init__(self, train_dir, kind, keep=2):
-        self._directory = Path(local_path("train_dir", train_dir), "checkpoints", kind)
+        self.directory = Path(local_path("train_dir", train_dir), "checkpoints", kind)
         self._keep = keep
-
-    @property
-    def directory(self):
-        """Where the checkpoints are."""
-        return self._directory
 
     def paths(self):
         """The checkpoints' directories, newest first."""
-        if not self._directory.is_dir():
+        if not self.directory.is_dir():
             return []
-        found = (path for path in self._directory.iterdir() if _NAME.fullmatch(path.name))
+        found = (path for path in self.directory.iterdir() if _NAME.fullmatch(path.name))
         return sorted(found, key=write_order, reverse=True)
 
     def refused_paths(self):
         """The directories that were set aside."""
-        return sorted(self._directory.glob("refused_step_*"))
+        return sorted(self.directory.glob("refused_step_*"))
 
     def save(self, checkpoint, step):
         """Writes a checkpoint and removes the oldest.
@@ -90,7 +88,7 @@ class CheckpointStore:
         Raises:
             RunError: if it cannot be written, such as on a full disk; those before it stay.
         """
-        path = self._directory / f"step_{step:08d}"
+        path = self.directory / f"step_{step:08d}"
         try:
             with atomic_directory(path, _replace) as directory:
                 checkpoint.write(str(directory / _FILE_NAME))
@@ -106,7 +104,7 @@ class CheckpointStore:
             _remove(old)
         return path
 
-    def restore(self, read, refuse):
+    def restore(self, read):
         """Reads the newest checkpoint that is whole.
 
         A checkpoint that the system does not let read is no damaged one: there is an error, and
@@ -115,11 +113,10 @@ class CheckpointStore:
         Args:
             read: called with the prefix of a checkpoint's files; raises what TensorFlow does if
                 they are not what they should be.
-            refuse: called with path and reason of each damaged checkpoint, once an older one was
-                read in its place.
 
         Returns:
-            The path of the checkpoint that was read; None if there are no checkpoints at all.
+            `(path, refused)`: of the checkpoint that was read, None if there are no checkpoints at
+            all, and a list of path and reason of each damaged one that it stands in for.
 
         Raises:
             DamagedCheckpointsError: if there are checkpoints and all are damaged.
@@ -139,27 +136,20 @@ class CheckpointStore:
                 ) from error
             except _DAMAGE_ERRORS as error:
                 refused.append((path, first_line(error)))
-                continue
-            for damaged, reason in refused:
-                refuse(damaged, reason)
-            return path
+            else:
+                return path, refused
         if refused:
             texts = [f"{str(path)!r} ({reason})" for path, reason in refused]
             raise DamagedCheckpointsError(
                 f"no checkpoint can be read: {'; '.join(texts)}. Nothing was changed; put a copy "
                 "of one back, or give another directory."
             )
-        return None
+        return None, []
 
     def set_aside(self, path, mark="refused"):
-        """Renames a checkpoint so that it no longer counts as one; its files stay.
+        """Renames a checkpoint so that it no longer counts as one; returns its new path.
 
-        Args:
-            path: the checkpoint's directory.
-            mark: how its new name begins.
-
-        Returns:
-            Its new path.
+        Its files stay, in a directory whose name begins with `mark`.
         """
         target = path.with_name(f"{mark}_{path.name}")
         if target.exists():
@@ -169,14 +159,14 @@ class CheckpointStore:
 
     def remove_partial(self):
         """Removes what a killed process left unfinished; the caller has the only process."""
-        for partial in self._directory.glob(".*.partial"):
+        for partial in self.directory.glob(".*.partial"):
             shutil.rmtree(partial)
 
     def _next_number(self):
         """One more than that of any checkpoint of the training directory."""
         numbers = [
             write_order(path)[0]
-            for path in self._directory.parent.glob("*/*step_*")
+            for path in self.directory.parent.glob("*/*step_*")
             if not path.name.startswith(".")
         ]
         return 1 + max((number for number in numbers if number != math.inf), default=0)

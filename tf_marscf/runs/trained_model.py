@@ -47,9 +47,7 @@ def restore_model(config, directory, which="best", argument="train_dir"):
         restored.assert_existing_objects_matched().expect_partial()
 
     try:
-        found = CheckpointStore(directory, which).restore(
-            read, lambda path, reason: warn(f"checkpoint {str(path)!r} is refused: {reason}")
-        )
+        found, refused = CheckpointStore(directory, which).restore(read)
     except DamagedCheckpointsError as error:
         raise InputError(
             f"`{argument}` {os.fspath(directory)!r} holds no checkpoint of the model that its "
@@ -59,6 +57,8 @@ def restore_model(config, directory, which="best", argument="train_dir"):
         raise MissingInputError(
             f"`{argument}` must hold a checkpoint {which!r}; {os.fspath(directory)!r} has none yet."
         )
+    for path, reason in refused:
+        warn(f"checkpoint {str(path)!r} is refused: {reason}")
     return Dequantized(
         model,
         num_grey_levels=config.pixels.num_grey_levels,
@@ -84,7 +84,7 @@ def averaged_checkpoint(config, directory):
         return "best"
     is_average = []
     CheckpointStore(directory, "best").restore(
-        lambda prefix: is_average.append(_has_average(prefix)), lambda path, reason: None
+        lambda prefix: is_average.append(_has_average(prefix))
     )
     if is_average in ([], [True]):
         return "best"

@@ -127,8 +127,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
                 self._state.save_best(scores[name])
         progress.end_epoch()
         self._state.save_latest()
-        waited = int(progress.epochs_without_improvement.numpy())
-        if 0 < self._early_stopping_epochs <= waited:
+        if progress.has_stalled(self._early_stopping_epochs):
             self.model.stop_training = True
 
 

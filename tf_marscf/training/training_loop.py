@@ -3,46 +3,61 @@
 import keras
 import tensorflow as tf
 
+from tf_marscf.data import padded_evaluation_pipeline, training_pipeline
 from tf_marscf.errors import NonFiniteLossError
 from tf_marscf.training.callbacks import StopAfterEpoch
+from tf_marscf.training.strategies import distribute_batches
+
+
+def training_batches(dataset, training, state):
+    """The endless global batches of training images that a state has not seen.
+
+    Args:
+        dataset: the `ImageDataset`.
+        training: the `TrainingConfig`.
+        state: the `TrainingState`.
+    """
+    return training_pipeline(
+        dataset.train,
+        training.batch_size,
+        training.seed,
+        training.augmentation,
+        first_image=int(state.progress.images_seen.numpy()),
+    )
 
 
 class TrainingLoop:
     """Runs Keras's `fit` from where a run stands to its last epoch.
 
     Args:
-        state: a `TrainingState`.
+        dataset: the `ImageDataset`; its validation images, if any, are scored after each epoch.
         training: the `TrainingConfig`.
+        state: the `TrainingState`.
+        strategy: the `tf.distribute.Strategy`.
         steps_per_epoch: steps between evaluations.
         num_epochs: how many such intervals the run has.
-        make_batches: returns the training batches from `state.progress.images_seen` on.
-        validation: endless batches to evaluate on after each epoch, or None.
-        validation_steps: batches of one evaluation.
         callbacks: Keras callbacks.
         verbosity: Keras's `verbose`.
     """
 
     def __init__(
-        self,
-        state,
-        training,
-        steps_per_epoch,
-        num_epochs,
-        make_batches,
-        validation,
-        validation_steps,
-        callbacks,
-        verbosity,
+        self, dataset, training, state, strategy, steps_per_epoch, num_epochs, callbacks, verbosity
     ):
-        self._state = state
+        self._dataset = dataset
         self._training = training
+        self._state = state
+        self._strategy = strategy
         self._steps_per_epoch = steps_per_epoch
         self._num_epochs = num_epochs
-        self._make_batches = make_batches
-        self._validation = validation
-        self._validation_steps = validation_steps if validation is not None else None
         self._callbacks = callbacks
         self._verbosity = verbosity
+        self._validation = self._validation_steps = None
+        if dataset.validation is not None:
+            size = training.evaluation_batch_size
+            # Endless, because Keras cannot tell how long a distributed data set is.
+            images = padded_evaluation_pipeline(dataset.validation, size).repeat()
+            self._validation = distribute_batches(strategy, images, size)
+            self._validation_steps = -(-dataset.num_validation_images // size)
 
     def run(self):
         """Runs all epochs that are left.
@@ -72,15 +87,13 @@ class TrainingLoop:
 
     def _is_finished(self):
         progress = self._state.progress
-        waited = int(progress.epochs_without_improvement.numpy())
-        return (
-            int(progress.epoch.numpy()) >= self._num_epochs
-            or 0 < self._training.early_stopping_epochs <= waited
-        )
+        is_last = int(progress.epoch.numpy()) >= self._num_epochs
+        return is_last or progress.has_stalled(self._training.early_stopping_epochs)
 
     def _fit(self, num_steps, callbacks):
+        batches = training_batches(self._dataset, self._training, self._state)
         self._state.trainer.fit(
-            self._make_batches(),
+            distribute_batches(self._strategy, batches, self._training.batch_size),
             epochs=self._num_epochs,
             initial_epoch=int(self._state.progress.epoch.numpy()),
             steps_per_epoch=num_steps,

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 class TrainingProgress(tf.Module):
-    """The part of a run's state that is neither model nor optimizer, for its checkpoints.
+    """How far a run has come: the part of its state that is neither model nor optimizer.
 
     Attributes:
         images_seen: training images seen, over all epochs.
@@ -59,6 +59,10 @@ class TrainingProgress(tf.Module):
             return True
         self.epochs_without_improvement.assign_add(1)
         return False
+
+    def has_stalled(self, num_epochs):
+        """Whether there was no improvement for `num_epochs` epochs; never if that is 0."""
+        return 0 < num_epochs <= int(self.epochs_without_improvement.numpy())
 
 
 def _counter(name, value=0):

@@ -11,8 +11,6 @@ from tf_marscf.data import (
     collect_images,
     evaluation_pipeline,
     load_configured_dataset,
-    padded_evaluation_pipeline,
-    training_pipeline,
 )
 from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
@@ -27,18 +25,18 @@ from tf_marscf.training.callbacks import (
     SaveSamples,
     StopAtNonFiniteLoss,
 )
-from tf_marscf.training.earlier_run import (
+from tf_marscf.training.run_directory import (
     RESULTS_FILE,
+    RunLog,
     changes_of,
     load_earlier_config,
+    run_lock,
     with_model_of,
 )
-from tf_marscf.training.run_lock import RunLock
-from tf_marscf.training.run_log import RunLog
 from tf_marscf.training.stop_signals import StopSignals
-from tf_marscf.training.strategies import distribute_batches, is_chief, make_strategy
+from tf_marscf.training.strategies import is_chief, make_strategy
 from tf_marscf.training.training_log import TrainingLog
-from tf_marscf.training.training_loop import TrainingLoop
+from tf_marscf.training.training_loop import TrainingLoop, training_batches
 from tf_marscf.training.training_state import TrainingState
 
 SAMPLES_FILE = "samples.png"
@@ -165,7 +163,7 @@ class TrainingRun:
         if not self._is_chief:
             self._fit(RunLog(None), signals)
             return None
-        with RunLock(self._train_dir):
+        with run_lock(self._train_dir):
             log = RunLog(self._train_dir)
             self._fit(log, signals)
             results, test = self._write_results(log)
@@ -197,20 +195,13 @@ class TrainingRun:
             self._config.save(self._train_dir)
         if not is_restored:
             self._start(state, log)
-        validation = None
-        if self._dataset.validation is not None:
-            size = training.evaluation_batch_size
-            # Endless, because Keras cannot tell how long a distributed data set is.
-            images = padded_evaluation_pipeline(self._dataset.validation, size).repeat()
-            validation = distribute_batches(strategy, images, size)
         loop = TrainingLoop(
-            state,
+            self._dataset,
             training,
+            state,
+            strategy,
             self._steps_per_epoch,
             -(-self._num_steps // self._steps_per_epoch),
-            lambda: distribute_batches(strategy, self._batches(state), training.batch_size),
-            validation,
-            -(-self._dataset.num_validation_images // training.evaluation_batch_size),
             self._callbacks(state, log, signals),
             self._verbosity,
         )
@@ -224,7 +215,8 @@ class TrainingRun:
             log.write(text)
             # ActNorm is set from the first training batch, as published, if that is not small.
             with self._strategy.scope():
-                state.initialize(self._batches(state), self._training.seed)
+                batches = training_batches(self._dataset, self._training, state)
+                state.initialize(batches, self._training.seed)
             return
         log.write(f"{text}, from the weights in {self._initial_weights}")
         source = restore_model(
@@ -233,41 +225,23 @@ class TrainingRun:
         with self._strategy.scope():
             state.copy_weights(source)
 
-    def _batches(self, state):
-        """The global batches of training images that `state` has not seen."""
-        return training_pipeline(
-            self._dataset.train,
-            self._training.batch_size,
-            self._training.seed,
-            self._training.augmentation,
-            first_image=int(state.progress.images_seen.numpy()),
-        )
-
     def _callbacks(self, state, log, signals):
         training = self._training
         callbacks = [StopAtNonFiniteLoss(), CountSteps(state, training.batch_size)]
         if self._is_chief:
-            training_log = TrainingLog(
-                self._path("logs"), state, training.batch_size, training.log_every
+            logs = TrainingLog(self._path("logs"), state, training.batch_size, training.log_every)
+            samples = SaveSamples(
+                self._path("samples"),
+                state.trainer.evaluated_distribution,
+                self._real_images(),
+                training.sample_every,
+                training.seed,
+                log,
+                logs.log_picture,
             )
-            callbacks += [
-                training_log,
-                SaveSamples(
-                    self._path("samples"),
-                    state.trainer.evaluated_distribution,
-                    self._real_images(),
-                    training.sample_every,
-                    training.seed,
-                    log,
-                    training_log.log_picture,
-                ),
-            ]
-        return [
-            *callbacks,
-            SaveCheckpoints(
-                state, training.checkpoint_every, training.early_stopping_epochs, signals
-            ),
-        ]
+            callbacks += [logs, samples]
+        stopping = training.early_stopping_epochs
+        return [*callbacks, SaveCheckpoints(state, training.checkpoint_every, stopping, signals)]
 
     def _real_images(self):
         num_images = min(self._training.num_sample_images, self._dataset.num_test_images)

@@ -79,21 +79,16 @@ class TrainingState:
         return next(iter(self._latest.paths()), None)
 
     def initialize(self, batches, seed):
-        """Sets ActNorm from the first global batch of training images, on every worker.
+        """Sets ActNorm from the first global batches of training images, on every worker.
 
-        Small batches give no statistics: as many are taken as make `MIN_INITIAL_IMAGES`.
-
-        Args:
-            batches: a data set of uint8 images [batch size, H, W, C], endless.
-            seed: of the dequantization.
+        Small batches give no statistics: as many are taken as make `MIN_INITIAL_IMAGES`. The seed
+        is that of the dequantization.
         """
-        batch_size = batches.element_spec.shape[0]
-        num_batches = -(-MIN_INITIAL_IMAGES // batch_size)
+        num_batches = -(-MIN_INITIAL_IMAGES // batches.element_spec.shape[0])
         pixels = tf.concat(list(batches.take(num_batches)), axis=0)
         images = self.images_distribution.dequantize(pixels, seed=seed)
         self.images_distribution.distribution.initialize(images)
-        if self.weight_average is not None:
-            self.weight_average.start()
+        self._start_average()
 
     def copy_weights(self, images_distribution):
         """Sets all weights to those of another distribution of the same architecture."""
@@ -101,6 +96,9 @@ class TrainingState:
             self.images_distribution.variables, images_distribution.variables, strict=True
         ):
             variable.assign(tf.convert_to_tensor(value))
+        self._start_average()
+
+    def _start_average(self):
         if self.weight_average is not None:
             self.weight_average.start()
 
@@ -140,20 +138,15 @@ class TrainingState:
         return True
 
     def _restore_on_all_workers(self):
-        """Reads the newest checkpoint, and checks that all workers have the same.
-
-        Returns:
-            (path or None, [(path, reason) of each damaged checkpoint before it]).
-        """
-        damaged, path, error = [], None, None
+        """Path of the newest checkpoint, the same on all workers, and the refused before it."""
+        path, damaged, error, number, found = None, [], None, -1, _NOTHING
         try:
-            path = self._latest.restore(self._read, lambda *refused: damaged.append(refused))
+            path, damaged = self._latest.restore(self._read)
         except RunError as failure:
-            error = failure  # The others wait for this worker's answer.
+            error, found = failure, _FAILED  # The others wait for this worker's answer.
         if path is not None:
-            self.step = int(self.trainer.optimizer.iterations.numpy())
-        number = write_order(path)[0] if path is not None else -1
-        found = _FAILED if error else _NOTHING if path is None else self.step
+            found = self.step = int(self.trainer.optimizer.iterations.numpy())
+            number = write_order(path)[0]
         workers = gather_from_workers(self._strategy, [found, number])
         if error:
             raise error
@@ -190,11 +183,7 @@ class TrainingState:
         self._good_step = self.step
 
     def set_aside_if_not_good(self):
-        """Sets aside the checkpoints of a state with which no finite loss was computed.
-
-        Returns:
-            Their new paths.
-        """
+        """Sets aside checkpoints with which no finite loss was computed; returns new paths."""
         if not self._is_chief or self._good_step == self.step:
             return []
         return [
@@ -227,20 +216,12 @@ class TrainingState:
         return tf.train.Checkpoint(**objects)
 
     def save_latest(self):
-        """Saves the state.
-
-        Raises:
-            RunError: if it cannot be written.
-        """
+        """Saves the state; raises a `RunError` if it cannot be written."""
         if self._is_chief:
             self._latest.save(self._checkpoint(), self.step)
 
     def save_best(self, images_distribution):
-        """Saves the weights of a distribution as the best.
-
-        Raises:
-            RunError: if they cannot be written.
-        """
+        """Saves a distribution's weights as the best; raises a `RunError` if that fails."""
         if self._is_chief:
             average = self.weight_average
             is_average = average is not None and images_distribution is average.images_distribution

@@ -1,6 +1,11 @@
-"""Whether a run may go on from what a directory holds."""
+"""The directory of a training run: who has it, what happened, and what an earlier run left."""
 
+import contextlib
 import dataclasses
+import fcntl
+import os
+import socket
+import time
 from pathlib import Path
 
 from tf_marscf.errors import InputError, RunError
@@ -10,6 +15,53 @@ from tf_marscf.runs.run_config import RunConfig
 RESULTS_FILE = "results.json"
 # Where the data lie does not change what they are.
 _FREE_DATA_FIELDS = ("data_dir",)
+
+
+@contextlib.contextmanager
+def run_lock(train_dir):
+    """Keeps other processes out of a training directory, which is created if missing.
+
+    The lock belongs to the open file, so that the operating system releases it however the process
+    ends, `kill -9` included. The file itself stays.
+
+    Raises:
+        RunError: on entry, if another process has the directory.
+    """
+    os.makedirs(train_dir, exist_ok=True)
+    # Not "w": another process's entry must stay.
+    with open(os.path.join(train_dir, "run.lock"), "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip() or "another process"
+            raise RunError(
+                f"`train_dir` {os.fspath(train_dir)!r} is in use by {owner}; stop it, or give "
+                "another directory."
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        yield
+
+
+class RunLog:
+    """Lines with a time, on the screen and at the end of `run.log` in the training directory.
+
+    Args:
+        train_dir: the training directory, or None to write nowhere.
+    """
+
+    def __init__(self, train_dir):
+        self._path = None if train_dir is None else os.path.join(train_dir, "run.log")
+
+    def write(self, line):
+        """Adds a line."""
+        if self._path is None:
+            return
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+        print(line, flush=True)
 
 
 def load_earlier_config(train_dir, config):
@@ -74,7 +126,7 @@ def with_model_of(source, config):
     """A config with the model and the pixel scaling of another one.
 
     Raises:
-        ValueError: if the data do not fit that model.
+        InputError: if the data do not fit that model.
     """
     expected = (source.model.image_shape, source.pixels.num_grey_levels)
     seen = (config.model.image_shape, config.pixels.num_grey_levels)
