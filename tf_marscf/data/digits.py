@@ -17,15 +17,8 @@ def load_digits(options):
     before them (200 by default) the validation set, the rest (1297) the training set. `download`
     has no say, since the images come with scikit-learn.
 
-    Args:
-        options: the `DatasetOptions`.
-
-    Returns:
-        The data set, of shape `[8, 8, 1]`, or `[8, 8, 3]` where `options.num_channels` is 3.
-
-    Raises:
-        InputError: if `options.data_dir` is given, or `options.num_validation_images` leaves no
-            training image.
+    The shape is `[8, 8, 1]`, or `[8, 8, 3]` where `options.num_channels` is 3. It returns and
+    raises what `load_dataset` does.
     """
     from sklearn import datasets
 

@@ -38,20 +38,8 @@ def load_idx(options, name="idx"):
     images are held out for validation: `options.num_validation_images`, or a tenth but not above
     5,000. The order is that of the files.
 
-    Args:
-        options: the `DatasetOptions`; `options.data_dir` is the directory of the files.
-        name: name of the data set.
-
-    Returns:
-        The data set, with 256 grey levels and one channel, or three equal ones where
-        `options.num_channels` is 3.
-
-    Raises:
-        MissingInputError: if `options.data_dir` does not exist, or not with both files.
-        InputError: if it is not given or is no directory, a file is damaged, the images of the
-            two differ in size or are too large, or `options.num_validation_images` leaves no
-            training image.
-        OSError: if a file cannot be read.
+    There are 256 grey levels and one channel, or three equal ones where `options.num_channels` is
+    3. It returns and raises what `load_dataset` does, and `OSError`.
     """
     directory = existing_directory(options, "IDX files", name)
     paths = {split: _image_path(directory, split) for split in _PREFIXES}

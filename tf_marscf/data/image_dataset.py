@@ -153,7 +153,7 @@ def hold_out_validation(train, options, default, source):
 
     Args:
         train: an array or list of images.
-        options: the `DatasetOptions`, which may say how many.
+        options: how to load them, which may say how many.
         default: how many where they do not.
         source: what an error calls the data set.
 

@@ -36,18 +36,8 @@ def load_image_folder(options):
     All files are decoded once and checked. Images that take more than 2 GiB are then read again
     whenever they are needed.
 
-    Args:
-        options: the `DatasetOptions`; `options.data_dir` is the directory.
-
-    Returns:
-        The data set, with 256 grey levels, of the shape of the images, with 3 channels where they
-        have one and `options.num_channels` is 3.
-
-    Raises:
-        MissingInputError: if `options.data_dir` does not exist.
-        InputError: if it is not given, is no directory or holds too few images, if a file is
-            damaged, is of another shape than the first or cannot be used as it is, or if another
-            option does not suit the images.
+    `options.data_dir` is the directory. There are 256 grey levels, and 3 channels where the files
+    have one and `options.num_channels` is 3. It returns and raises what `load_dataset` does.
     """
     # Not tfds.ImageFolder, though its layout is read: it passes over images that lie in no label's
     # folder and over BMP files, takes hidden files for images, shuffles, and decodes without a

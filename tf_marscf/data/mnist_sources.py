@@ -20,17 +20,7 @@ def load_mnist_kind(name, options):
     The images are the same from files and from TFDS, but their order is not; so the validation
     images, the end of the training images, are others.
 
-    Args:
-        name: 'mnist' or 'fashion_mnist'.
-        options: the `DatasetOptions`.
-
-    Returns:
-        The data set, of 32 x 32 pixels.
-
-    Raises:
-        DataUnavailableError: if the data set is nowhere and may not or cannot be downloaded.
-        MissingInputError: if `options.data_dir` holds only one of the two image files.
-        InputError: if an option does not suit the images or a file is damaged.
+    The shape is `[32, 32, channels]`. It returns and raises what `load_dataset` does.
     """
     directory = find_idx_directory(name, options.data_path)
     if directory is None:
@@ -46,7 +36,7 @@ def find_idx_directory(name, data_dir, package_directories=FASHION_MNIST_DIRECTO
 
     Args:
         name: 'mnist' or 'fashion_mnist'.
-        data_dir: the directory that was asked for, or None.
+        data_dir: the `Path` that was asked for, or None.
         package_directories: where a package may have put Fashion-MNIST.
 
     Returns:

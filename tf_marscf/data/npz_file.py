@@ -27,18 +27,8 @@ def load_npz(options):
     are held out: `options.num_validation_images`, or a tenth but not above 5,000. The test set is
     never touched.
 
-    Args:
-        options: the `DatasetOptions`; `options.data_dir` is the file, or a directory that holds no
-            other .npz file.
-
-    Returns:
-        The data set, of the shape of the stored images, with 3 channels where they have one and
-        `options.num_channels` is 3.
-
-    Raises:
-        MissingInputError: if `options.data_dir` does not exist.
-        InputError: if it is not given, the file is damaged or no .npz file, an array is missing
-            or not as it must be, or another option does not suit the images.
+    `options.data_dir` is the file, or a directory that holds no other .npz file. It returns
+    and raises what `load_dataset` does.
     """
     path = _npz_path(options)
     arrays, num_grey_levels = _read(path)

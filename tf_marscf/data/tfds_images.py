@@ -1,8 +1,6 @@
 """Image data sets of TensorFlow Datasets (TFDS)."""
 
-import dataclasses
 import os
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import tensorflow as tf
@@ -42,33 +40,16 @@ class DataUnavailableError(RunError):
         return (type(self), (self.dataset_name, self.data_dir, self.reason))
 
 
-@dataclasses.dataclass(frozen=True)
-class TfdsImageSource:
-    """What has to be known of a TFDS data set to load its images.
-
-    Attributes:
-        stored_shape: `(height, width, channels)` of the stored images.
-        padded_size: height and width after zero padding; the stored size for no padding.
-        test_split: name of the split that results are reported on.
-        default_num_validation_images: images held out of the end of 'train'.
-    """
-
-    stored_shape: tuple
-    padded_size: int
-    test_split: str
-    default_num_validation_images: int
-
-
-TFDS_IMAGE_SOURCES = MappingProxyType(
-    {
-        "cifar10": TfdsImageSource((32, 32, 3), 32, "test", 5_000),
-        "mnist": TfdsImageSource((28, 28, 1), 32, "test", 5_000),
-        "fashion_mnist": TfdsImageSource((28, 28, 1), 32, "test", 5_000),
-        # The standard 'validation' split is the one that published figures are computed on.
-        "downsampled_imagenet/32x32": TfdsImageSource((32, 32, 3), 32, "validation", 10_000),
-        "downsampled_imagenet/64x64": TfdsImageSource((64, 64, 3), 64, "validation", 10_000),
-    }
-)
+# By name: (height, width, channels) of the stored images, height and width after zero padding, the
+# split that results are reported on, and how many images are held out of the end of 'train'.
+_SOURCES = {
+    "cifar10": ((32, 32, 3), 32, "test", 5_000),
+    "mnist": ((28, 28, 1), 32, "test", 5_000),
+    "fashion_mnist": ((28, 28, 1), 32, "test", 5_000),
+    # The standard 'validation' split is the one that published figures are computed on.
+    "downsampled_imagenet/32x32": ((32, 32, 3), 32, "validation", 10_000),
+    "downsampled_imagenet/64x64": ((64, 64, 3), 64, "validation", 10_000),
+}
 
 
 def load_tfds_images(name, options):
@@ -77,43 +58,31 @@ def load_tfds_images(name, options):
     The test set is the standard one; the validation set is the end of the standard training set.
     The order of the images is fixed.
 
-    Args:
-        name: a key of `TFDS_IMAGE_SOURCES`.
-        options: the `DatasetOptions`.
-
-    Returns:
-        The data set, with 256 grey levels.
-
-    Raises:
-        DataUnavailableError: if the data set is not prepared in the data directory and may not
-            or cannot be downloaded.
-        InputError: if what describes the data set is damaged, a file of it is missing,
-            `options.num_channels` does not suit the images, or `options.num_validation_images`
-            leaves no training image.
+    There are 256 grey levels. It returns and raises what `load_dataset` does.
     """
-    source = TFDS_IMAGE_SOURCES[name]
-    num_channels = options.channels_of(source.stored_shape[2], repr(name))
+    stored_shape, padded_size, test_split, default_num_validation_images = _SOURCES[name]
+    num_channels = options.channels_of(stored_shape[2], repr(name))
     builder = _builder(name, options.data_dir)
     if not builder.is_prepared():
         _download_and_prepare(builder, name, options.download)
-    _check_files(builder, ("train", source.test_split))
+    _check_files(builder, ("train", test_split))
     num_development = builder.info.splits["train"].num_examples
     num_train, num_validation = split_off_validation(
-        options, num_development, source.default_num_validation_images, repr(name)
+        options, num_development, default_num_validation_images, repr(name)
     )
 
     def read(split):
-        return _read_images(builder, split, source.stored_shape)
+        return _read_images(builder, split, stored_shape)
 
     dataset = ImageDataset(
         train=read(f"train[:{num_train}]"),
         validation=read(f"train[{num_train}:]") if num_validation else None,
-        test=read(source.test_split),
-        image_shape=source.stored_shape,
+        test=read(test_split),
+        image_shape=stored_shape,
         num_grey_levels=256,
         name=name,
     )
-    return dataset.padded(source.padded_size, source.padded_size, num_channels)
+    return dataset.padded(padded_size, padded_size, num_channels)
 
 
 def _builder(name, data_dir):

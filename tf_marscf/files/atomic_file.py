@@ -31,11 +31,12 @@ def atomic_write(path):
         A binary file object.
     """
     path = Path(path)
-    with _locked(path, lambda temporary: open(temporary, "xb")) as (temporary, file):
+    with _temporary(path, Path.touch) as temporary:
         try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+            with open(temporary, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -74,7 +75,7 @@ def unfinished_directory(path):
     Yields:
         The `Path` of the directory.
     """
-    with _locked(Path(path), _Directory) as (temporary, _):
+    with _temporary(Path(path), Path.mkdir) as temporary:
         try:
             yield temporary
         finally:
@@ -87,7 +88,7 @@ def remove_partial(directory):
     with os.scandir(directory) as entries:
         found = [entry for entry in entries if _PARTIAL.fullmatch(entry.name)]
     for entry in found:
-        with contextlib.suppress(OSError), _open_descriptor(entry.path, os.O_NOFOLLOW) as opened:
+        with contextlib.suppress(OSError), _open_descriptor(entry.path) as opened:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Raises if somebody has it.
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path)
@@ -97,7 +98,7 @@ def remove_partial(directory):
 
 def flush_to_disk(path):
     """Waits until a file, or the names in a directory, are on the disk."""
-    with _open_descriptor(path) as descriptor:
+    with _open_descriptor(path, follow_links=True) as descriptor:
         os.fsync(descriptor)
 
 
@@ -109,8 +110,9 @@ def flush_tree_to_disk(directory):
 
 
 @contextlib.contextmanager
-def _open_descriptor(path, flags=0):
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)
+def _open_descriptor(path, follow_links=False):
+    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
     try:
         yield descriptor
     finally:
@@ -118,40 +120,20 @@ def _open_descriptor(path, flags=0):
 
 
 @contextlib.contextmanager
-def _locked(path, make):
-    """Makes a file or directory with a temporary name beside `path`, and locks it.
-
-    Yields:
-        Its path, and what `make` returned.
-    """
+def _temporary(path, make):
+    """Has `make` make a file or directory with a temporary name beside `path`, and locks it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_partial(path.parent)
     while True:
         temporary = path.with_name(f".{path.name[:_MAX_NAME]}.{uuid.uuid4().hex}.partial")
-        with contextlib.closing(make(temporary)) as opened:
-            # File systems without locks cannot tell who has it: nothing is removed there.
-            with contextlib.suppress(OSError):
-                fcntl.flock(opened, fcntl.LOCK_EX)
-            if temporary.exists():  # Else another process removed it before it was locked.
-                yield temporary, opened
-                return
-
-
-class _Directory:
-    """A new directory, open."""
-
-    def __init__(self, path):
-        self._descriptor = None
-        while self._descriptor is None:
-            os.mkdir(path)
-            # Not yet locked, it may be taken for one that was left behind.
+        make(temporary)
+        with contextlib.ExitStack() as stack:
+            # Not yet locked, it may be taken for one that was left behind, and removed.
             with contextlib.suppress(FileNotFoundError):
-                self._descriptor = os.open(path, os.O_RDONLY)
-
-    def fileno(self):
-        """The file descriptor."""
-        return self._descriptor
-
-    def close(self):
-        """Closes it."""
-        os.close(self._descriptor)
+                descriptor = stack.enter_context(_open_descriptor(temporary))
+                # File systems without locks cannot tell who has it: nothing is removed there.
+                with contextlib.suppress(OSError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if temporary.exists():
+                yield temporary
+                return

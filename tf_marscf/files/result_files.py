@@ -35,7 +35,7 @@ def write_result(json_path, write_files):
         That dict, with the digests.
     """
     json_path = Path(json_path)
-    names, content = [], {}
+    names = []
 
     def publish(directory, _):
         _remove_earlier(json_path, names)
@@ -45,9 +45,10 @@ def write_result(json_path, write_files):
         os.replace(directory / json_path.name, json_path)
 
     with atomic_directory(json_path, publish) as directory:
-        content = write_files(directory)
+        content = {**write_files(directory)}
         names = sorted(path.name for path in directory.iterdir())
-        content = _with_digests(content, {name: _digest(directory / name) for name in names})
+        files = {name: _digest(directory / name) for name in names}
+        content[DIGESTS] = {"entries": _entries_digest(content, files), "files": files}
         write_json(directory / json_path.name, content)
     return content
 
@@ -70,7 +71,9 @@ def read_entries(json_path):
     content = read_json(json_path)
     if DIGESTS in content:
         digests = content[DIGESTS]
-        if not isinstance(digests, dict) or digests.get("entries") != _entries_digest(content):
+        if not isinstance(digests, dict) or digests.get("entries") != _entries_digest(
+            content, digests.get("files")
+        ):
             raise InputError(f"{os.fspath(json_path)!r} is not as it was written: it is damaged.")
     return content
 
@@ -80,28 +83,19 @@ def check_files(json_path, content):
 
     Args:
         json_path: the JSON file.
-        content: what it holds, as of `read_entries`.
+        content: what it holds, as from `read_entries`.
 
     Raises:
         InputError: naming the file that is missing or another one.
         OSError: if one cannot be read.
     """
     for name in _file_digests(json_path, content):
-        path = Path(json_path).with_name(name)
-        if not _belongs(path, content):
-            raise InputError(f"{str(path)!r} does not belong to {os.path.basename(json_path)!r}.")
+        if not _belongs(Path(json_path).with_name(name), content):
+            raise _belongs_error(json_path, name)
 
 
 def read_file(json_path, content, name):
-    """Reads one file of a result.
-
-    Args:
-        json_path: the JSON file.
-        content: what it holds, as of `read_entries`.
-        name: of the file.
-
-    Returns:
-        Its bytes.
+    """The bytes of one file of a result; arguments as of `check_files`.
 
     Raises:
         InputError: if the file is not the one that was written with the result.
@@ -112,18 +106,16 @@ def read_file(json_path, content, name):
         text = path.read_bytes()
         if hashlib.sha256(text).hexdigest() == content[DIGESTS]["files"][name]:
             return text
-    raise InputError(f"{str(path)!r} does not belong to {os.path.basename(json_path)!r}.")
+    raise _belongs_error(json_path, name)
 
 
-def _with_digests(content, files):
-    content = {name: value for name, value in content.items() if name != DIGESTS}
-    return content | {DIGESTS: {"entries": _entries_digest(content, files), "files": files}}
+def _belongs_error(json_path, name):
+    path = Path(json_path).with_name(name)
+    return InputError(f"{str(path)!r} does not belong to {os.path.basename(json_path)!r}.")
 
 
-def _entries_digest(content, files=None):
-    """Of all entries, and of the digests of the files."""
-    if files is None:
-        files = content[DIGESTS].get("files")
+def _entries_digest(content, files):
+    """Of all other entries, and of the digests of the files."""
     entries = {name: value for name, value in content.items() if name != DIGESTS}
     return hashlib.sha256(json.dumps([entries, files], sort_keys=True).encode()).hexdigest()
 

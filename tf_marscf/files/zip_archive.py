@@ -11,7 +11,7 @@ from tf_marscf.files.input_files import file_size, quoted, shortened
 MAX_DEFLATE_RATIO = 1032
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _IS_ENCRYPTED = 0x1
-# Of the record at the end: the number of members, behind what is not needed here.
+# Of the record at the end: the number of members, after what is not needed here.
 _END_RECORD = struct.Struct("<10xH10x")
 _SEE_ZIP64 = 0xFFFF
 _CHUNK_BYTES = 2**20
