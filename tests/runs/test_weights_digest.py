@@ -1,6 +1,5 @@
-from tests.small_trainers import small_distribution
-
 import tf_marscf
+from tests.small_trainers import small_distribution
 from tf_marscf.runs.weights_digest import weights_digest
 
 
