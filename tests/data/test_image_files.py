@@ -136,6 +136,14 @@ def test_grey_levels_and_palettes_of_all_depths_are_read(store, mode, bits):
     np.testing.assert_array_equal(pixels.squeeze(), np.asarray(expected))
 
 
+def test_bmp_files_of_few_grey_levels_are_read(store):
+    pixels = np.random.RandomState(0).randint(0, 16, (8, 8)).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    image.putpalette([level for level in range(16) for _ in range(3)])
+    seen, _ = read_image_file(store(encoded(image, "bmp")))
+    np.testing.assert_array_equal(seen.squeeze(), pixels)
+
+
 def with_size(content, width, height):
     """A PNG file whose header states another size, with the right checksum."""
     header = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + content[24:29]

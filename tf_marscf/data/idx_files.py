@@ -65,15 +65,9 @@ def holds_idx_files(directory):
 
 
 def read_idx_images(path):
-    """Reads an IDX file of images.
+    """Reads an IDX file of images, compressed if its name ends in `.gz`: uint8 [N, height, width].
 
     No more is decompressed than the header says, but for what shows that there is more.
-
-    Args:
-        path: the file, a `Path`, compressed if its name ends in `.gz`.
-
-    Returns:
-        uint8 `[num_images, height, width]`.
 
     Raises:
         InputError: if it is no regular file, none of images, damaged, or not of the size that its

@@ -149,16 +149,10 @@ class ImageDataset:
 
 
 def hold_out_validation(train, options, default, source):
-    """Holds the last training images out for validation.
-
-    Args:
-        train: an array or list of images.
-        options: how to load them, which may say how many.
-        default: how many where they do not.
-        source: what an error calls the data set.
+    """Holds the last training images out for validation; arguments as of `split_off_validation`.
 
     Returns:
-        What is left of `train`, and the images held out, or None where there are none.
+        What is left of `train`, an array or list, and what is held out, or None where that is none.
 
     Raises:
         InputError: if no training image is left.
@@ -168,15 +162,7 @@ def hold_out_validation(train, options, default, source):
 
 
 def check_image_shape(shape, argument):
-    """Checks that images are no larger than any that a model is made for.
-
-    Args:
-        shape: `(height, width, channels)`.
-        argument: what to call the images in an error.
-
-    Raises:
-        InputError: if there are more than 1,024 channels or 2^28 values.
-    """
+    """Raises an `InputError` if a shape `(height, width, channels)` is larger than any model's."""
     if shape[2] > MAX_CHANNELS or math.prod(shape) > MAX_IMAGE_VALUES:
         raise InputError(
             f"{argument} must be images of at most {MAX_CHANNELS:,} channels and "
@@ -185,11 +171,7 @@ def check_image_shape(shape, argument):
 
 
 def take_images(dataset, max_images):
-    """Keeps the first images of each split.
-
-    Args:
-        dataset: the `ImageDataset`.
-        max_images: how many images a split may have; None is all.
+    """An `ImageDataset` of the first `max_images` images of each split; None is all.
 
     Raises:
         InputError: if `max_images` is below 1.

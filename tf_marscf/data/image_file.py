@@ -41,17 +41,14 @@ _TURNS = (
 
 
 def decode_image(content, orientation):
-    """Decodes the content of an image file, and turns it the right way up, in a graph.
+    """Decodes a PNG, JPEG or BMP image, and turns it the right way up, in a graph.
 
     Args:
-        content: string `[]`, a PNG, JPEG or BMP image.
+        content: string `[]`.
         orientation: int32 `[]` from 1 to 8, as EXIF has it.
 
     Returns:
         uint8 `[height, width, channels]`.
-
-    Raises:
-        tf.errors.InvalidArgumentError: if it cannot be decoded.
     """
     image = tf.cond(
         tf.io.is_jpeg(content), lambda: _decode_jpeg(content), lambda: _decode_other(content)

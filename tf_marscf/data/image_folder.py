@@ -184,14 +184,7 @@ def _by_hash(paths):
 def _read_images(paths, shape, first_path, keeps_array):
     """Decodes and checks all files of a split; the data set holds the pixels or reads them again.
 
-    Args:
-        paths: of the files, in order.
-        shape: `(height, width, channels)` of the file at `first_path`, which all must have.
-        first_path: for errors.
-        keeps_array: whether the pixels are kept.
-
-    Returns:
-        A `tf.data.Dataset` of single images.
+    All must have the shape of the file at `first_path`.
     """
     array = np.empty((len(paths), *shape), np.uint8) if keeps_array else None
     orientations = []

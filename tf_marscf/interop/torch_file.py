@@ -14,23 +14,11 @@ _RULE = "a .pt file of weights must be a PyTorch file that holds weights only"
 
 
 def read_torch_file(path):
-    """Reads the tensors of a state dict.
+    """A dict from name to NumPy array; of what files and with what errors, `read_weight_file` says.
 
     The newer format, a zip archive, has checksums, which are compared. The older one has none:
-    damage to its numbers cannot be seen, and a warning says so.
-
-    Args:
-        path: a `.pt` file of a dict from names to tensors, or of a training state that holds one as
-            `state_dict`, `model_state_dict` or `model`.
-
-    Returns:
-        A dict from name to NumPy array: float16, float32 and float64 as they are, bfloat16 as
-        float32, integers and booleans as they are.
-
-    Raises:
-        MissingPackageError: if torch is not installed.
-        InputError: if the file is damaged or holds anything else.
-        OSError: if it cannot be read.
+    damage to its numbers cannot be seen, and a warning says so. Of bfloat16 tensors the arrays are
+    float32; all others keep their dtype.
     """
     with open_regular_file(path) as file:
         try:

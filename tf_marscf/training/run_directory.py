@@ -65,18 +65,11 @@ class RunLog:
 
 
 def load_earlier_config(train_dir, config):
-    """The config of the run that a directory holds.
-
-    Args:
-        train_dir: the training directory.
-        config: the `RunConfig` of the run that is to go on.
-
-    Returns:
-        A `RunConfig`, or None where there is no checkpoint to go on from.
+    """The `RunConfig` of the run that a directory holds; None if there is none to go on from.
 
     Raises:
-        RunError: if the directory holds a run of another model or data set, imported weights, or
-            what is left of a run that lost its checkpoints.
+        RunError: if it is a run of another model or data set than that of `config`, or there are
+            imported weights, or what is left of a run that lost its checkpoints.
     """
     latest = CheckpointStore(train_dir, "latest")
     remains = _remains(train_dir)
