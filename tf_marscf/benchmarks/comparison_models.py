@@ -25,9 +25,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
-from tf_marscf.benchmarks.parameter_matching import matching_width
 from tf_marscf.distributions import PixelScaling
-from tf_marscf.errors import warn
+from tf_marscf.errors import InputError, warn
 from tf_marscf.flow import MarScf
 
 tfb, tfd = tfp.bijectors, tfp.distributions
@@ -175,10 +174,8 @@ class TfpPixelCnnModel(ComparisonModel):
     def sample(self, num_images, seed=None):
         """Images [num_images, H, W, C], at the middle of their grey levels.
 
-        Args:
-            num_images: how many.
-            seed: Python `int` or None. TFP draws from TensorFlow's global generator also where
-                there is a seed: two eager calls differ.
+        TFP draws from TensorFlow's global generator also where there is a seed: two eager calls
+        differ.
         """
         levels = self.distribution.sample(num_images, seed=seed)
         return self._scaling.continuous(levels, tf.fill(tf.shape(levels), 0.5))
@@ -201,7 +198,7 @@ def matched_models(config, image_shape, num_levels, report=warn):
         A list of `ComparisonModel`, in the order of `config.models`.
 
     Raises:
-        ValueError: if the image shape does not suit a model.
+        InputError: if the image shape does not suit a model.
     """
     mar_config = config.mar_scf_config(image_shape, num_levels)
     mar = MarScfModel(mar_config, config.seed)
@@ -232,3 +229,50 @@ def matched_models(config, image_shape, num_levels, report=warn):
         return model
 
     return [mar if kind == "mar" else matched(kind) for kind in config.models]
+
+
+def matching_width(count_parameters, target, multiple_of=1):
+    """The width whose number of parameters is nearest to a target.
+
+    The networks here have layers w -> w, and others with one end that does not depend on the width
+    w. So the count is a quadratic polynomial a w^2 + b w + c with a, b >= 0, which three counts
+    determine exactly; no search is needed.
+
+    Args:
+        count_parameters: function from a width to the number of parameters.
+        target: the number of parameters to come near to.
+        multiple_of: the width is a multiple of it, and at least it.
+
+    Returns:
+        The width.
+
+    Raises:
+        InputError: if the count is no such polynomial, so that its solution would be wrong.
+    """
+    step = multiple_of
+    counts = [count_parameters(step * index) for index in (1, 2, 3)]
+    # In units u = w / step: count(u) = curvature / 2 * u (u - 1) + slope * u + constant.
+    curvature = counts[2] - 2 * counts[1] + counts[0]
+    slope = counts[1] - counts[0] - curvature
+    constant = counts[0] - slope
+
+    def count(unit):
+        return curvature * unit * (unit - 1) // 2 + slope * unit + constant
+
+    if curvature < 0 or counts[1] <= counts[0]:
+        raise InputError(
+            f"`count_parameters` must grow with the width; got {counts} at widths "
+            f"{step}, {2 * step} and {3 * step}."
+        )
+    unit = 1
+    while count(unit + 1) <= target:
+        unit += 1
+    if count(unit) < target and count(unit + 1) - target < target - count(unit):
+        unit += 1
+    width = unit * step
+    if unit > 3 and count_parameters(width) != count(unit):
+        raise InputError(
+            f"`count_parameters` must be a quadratic polynomial of the width; got "
+            f"{count_parameters(width)} at {width}, not {count(unit)}."
+        )
+    return width

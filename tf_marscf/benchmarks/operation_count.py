@@ -11,15 +11,7 @@ from tf_marscf.networks.mar_prior_network import CODE_KERNEL_SIZE, OUTPUT_KERNEL
 
 
 def log_prob_operations(config, batch_size):
-    """Operations of `log_prob` of a batch.
-
-    Args:
-        config: a `MarScfConfig`.
-        batch_size: images.
-
-    Returns:
-        An `int`.
-    """
+    """Operations of `log_prob` of `batch_size` images, an `int`; `config` is a `MarScfConfig`."""
     operations = 0
     for level in range(config.num_levels):
         height, width, latent_channels = config.latent_shape(level)

@@ -7,14 +7,9 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.benchmarks.benchmark_output import (
-    benchmark_command,
-    config_dict,
-    write_benchmark,
-)
+from tf_marscf.benchmarks.benchmark_output import benchmark_facts, write_benchmark
 from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
-from tf_marscf.benchmarks.machine_facts import machine_facts
 from tf_marscf.benchmarks.sampling_figure import SIZE, draw_sampling_times
 from tf_marscf.files.output_path import output_directory
 from tf_marscf.stateless_seed import stateless_uniform
@@ -43,10 +38,6 @@ def lemma_a1_steps(num_levels, image_channels):
         sum_{i < L} 2^i C + 2^(L + 1) C = (3 * 2^L - 2) C
 
     With 2^L = N / m, for a last latent map of height m, that is (3 N / m - 2) C: linear in N.
-
-    Args:
-        num_levels: L.
-        image_channels: C.
     """
     return (3 * 2**num_levels - 2) * image_channels
 
@@ -83,10 +74,9 @@ class SamplingBenchmark:
             report: called with each line of a table.
 
         Returns:
-            What the JSON file holds, a dict: "benchmark", "command", "config", "machine",
-            "growth_exponents" (see `growth_exponents`) and "rows", one a model and size. A row has
-            the entries of `COLUMNS` and "seconds", all timed batches. "skipped" is None, or why
-            there are none; then the statistics are None.
+            The dict that the JSON file holds. Its "rows", one a model and size, have the entries of
+            `COLUMNS` and "seconds", all timed batches. "skipped" is None, or why there are none;
+            then the statistics are None.
         """
         report(_table_line(None))
         rows = []
@@ -100,10 +90,7 @@ class SamplingBenchmark:
         if texts:
             report("growth of the time, as a power of N: " + ", ".join(texts))
         result = {
-            "benchmark": "sampling",
-            "command": benchmark_command("sampling", self._config),
-            "config": config_dict(self._config),
-            "machine": machine_facts(),
+            **benchmark_facts("sampling", self._config),
             "growth_exponents": exponents,
             "rows": rows,
         }
@@ -115,13 +102,8 @@ class SamplingBenchmark:
 def growth_exponents(rows):
     """Slopes of log(median seconds) over log N, by least squares: 1 is linear growth.
 
-    Of medians, because one pause of the machine would bend the line of the means.
-
-    Args:
-        rows: rows of the benchmark.
-
-    Returns:
-        A dict from a model to its slope, of models that were timed at two sizes or more.
+    Of medians, because one pause of the machine would bend the line of the means. A dict from each
+    model of the rows that was timed at two sizes or more.
     """
     exponents = {}
     for kind in dict.fromkeys(row["model"] for row in rows):
@@ -170,8 +152,7 @@ def _measure_size(config, size, earlier_rows):
                 tasks[row["model"]]()
                 row["seconds"].append(time.perf_counter() - start)
     for row in rows:
-        seconds = row["seconds"]
-        if seconds:
+        if seconds := row["seconds"]:
             row["mean_seconds"] = statistics.fmean(seconds)
             row["variance_seconds"] = statistics.variance(seconds)
             row["median_seconds"] = statistics.median(seconds)
@@ -207,13 +188,9 @@ def _expectation(row, earlier_rows, limit):
 def _table_line(row):
     """A line of the table, or its header for None."""
     if row is None:
-        names = ("N", "L", "width", "parameters", "steps", "Lemma A.1")
         return (
-            f"{'model':<37}{'N':>5}"
-            + "".join(
-                f"{name:>{width}}" for name, width in zip(names[1:], (4, 7, 12, 7, 11), strict=True)
-            )
-            + "    seconds a batch   median"
+            f"{'model':<37}{'N':>5}{'L':>4}{'width':>7}{'parameters':>12}{'steps':>7}"
+            f"{'Lemma A.1':>11}    seconds a batch   median"
         )
     if row["skipped"]:
         seconds = "not run: " + row["skipped"]

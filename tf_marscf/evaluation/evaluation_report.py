@@ -9,10 +9,9 @@ from tf_marscf.files.entry_checks import check_entries, entries, integer, number
 from tf_marscf.files.json_file import write_json
 from tf_marscf.files.local_path import local_path
 from tf_marscf.files.output_path import output_file
-from tf_marscf.quality.quality_config import QualityConfig
-from tf_marscf.quality.sample_quality import SampleQuality
 from tf_marscf.sampling.sample_stream import check_sampling_arguments
 
+_RULES = {"dataset": text(), "split": text(), "checkpoint": text(), "seed": integer()}
 _QUALITY_RULES = {
     "fid": optional(number()),
     "kid": optional(entries(mean=number(), standard_error=optional(number(0.0)))),
@@ -28,69 +27,27 @@ _QUALITY_RULES = {
 
 
 def check_evaluation(content):
-    """Checks what the JSON file of an evaluation holds.
-
-    Args:
-        content: a dict.
+    """Checks what the JSON file of an evaluation holds, a dict.
 
     Raises:
         InputError: naming what is missing or wrong.
     """
     BitsPerDim.from_dict(content)
-    rules = {"dataset": text(), "split": text(), "checkpoint": text(), "seed": integer()}
-    check_entries(content, rules)
+    check_entries(content, _RULES)
     if content.get("quality") is not None:
         check_entries(content["quality"], _QUALITY_RULES, "quality")
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What `write_evaluation` found and wrote.
+    """What `write_evaluation` found, a dict, and the file that holds it."""
 
-    Attributes:
-        split: the images of `bits_per_dim`.
-        dataset: name of their data set.
-        checkpoint: "best" or "latest".
-        weights: `weights_digest` of the model.
-        seed: of the noise, and of the samples.
-        bits_per_dim: a `BitsPerDim`.
-        quality: a `SampleQuality`, or None.
-        quality_config: its `QualityConfig`, or None.
-        feature_input: what became of images before their features were extracted, or None.
-        json_path: the file that holds all of this.
-    """
-
-    split: str
-    dataset: str
-    checkpoint: str
-    weights: str
-    seed: int
-    bits_per_dim: BitsPerDim
-    quality: SampleQuality | None
-    quality_config: QualityConfig | None
-    feature_input: str | None
+    content: dict
     json_path: str
 
     def to_dict(self):
-        """A dict that JSON can hold."""
-        quality = None
-        if self.quality is not None:
-            quality = self.quality.to_dict() | {
-                "feature_input": self.feature_input,
-                "reference_split": self.quality_config.reference_split,
-                "temperature": self.quality_config.temperature,
-                "kid_block_size": self.quality_config.kid_block_size,
-                "pixel_range": [float(value) for value in self.quality_config.pixel_range],
-            }
-        return {
-            "dataset": self.dataset,
-            "split": self.split,
-            "checkpoint": self.checkpoint,
-            "weights": self.weights,
-            "seed": self.seed,
-            **self.bits_per_dim.to_dict(),
-            "quality": quality,
-        }
+        """The dict; JSON can hold it."""
+        return self.content
 
 
 def write_evaluation(
@@ -131,7 +88,8 @@ def write_evaluation(
         progress: whether to show a progress bar, on the standard error stream.
 
     Returns:
-        An `Evaluation`.
+        An `Evaluation`: the facts, those of `BitsPerDim.to_dict`, and "quality", None or those of
+        `SampleQuality.to_dict` and of how it was measured.
 
     Raises:
         DataUnavailableError, RunError: if something outside of the program is wrong, or nothing
@@ -149,7 +107,6 @@ def write_evaluation(
     if json_path is None:
         name = split if run.is_of_training else f"{run.dataset.name.replace('/', '_')}_{split}"
         json_path = output_file("train_dir", os.path.join(train_dir, f"evaluation_{name}.json"))
-    extractor, feature_input = None, None
     if quality is not None:
         run.images_of(quality.reference_split, "reference_split")
         extractor = (make_extractor or quality.make_extractor)()
@@ -161,23 +118,26 @@ def write_evaluation(
         f"({bits_per_dim.num_images} images, {num_samples} draws of noise an image)"
     )
     report(f"terms: {bits_per_dim.terms_line()}")
-    measured = None
+    content = {
+        "dataset": run.dataset.name,
+        "split": split,
+        "checkpoint": which,
+        "weights": run.weights,
+        "seed": seed,
+        **bits_per_dim.to_dict(),
+        "quality": None,
+    }
     if quality is not None:
         report(f"features: {extractor.name}; images {feature_input}")
         measured = run.quality(extractor, quality, seed, progress)
         for line in measured.lines():
             report(line)
-    evaluation = Evaluation(
-        split=split,
-        dataset=run.dataset.name,
-        checkpoint=which,
-        weights=run.weights,
-        seed=seed,
-        bits_per_dim=bits_per_dim,
-        quality=measured,
-        quality_config=quality,
-        feature_input=feature_input,
-        json_path=json_path,
-    )
-    write_json(json_path, evaluation.to_dict())
-    return evaluation
+        content["quality"] = measured.to_dict() | {
+            "feature_input": feature_input,
+            "reference_split": quality.reference_split,
+            "temperature": quality.temperature,
+            "kid_block_size": quality.kid_block_size,
+            "pixel_range": [float(value) for value in quality.pixel_range],
+        }
+    write_json(json_path, content)
+    return Evaluation(content, json_path)

@@ -66,7 +66,7 @@ class Interpolator:
 
     Raises:
         RunError: if a density is not finite, naming the point.
-        TypeError, ValueError: on bad arguments, naming argument, rule and value.
+        TypeError, InputError: on bad arguments, naming argument, rule and value.
     """
 
     def __init__(self, model, first_images, second_images, num_points=7):
@@ -123,26 +123,22 @@ class Interpolator:
             on_iteration: called without arguments after each iteration.
 
         Returns:
-            A list with a dict for each lambda: `lambda`; and means over the inner points,
-            `log_prior_per_dim` (nats), `log_prob_per_dim` (nats), `latent_distance` and
-            `nearest_image_distance` (root mean square an element); and what `score` returns.
+            A list with a dict for each lambda: "lambda", the `InterpolatedPoints.summary` of the
+            inner points, and what `score` returns.
 
         Raises:
             RunError: if an iterate is not finite.
-            ValueError: if a lambda is negative or not finite.
+            InputError: if a lambda is negative or not finite.
         """
         check_lambdas(lambdas)
         config = config or ProjectionConfig()
-        configs = [
-            dataclasses.replace(config, lambda_1=value, lambda_2=value) if value else None
-            for value in lambdas
-        ]
         rows = []
-        for value, config in zip(lambdas, configs, strict=True):
+        for value in lambdas:
             points = self.linear.inner()
-            if config is not None:
-                points, _ = self.projection.project(config, on_iteration)
-            rows.append({"lambda": value, **summary(points)})
+            if value:
+                weighted = dataclasses.replace(config, lambda_1=value, lambda_2=value)
+                points, _ = self.projection.project(weighted, on_iteration)
+            rows.append({"lambda": value, **points.summary()})
             if score is not None:
                 rows[-1] |= score(np.reshape(points.images, [-1, *points.images.shape[2:]]))
         return rows
@@ -164,15 +160,3 @@ def linear_latents(end_latents, positions):
         return (1.0 - position) * ends[:, :1] + position * ends[:, 1:]
 
     return tuple(path(np.asarray(ends)) for ends in end_latents)
-
-
-def summary(points):
-    """Means over all points; see `Interpolator.lambda_curve`."""
-    num_dimensions = points.num_dimensions
-    nearest = np.min(points.image_distances, axis=-1)
-    return {
-        "log_prior_per_dim": float(np.mean(points.log_prior)) / num_dimensions,
-        "log_prob_per_dim": float(np.mean(points.log_prob)) / num_dimensions,
-        "latent_distance": float(np.mean(points.latent_distance)) / num_dimensions**0.5,
-        "nearest_image_distance": float(np.mean(nearest)) / num_dimensions**0.5,
-    }

@@ -45,15 +45,15 @@ class FeatureExtractor(abc.ABC):
 
         Raises:
             RunError: if an output is not finite.
-            ValueError: if the images do not fit.
+            InputError: if the images do not fit.
         """
 
     @abc.abstractmethod
     def describe_input(self, image_shape):
-        """Says what becomes of images of a shape (H, W, C), such as "repeated to 3 channels".
+        """What becomes of images of a shape (H, W, C), such as "repeated to 3 channels".
 
         Raises:
-            ValueError: if such images do not fit.
+            InputError: if such images do not fit.
         """
 
 
@@ -62,7 +62,7 @@ def as_features(outputs, name):
 
     Raises:
         RunError: if a value is not finite.
-        ValueError: if the output has another rank.
+        InputError: if the output has another rank.
     """
     outputs = np.asarray(outputs)
     if outputs.ndim == 4:
@@ -83,7 +83,7 @@ def as_probabilities(outputs, name):
 
     Raises:
         RunError: if a value is not finite.
-        ValueError: if the output is not [n, K] with K >= 2.
+        InputError: if the output is not [n, K] with K >= 2.
     """
     outputs = np.asarray(outputs, np.float64)
     if outputs.ndim != 2 or outputs.shape[1] < 2:
@@ -103,16 +103,10 @@ def _check_finite(outputs, name):
 
 @contextlib.contextmanager
 def reading(path, describe):
-    """Turns what a loader raises for a damaged file into one line; it may be anything.
+    """Turns what a loader raises for a damaged file, which may be anything, into one line.
 
-    Args:
-        path: the file.
-        describe: called with the error; returns the message.
-
-    Raises:
-        InputError: with that message.
-        RunError: if memory does not suffice.
-        OSError: an error of the system, which has a number and says nothing of the file.
+    That is an `InputError`, whose message `describe` makes of the error. It is a `RunError` if
+    memory does not suffice; errors of the system, which have a number, pass.
     """
     try:
         yield

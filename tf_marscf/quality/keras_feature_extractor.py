@@ -59,9 +59,8 @@ class KerasFeatureExtractor(FeatureExtractor):
                 f"`feature_extractor` must be a .keras file or a SavedModel; {path!r} does not "
                 "exist."
             )
-        is_directory = os.path.isdir(path)
-        _check_readable(path, is_directory)
-        load = _load_saved_model if is_directory else _load_keras_model
+        _check_readable(path)
+        load = _load_saved_model if os.path.isdir(path) else _load_keras_model
         function, spec = load(path, layer)
         self._function = tf.function(function, reduce_retracing=True)
         self._input_shape, self._input_dtype = _checked_input(spec, path)
@@ -78,8 +77,9 @@ class KerasFeatureExtractor(FeatureExtractor):
         outputs = self._outputs(self._prepare(tf.constant(images)))
         features, probabilities = outputs.get(_FEATURES_KEY), None
         for key in _CLASS_KEYS:
-            if key in outputs and outputs[key].shape.rank == 2 and outputs[key].shape[1] != 1:
-                probabilities = as_probabilities(outputs[key].numpy(), self.name)
+            classes = outputs.get(key)
+            if classes is not None and classes.shape.rank == 2 and classes.shape[1] != 1:
+                probabilities = as_probabilities(classes.numpy(), self.name)
                 break
         if features is None and probabilities is None:
             raise InputError(
@@ -97,6 +97,8 @@ class KerasFeatureExtractor(FeatureExtractor):
         # It is somebody's program: whatever it raises is its failure.
         except Exception as error:
             raise RunError(f"{self.name} cannot be computed: {_reason(error)}") from error
+        if isinstance(outputs, (list, tuple)):
+            outputs = {f"output_{index}": output for index, output in enumerate(outputs)}
         if isinstance(outputs, dict) and len(outputs) == 1:
             ((_, outputs),) = outputs.items()
         if not isinstance(outputs, dict):
@@ -157,17 +159,10 @@ def _checked_range(pixel_range):
     return low, high
 
 
-def _check_readable(path, is_directory):
-    """Checks that there are files, and no pipes or devices, which are waited for or have no end.
-
-    Raises:
-        InputError: if something else is there.
-        OSError: if a file cannot be read.
-    """
-    paths = [path]
-    if is_directory:
-        paths = [os.path.join(place, name) for place, _, names in os.walk(path) for name in names]
-    for part in paths:
+def _check_readable(path):
+    """Checks that there are files, and no pipes or devices, which are waited for or have no end."""
+    paths = [os.path.join(place, name) for place, _, names in os.walk(path) for name in names]
+    for part in paths if os.path.isdir(path) else [path]:
         if not os.path.isfile(part):
             raise InputError(f"`feature_extractor` must be of regular files; {part!r} is none.")
         with open(part, "rb") as file:
@@ -175,11 +170,8 @@ def _check_readable(path, is_directory):
 
 
 def _reading(path, kind):
-    """A context for a loader of somebody's file; see `reading`."""
-    return reading(
-        path,
-        lambda error: f"`feature_extractor` {path!r} cannot be read as {kind}: {_reason(error)}",
-    )
+    rule = f"`feature_extractor` {path!r} cannot be read as {kind}"
+    return reading(path, lambda error: f"{rule}: {_reason(error)}")
 
 
 def _reason(error):
@@ -220,16 +212,7 @@ def _load_keras_model(path, layer):
         classes = {"probabilities": outputs[0]} if len(outputs) == 1 else {}
         model = keras.Model(model.inputs, {_FEATURES_KEY: model.get_layer(layer).output} | classes)
     spec = tf.TensorSpec(inputs[0].shape, inputs[0].dtype)
-    return lambda images: _single(model(images, training=False)), spec
-
-
-def _single(outputs):
-    """A list of one output is one output."""
-    if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
-        return outputs[0]
-    if isinstance(outputs, (list, tuple)):
-        return {f"output_{index}": output for index, output in enumerate(outputs)}
-    return outputs
+    return lambda images: model(images, training=False), spec
 
 
 def _load_saved_model(path, layer):

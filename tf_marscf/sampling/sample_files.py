@@ -1,4 +1,4 @@
-"""Samples as files: one PNG a sample, or one .npz archive, in bounded memory."""
+"""Samples as files: a picture; or one PNG a sample or one .npz archive, in bounded memory."""
 
 import os
 import shutil
@@ -10,18 +10,43 @@ import numpy as np
 
 from tf_marscf.errors import InputError
 from tf_marscf.files.atomic_file import atomic_directory, atomic_write
-from tf_marscf.sampling.image_grid import encode_png, spread_grey_levels
+from tf_marscf.sampling.image_grid import (
+    check_drawable,
+    encode_png,
+    save_picture,
+    spread_grey_levels,
+)
+from tf_marscf.sampling.sample_stream import draw_samples
+
+
+def save_sample_picture(path, images_distribution, real_images=None, *, seed=0, **kwargs):
+    """Draws samples and writes a PNG of them, beside real images where they are given.
+
+    Args:
+        path: the file to write.
+        images_distribution: a `Dequantized` distribution.
+        real_images: uint8 [N, H, W, C], or None.
+        seed: Python `int`.
+        **kwargs: further arguments of `draw_samples`; `num_samples` is N where there are real
+            images.
+
+    Returns:
+        The samples, uint8 [n, H, W, C], as from `draw_samples`.
+
+    Raises:
+        InputError: if the images have other than 1 or 3 channels.
+        RunError: if no sample is finite; nothing is written then.
+    """
+    check_drawable(images_distribution.event_shape, "dataset")
+    if real_images is not None:
+        kwargs.setdefault("num_samples", len(real_images))
+    samples = draw_samples(images_distribution, seed=seed, **kwargs)
+    save_picture(path, samples, real_images, images_distribution.num_grey_levels)
+    return samples
 
 
 def check_new_directory(path):
-    """Checks that samples in a directory will not be mixed with other files.
-
-    Args:
-        path: the directory.
-
-    Raises:
-        ValueError: if it is a file, or a directory that is not empty.
-    """
+    """Raises `InputError` unless a directory is new or empty: samples stay among themselves."""
     if os.path.isdir(path):
         if os.listdir(path):
             raise InputError(
@@ -45,7 +70,7 @@ def write_png_directory(path, batches, num_grey_levels=256):
         Number of files.
 
     Raises:
-        ValueError: if the directory is not empty, or `path` is a file.
+        InputError: if the directory is not empty, or `path` is a file.
     """
     check_new_directory(path)
     num_images = 0
@@ -91,12 +116,9 @@ def write_npz(path, batches, image_shape, num_grey_levels=256):
             with _member(archive, "images") as member:
                 np.lib.format.write_array_header_1_0(member, header)
                 shutil.copyfileobj(pixels, member)
-            for name, array in (
-                ("indices", indices),
-                ("num_grey_levels", np.array(num_grey_levels)),
-            ):
+            for name, values in (("indices", indices), ("num_grey_levels", num_grey_levels)):
                 with _member(archive, name) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
+                    np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
     return len(indices)
 
 

@@ -17,9 +17,8 @@ from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import restore_model
 from tf_marscf.runs.weights_digest import weights_digest
-from tf_marscf.sampling.image_grid import check_drawable
+from tf_marscf.sampling.image_grid import check_drawable, save_picture
 from tf_marscf.sampling.sample_files import check_new_directory, write_npz, write_png_directory
-from tf_marscf.sampling.sample_picture import save_picture
 from tf_marscf.sampling.sample_stream import (
     SampleStream,
     check_num_finite,
@@ -33,20 +32,19 @@ MAX_GRID_SAMPLES = 10_000  # The one format that is in memory as a whole.
 
 @dataclasses.dataclass(frozen=True)
 class SampleSummary:
-    """What a run of `write_samples` wrote.
+    """What a run of `write_samples` wrote, and from what.
 
     Attributes:
         output: the file, or the directory.
         format: one of `FORMATS`.
-        num_samples: samples that were asked for and drawn.
-        num_finite: samples that were written; the others had values that are NaN or infinite.
-        num_non_finite: samples that were left out.
+        num_samples: samples that were drawn: `num_finite` are written, `num_non_finite`, which have
+            values that are NaN or infinite, are left out.
         seed: of the noise; a sample is a function of (seed, number).
         first_index: number of the first sample.
         temperature: scale of the prior's noise.
         checkpoint: "best" or "latest".
         weights: `weights_digest` of the model.
-        image_shape: (H, W, C).
+        image_shape: [H, W, C].
         num_grey_levels: grey levels of the model; PNGs spread them over 0 to 255.
         dataset: name of the data set of the real images, or None without them.
         num_real_images: test images beside the samples.
@@ -64,7 +62,7 @@ class SampleSummary:
     temperature: float
     checkpoint: str
     weights: str
-    image_shape: tuple
+    image_shape: list
     num_grey_levels: int
     dataset: str | None
     num_real_images: int
@@ -73,7 +71,7 @@ class SampleSummary:
 
     def to_dict(self):
         """A dict that JSON can hold."""
-        return dataclasses.asdict(self) | {"image_shape": list(self.image_shape)}
+        return dataclasses.asdict(self)
 
     def __str__(self):
         beside = ""
@@ -153,7 +151,7 @@ def write_samples(
     real_dataset, real_images = None, None
     if output_format == "grid" and beside_real is not False:
         real_dataset, real_images = _real_images(
-            config, num_samples, dataset, data_dir, is_needed=bool(beside_real)
+            config, num_samples, dataset, data_dir, bool(beside_real)
         )
     images_distribution = restore_model(config, train_dir, which)
     stream = SampleStream(images_distribution, seed, temperature, min(batch_size, num_samples))
@@ -180,15 +178,14 @@ def write_samples(
             temperature=float(temperature),
             checkpoint=which,
             weights=weights_digest(images_distribution),
-            image_shape=config.model.image_shape,
+            image_shape=list(config.model.image_shape),
             num_grey_levels=num_grey_levels,
             dataset=real_dataset,
             num_real_images=0 if real_images is None else len(real_images),
             json_path=json_path,
         ).to_dict()
 
-    written = write_result(json_path, write_files)
-    return SampleSummary(**written | {"image_shape": config.model.image_shape})
+    return SampleSummary(**write_result(json_path, write_files))
 
 
 def _check_format(output_format, num_samples, beside_real, dataset, data_dir):
@@ -234,7 +231,7 @@ def _checked_output(train_dir, output, output_format, seed, first_index, tempera
 
 
 def _checked_json_path(json_path, output, output_format):
-    """Where the numbers go; by default the files of other results, and others, are left alone."""
+    """Where the numbers go; by default, files of other results are left alone."""
     if json_path is not None:
         if os.path.dirname(os.path.abspath(json_path)) != os.path.dirname(os.path.abspath(output)):
             raise InputError(
@@ -242,27 +239,24 @@ def _checked_json_path(json_path, output, output_format):
             )
         return output_file("json_path", json_path)
     stem = output.removesuffix(FORMATS[output_format])
-    paths = [f"{stem}.{output_format}.json", f"{stem}.json"]
-    for path in paths:
+    paths = [f"{stem}.json", f"{stem}.{output_format}.json"]
+    for path in reversed(paths):
         if _is_of(path, output):
             return path
-    for path in reversed(paths):
+    for path in paths:
         if not os.path.lexists(path):
             return output_file("output", path)
     raise InputError(
-        f"`output` must have a name of its own; {paths[0]!r} and {paths[1]!r} are of others."
+        f"`output` must have a name of its own; {paths[1]!r} and {paths[0]!r} are of others."
     )
 
 
 def _is_of(json_path, output):
     """Whether a file is the JSON file of samples in `output`."""
-    if not os.path.isfile(json_path):
-        return False
     try:
-        content = read_json(json_path)
+        found = read_json(json_path).get("output") if os.path.isfile(json_path) else None
     except InputError:  # It is somebody else's.
         return False
-    found = content.get("output")
     return isinstance(found, str) and os.path.basename(found) == os.path.basename(output)
 
 

@@ -48,7 +48,7 @@ class SampleStream:
         batch_size: samples drawn at a time; memory grows with it, and not with their number.
 
     Raises:
-        ValueError: if an argument is out of range.
+        InputError: if an argument is out of range.
     """
 
     def __init__(self, images_distribution, seed=0, temperature=1.0, batch_size=64):
@@ -66,23 +66,8 @@ class SampleStream:
             ],
         )
 
-    @property
-    def images_distribution(self):
-        """The distribution that is sampled."""
-        return self._images_distribution
-
     def at_temperature(self, temperature):
-        """The same noise at another temperature, without tracing the graph again.
-
-        Args:
-            temperature: as of the constructor.
-
-        Returns:
-            A `SampleStream`.
-
-        Raises:
-            ValueError: if it is out of range.
-        """
+        """A `SampleStream` of the same noise at another temperature, with the same graph."""
         check_sampling_arguments(temperature=temperature)
         stream = copy.copy(self)
         stream._temperature = temperature
@@ -99,7 +84,7 @@ class SampleStream:
             `SampleBatch`es, in order.
 
         Raises:
-            ValueError: if an argument is out of range.
+            InputError: if an argument is out of range.
         """
         check_sampling_arguments(num_samples=num_samples, first_index=first_index)
         end = first_index + num_samples
@@ -141,7 +126,7 @@ class SampleStream:
 def draw_samples(
     images_distribution, num_samples, seed=0, temperature=1.0, batch_size=64, report=warn
 ):
-    """Draws samples 0 to `num_samples - 1` into one array; see `SampleStream`.
+    """Draws samples 0 to `num_samples - 1` of a `SampleStream` into one array.
 
     Args:
         images_distribution: a `Dequantized` around a `MarScf`.
@@ -156,28 +141,18 @@ def draw_samples(
 
     Raises:
         RunError: if no sample is finite.
-        ValueError: if an argument is out of range.
+        InputError: if an argument is out of range.
     """
     check_sampling_arguments(num_samples=num_samples, batch_size=batch_size)
-    stream = SampleStream(
-        images_distribution, seed, temperature, batch_size=min(batch_size, num_samples)
-    )
+    batch_size = min(batch_size, num_samples)
+    stream = SampleStream(images_distribution, seed, temperature, batch_size)
     images = np.concatenate([batch.images for batch in stream.batches(num_samples)])
     check_num_finite(len(images), num_samples, report)
     return images
 
 
 def check_num_finite(num_finite, num_samples, report=warn):
-    """Reports samples that were left out.
-
-    Args:
-        num_finite: samples that are finite.
-        num_samples: samples drawn.
-        report: called with a warning, where some but not all are finite.
-
-    Raises:
-        RunError: if no sample is finite.
-    """
+    """Reports that some samples are not finite, and were left out; `RunError` if all are."""
     if num_finite == 0:
         raise RunError(f"none of {num_samples} samples is finite.")
     if num_finite < num_samples:
@@ -192,7 +167,7 @@ def check_sampling_arguments(**arguments):
             (integers >= 0) and `temperature` (finite, >= 0).
 
     Raises:
-        ValueError: naming argument, rule and value seen.
+        InputError: naming argument, rule and value seen.
     """
     for name, value in arguments.items():
         if name == "temperature":
