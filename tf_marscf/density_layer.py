@@ -10,6 +10,7 @@ from tf_marscf.stateless_seed import split_seed
 
 # Noise outside of training is the same in every call, so that figures can be compared.
 _INFERENCE_SEED = 20200620
+_SEED_STATE = "seed_state"
 
 
 @keras.saving.register_keras_serializable("tf_marscf")
@@ -78,14 +79,9 @@ class DensityLayer(keras.layers.Layer):
         return self.distribution.distribution if self._is_dequantized else self.distribution
 
     def call(self, inputs, training=False):
-        """The log-density of continuous images, or the log-probability of uint8 images.
+        """Log-densities of continuous images [..., H, W, C], or log-probabilities of uint8 images.
 
-        Args:
-            inputs: [..., H, W, C]; uint8 for a `Dequantized`.
-            training: whether dropout is on, and the noise new.
-
-        Returns:
-            The leading shape of `inputs`, in nats, in the model's dtype.
+        They are in nats, of the leading shape of `inputs`, in the model's dtype.
         """
         self._check_weights_are_its_own()
         seed = self._seed_generator.next() if training else _INFERENCE_SEED
@@ -100,11 +96,7 @@ class DensityLayer(keras.layers.Layer):
         return tuple(input_shape)[:-3]
 
     def initialize(self, images):
-        """Sets every ActNorm from a batch; see `MarScf.initialize`.
-
-        Args:
-            images: [N, H, W, C]; uint8 for a `Dequantized`.
-        """
+        """Sets every ActNorm from a batch [N, H, W, C], uint8 for a `Dequantized`."""
         if self._is_dequantized:
             images = self.distribution.dequantize(images, seed=_INFERENCE_SEED)
         self.model.initialize(images)
@@ -118,11 +110,7 @@ class DensityLayer(keras.layers.Layer):
         return self.distribution.sample(sample_shape, seed=seed, **kwargs)
 
     def bits_per_dim(self, pixels, seed=None, **kwargs):
-        """`bits_per_dim` of a `Dequantized`.
-
-        Raises:
-            InputTypeError: if the distribution is none.
-        """
+        """`bits_per_dim` of a `Dequantized`; `InputTypeError` if the distribution is none."""
         if not self._is_dequantized:
             raise InputTypeError(
                 "`distribution` of this layer must be a Dequantized to have bits per dimension; "
@@ -188,24 +176,16 @@ class DensityLayer(keras.layers.Layer):
                 )
 
 
-_SEED_STATE = "seed_state"
-
-
 def _keras_variables(model):
     """One `keras.Variable` for each variable of a model, around it, in the model's order."""
-    names = {
-        variable.ref(): f"{scope}/{variable.name.split(':')[0].split('/', 1)[-1]}"
-        for scope, part in _parts(model)
-        for variable in part.variables
-    }
-    return [_keras_variable(variable, names[variable.ref()]) for variable in model.variables]
-
-
-def _parts(model):
+    names = {}
     for number, level in enumerate(model.levels, start=1):
-        for bijector in level.level_bijector.bijectors:
-            yield f"level_{number}/{bijector.name}", bijector
-        yield f"level_{number}/prior", level.latent_prior
+        parts = [(bijector.name, bijector) for bijector in level.level_bijector.bijectors]
+        for scope, part in [*parts, ("prior", level.latent_prior)]:
+            for variable in part.variables:
+                name = variable.name.split(":")[0].split("/", 1)[-1]
+                names[variable.ref()] = f"level_{number}/{scope}/{name}".replace("/", ".")
+    return [_keras_variable(variable, names[variable.ref()]) for variable in model.variables]
 
 
 def _keras_variable(variable, name):
@@ -215,6 +195,6 @@ def _keras_variable(variable, name):
     """
     if not hasattr(variable, "_keras_variable"):
         variable._keras_variable = keras.Variable(
-            variable, trainable=variable.trainable, autocast=False, name=name.replace("/", ".")
+            variable, trainable=variable.trainable, autocast=False, name=name
         )
     return variable._keras_variable

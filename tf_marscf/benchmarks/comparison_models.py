@@ -81,12 +81,7 @@ class ComparisonModel(abc.ABC):
 
 
 class MarScfModel(ComparisonModel):
-    """`MarScf` with either prior.
-
-    Args:
-        config: a `MarScfConfig`.
-        seed: Python `int`, of the weights.
-    """
+    """`MarScf` with either prior, from a `MarScfConfig`."""
 
     def __init__(self, config, seed=0):
         model = MarScf.from_config(config, seed=seed)
@@ -102,12 +97,8 @@ class TfpGlowModel(ComparisonModel):
 
         x = glow(z),  z ~ Normal(0, 1)^(H W C)
 
-    Args:
-        image_shape: (H, W, C).
-        num_levels: L, `num_glow_blocks`.
-        num_steps: K, `num_steps_per_block`.
-        width: `num_hidden` of its coupling networks.
-        seed: Python `int`, of its 1x1 convolutions.
+    L is its `num_glow_blocks`, K its `num_steps_per_block`, the width `num_hidden` of its coupling
+    networks; the seed is that of its 1x1 convolutions.
     """
 
     def __init__(self, image_shape, num_levels, num_steps, width, seed=0):
@@ -134,11 +125,7 @@ class TfpPixelCnnModel(ComparisonModel):
         log p(x) = log P(floor((x + 1/2) 256)) + D log 256,  D = H W C
 
     A sample is drawn pixel after pixel, all of a pixel's channels after one network pass: H W
-    passes, and one before the first.
-
-    Args:
-        image_shape: (H, W, C), height and width even.
-        width: `num_filters`.
+    passes, and one before the first. Height and width are even; the width is its `num_filters`.
     """
 
     def __init__(self, image_shape, width):
@@ -235,16 +222,8 @@ def matching_width(count_parameters, target, multiple_of=1):
     """The width whose number of parameters is nearest to a target.
 
     The networks here have layers w -> w, and others with one end that does not depend on the width
-    w. So the count is a quadratic polynomial a w^2 + b w + c with a, b >= 0, which three counts
-    determine exactly; no search is needed.
-
-    Args:
-        count_parameters: function from a width to the number of parameters.
-        target: the number of parameters to come near to.
-        multiple_of: the width is a multiple of it, and at least it.
-
-    Returns:
-        The width.
+    w. So `count_parameters` of w is a quadratic polynomial a w^2 + b w + c with a, b >= 0, which
+    three counts determine exactly.
 
     Raises:
         InputError: if the count is no such polynomial, so that its solution would be wrong.

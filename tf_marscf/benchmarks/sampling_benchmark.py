@@ -123,7 +123,7 @@ def _measure_size(config, size, earlier_rows):
     images = stateless_uniform([config.batch_size, *image_shape], config.seed, tf.float32) - 0.5
     rows, tasks = [], {}
     for model in matched_models(config, image_shape, num_levels):
-        row = {
+        row = dict.fromkeys(COLUMNS) | {
             "model": model.kind,
             "size": size,
             "num_levels": num_levels if model.kind != "pixel_cnn" else None,
@@ -133,9 +133,6 @@ def _measure_size(config, size, earlier_rows):
             "lemma_a1_steps": (
                 lemma_a1_steps(num_levels, config.image_channels) if model.kind == "mar" else None
             ),
-            "mean_seconds": None,
-            "variance_seconds": None,
-            "median_seconds": None,
             "num_repeats": 0,
             "seconds": [],
         }
@@ -153,10 +150,12 @@ def _measure_size(config, size, earlier_rows):
                 row["seconds"].append(time.perf_counter() - start)
     for row in rows:
         if seconds := row["seconds"]:
-            row["mean_seconds"] = statistics.fmean(seconds)
-            row["variance_seconds"] = statistics.variance(seconds)
-            row["median_seconds"] = statistics.median(seconds)
-            row["num_repeats"] = len(seconds)
+            row |= {
+                "mean_seconds": statistics.fmean(seconds),
+                "variance_seconds": statistics.variance(seconds),
+                "median_seconds": statistics.median(seconds),
+                "num_repeats": len(seconds),
+            }
     return rows
 
 
@@ -172,10 +171,10 @@ def _has_time(seconds, limit):
 
 
 def _expectation(row, earlier_rows, limit):
-    """Entries "expected_seconds" and "skipped" of a row: None, or why it is not measured."""
+    """Entries "expected_seconds" and "skipped" of a row, if its model was there before."""
     earlier = [other for other in earlier_rows if other["model"] == row["model"]]
     if not earlier:
-        return {"expected_seconds": None, "skipped": None}
+        return {}
     growth = row["sequential_steps"] / earlier[-1]["sequential_steps"]
     growth *= (row["size"] / earlier[-1]["size"]) ** 2
     expected = growth * (earlier[-1]["mean_seconds"] or earlier[-1]["expected_seconds"])

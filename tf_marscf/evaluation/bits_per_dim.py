@@ -79,7 +79,7 @@ class BitsPerDim:
 
 
 def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
-    """Scores every image of a data set.
+    """The `BitsPerDim` of all images of a data set.
 
     With x_s the image k and the s-th of S draws of noise, D dimensions and n grey levels,
 
@@ -97,9 +97,6 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
         num_samples: S, draws of dequantization noise an image; more give the tighter
             importance-weighted bound.
         seed: Python `int`, of the noise.
-
-    Returns:
-        A `BitsPerDim`.
 
     Raises:
         RunError: if an image's bits/dim is not finite.

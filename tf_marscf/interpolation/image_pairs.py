@@ -35,14 +35,7 @@ def random_pairs(num_pairs, num_images, seed):
 
 
 def images_of_pairs(images, pairs):
-    """Reads the images of pairs.
-
-    Args:
-        images: a `tf.data.Dataset` of single uint8 images [H, W, C].
-        pairs: pairs of their numbers, counted from 0.
-
-    Returns:
-        uint8 [num_pairs, 2, H, W, C] NumPy array.
+    """Reads the images of pairs, uint8 [num_pairs, 2, H, W, C], from a `tf.data.Dataset` of images.
 
     Raises:
         InputError: if there are no pairs, a number is out of range or a pair has one image twice.

@@ -13,12 +13,12 @@ from tf_marscf.interpolation.projection_config import ProjectionConfig, check_la
 
 @dataclasses.dataclass(frozen=True)
 class Interpolation:
-    """Two paths between the images of each pair.
+    """Two paths between the images of each pair; they have the same end points.
 
     Attributes:
         positions: t of each point [T], from 0 (first image) to 1 (second image).
         linear: `InterpolatedPoints` z_lin = (1 - t) z_A + t z_B.
-        projected: `InterpolatedPoints` of Eq. 11; its end points are those of `linear`.
+        projected: `InterpolatedPoints` of Eq. 11.
         is_retried: Boolean [B, T - 2], inner points that needed shorter steps without the image
             term; see `LatentProjection`.
     """
@@ -91,17 +91,10 @@ class Interpolator:
         self.linear = ends.with_inner(self.projection.evaluate_linear())
 
     def interpolate(self, config=None, on_iteration=None):
-        """Projects the linear path to high density.
+        """Projects the linear path to high density; an `Interpolation`.
 
-        Args:
-            config: a `ProjectionConfig`; default: that of the paper.
-            on_iteration: called without arguments after each iteration.
-
-        Returns:
-            An `Interpolation`.
-
-        Raises:
-            RunError: if an iterate is not finite.
+        `config` is a `ProjectionConfig`, by default that of the paper. `on_iteration` is called
+        after each iteration. `RunError` if an iterate is not finite.
         """
         projected, is_retried = self.projection.project(config or ProjectionConfig(), on_iteration)
         return Interpolation(
@@ -112,15 +105,9 @@ class Interpolator:
         """How the interpolations depend on lambda_1 = lambda_2 = lambda (Fig. 12).
 
         The paper scores them with an Inception network. Without one there are the model's own
-        bits/dim and the distances; `score` adds others, such as a Frechet distance to images of the
-        data set.
-
-        Args:
-            lambdas: values of lambda; at 0 the path is the linear one.
-            config: a `ProjectionConfig`; its own lambdas are not used.
-            score: called with the inner images, continuous [B * T, H, W, C]; returns a dict of
-                numbers.
-            on_iteration: called without arguments after each iteration.
+        bits/dim and the distances; `score` adds others, such as a kernel distance to images of the
+        data set: it is called with the inner images, continuous [B * T, H, W, C], and returns a
+        dict of numbers. At lambda 0 the path is the linear one.
 
         Returns:
             A list with a dict for each lambda: "lambda", the `InterpolatedPoints.summary` of the
@@ -145,15 +132,7 @@ class Interpolator:
 
 
 def linear_latents(end_latents, positions):
-    """z_lin = (1 - t) z_A + t z_B.
-
-    Args:
-        end_latents: a map a level, [B, 2, H / 2^i, W / 2^i, C_i]: z_A and z_B.
-        positions: t [T].
-
-    Returns:
-        A tuple of maps [B, T, H / 2^i, W / 2^i, C_i].
-    """
+    """`z_lin = (1 - t) z_A + t z_B`: positions t [T], a map a level [B, 2, ...] -> [B, T, ...]."""
 
     def path(ends):
         position = np.asarray(positions, ends.dtype)[:, np.newaxis, np.newaxis, np.newaxis]

@@ -23,16 +23,10 @@ RESULT_FILE, _IMAGES_FILE = "interpolation.json", "interpolation.npz"
 
 
 def path_rows(interpolation, pairs, num_grey_levels):
-    """The numbers of all points, a list with a dict each.
+    """The numbers of all points of an `Interpolation`, a list with a dict each.
 
-    Args:
-        interpolation: an `Interpolation`.
-        pairs: the numbers of the images of each pair.
-        num_grey_levels: of the images.
-
-    Returns:
-        Dicts with `log_prior` in nats, and distances (from the linear point, and from the images)
-        as root mean squares an element.
+    `log_prior` is in nats; distances, from the linear point and from the images, are root mean
+    squares an element.
     """
     rows = []
     for path in PATHS:

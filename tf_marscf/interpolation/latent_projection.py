@@ -68,11 +68,7 @@ class LatentProjection:
         return self._evaluate(self._linear_latents)
 
     def project(self, config, on_iteration=None):
-        """Projects all points.
-
-        Args:
-            config: a `ProjectionConfig`.
-            on_iteration: called without arguments after each of its iterations.
+        """Projects all points, as a `ProjectionConfig` says.
 
         Returns:
             `(points, is_retried)`: `InterpolatedPoints`, of a greater `log_prior` than the linear
@@ -161,18 +157,9 @@ class LatentProjection:
 
 
 def evaluate_end_points(model, first_images, second_images):
-    """What a model says of the images that paths lead from and to.
+    """The `InterpolatedPoints` [B, 2] of continuous images x_A and x_B, [B, H, W, C] each.
 
-    Args:
-        model: a `MarScf`.
-        first_images: x_A, continuous [B, H, W, C].
-        second_images: x_B, likewise.
-
-    Returns:
-        `InterpolatedPoints` of the two images of each pair, [B, 2].
-
-    Raises:
-        RunError: if a number is not finite, naming the image.
+    `RunError` names an image of which a density is not finite.
     """
 
     @tf.function

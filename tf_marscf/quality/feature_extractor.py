@@ -13,15 +13,10 @@ from tf_marscf.quality.inception_score import is_probabilities
 
 @dataclasses.dataclass(frozen=True)
 class ImageFeatures:
-    """What an extractor says of images.
+    """What an extractor says of images; it may not have both."""
 
-    Attributes:
-        features: float [n, D], for FID and KID; or None.
-        probabilities: float64 [n, K], class probabilities for the Inception score; or None.
-    """
-
-    features: np.ndarray | None
-    probabilities: np.ndarray | None
+    features: np.ndarray | None  # Float [n, D], for FID and KID.
+    probabilities: np.ndarray | None  # Of classes, float64 [n, K], for the Inception score.
 
 
 class FeatureExtractor(abc.ABC):
@@ -35,13 +30,7 @@ class FeatureExtractor(abc.ABC):
 
     @abc.abstractmethod
     def __call__(self, images):
-        """Extracts features.
-
-        Args:
-            images: uint8 [n, H, W, 1 or 3] NumPy array, of values 0 to 255; n >= 1.
-
-        Returns:
-            `ImageFeatures`.
+        """The `ImageFeatures` of images, uint8 [n, H, W, 1 or 3] of values 0 to 255, n >= 1.
 
         Raises:
             RunError: if an output is not finite.
@@ -50,20 +39,11 @@ class FeatureExtractor(abc.ABC):
 
     @abc.abstractmethod
     def describe_input(self, image_shape):
-        """What becomes of images of a shape (H, W, C), such as "repeated to 3 channels".
-
-        Raises:
-            InputError: if such images do not fit.
-        """
+        """What becomes of images [H, W, C], such as "repeated to 3 channels"; or `InputError`."""
 
 
 def as_features(outputs, name):
-    """The output of a layer as features: maps [n, h, w, D] are averaged over h and w.
-
-    Raises:
-        RunError: if a value is not finite.
-        InputError: if the output has another rank.
-    """
+    """A layer's output as features [n, D]: maps [n, h, w, D] are averaged over h and w."""
     outputs = np.asarray(outputs)
     if outputs.ndim == 4:
         outputs = outputs.mean(axis=(1, 2), dtype=np.float64)
@@ -80,10 +60,6 @@ def as_probabilities(outputs, name):
     """Class probabilities, or logits, as probabilities in float64.
 
     Rows that are >= 0 with sum 1 are probabilities; others are logits, and go through a softmax.
-
-    Raises:
-        RunError: if a value is not finite.
-        InputError: if the output is not [n, K] with K >= 2.
     """
     outputs = np.asarray(outputs, np.float64)
     if outputs.ndim != 2 or outputs.shape[1] < 2:

@@ -13,11 +13,7 @@ _MIN_PICTURE_HEIGHT = 64  # Smaller images are enlarged, by a whole factor, to a
 
 
 def check_drawable(image_shape, argument):
-    """Checks, before any work, that images of a shape (H, W, C) can be drawn.
-
-    Raises:
-        InputError: if C is not 1 or 3; `argument` is what the shape follows from.
-    """
+    """Raises `InputError`, which names the argument, if images [H, W, C] cannot be drawn."""
     if image_shape[-1] not in (1, 3):
         raise InputError(
             f"`{argument}` must be of images with 1 or 3 channels, to be drawn; got "
@@ -26,12 +22,7 @@ def check_drawable(image_shape, argument):
 
 
 def image_grid(images, num_columns, padding=2):
-    """Lays out images in rows, on white.
-
-    Args:
-        images: uint8 [N, H, W, 1 or 3], of values 0 to 255.
-        num_columns: images a row; the last row may hold fewer.
-        padding: white pixels around each image.
+    """Lays out images, uint8 [N, H, W, 1 or 3], in rows on white, which is around each image, too.
 
     Returns:
         uint8 [num_rows * (H + padding) + padding, num_columns * (W + padding) + padding, C].
@@ -112,19 +103,11 @@ def save_picture(
 
 
 def spread_grey_levels(images, num_grey_levels, argument="images"):
-    """Spreads grey levels 0 to `num_grey_levels - 1` over 0 to 255.
-
-    Args:
-        images: uint8 [N, H, W, 1 or 3], of values below `num_grey_levels`.
-        num_grey_levels: 2 to 256.
-        argument: what to call the images in an error.
-
-    Returns:
-        uint8, of the shape of `images`.
+    """Spreads grey levels 0 to `num_grey_levels - 1` of uint8 [N, H, W, 1 or 3] over 0 to 255.
 
     Raises:
         TypeError: if `images` is not uint8.
-        ValueError: if their shape is another, a value too large or `num_grey_levels` out of range.
+        ValueError: if their shape is another, a value too large or `num_grey_levels` not 2 to 256.
     """
     images = _check_images(images, argument)
     if not 2 <= num_grey_levels <= 256:

@@ -20,22 +20,10 @@ from tf_marscf.sampling.sample_stream import draw_samples
 
 
 def save_sample_picture(path, images_distribution, real_images=None, *, seed=0, **kwargs):
-    """Draws samples and writes a PNG of them, beside real images where they are given.
+    """Writes a PNG of samples, beside as many real images, uint8 [N, H, W, C], if there are any.
 
-    Args:
-        path: the file to write.
-        images_distribution: a `Dequantized` distribution.
-        real_images: uint8 [N, H, W, C], or None.
-        seed: Python `int`.
-        **kwargs: further arguments of `draw_samples`; `num_samples` is N where there are real
-            images.
-
-    Returns:
-        The samples, uint8 [n, H, W, C], as from `draw_samples`.
-
-    Raises:
-        InputError: if the images have other than 1 or 3 channels.
-        RunError: if no sample is finite; nothing is written then.
+    Arguments, errors and what is returned are those of `draw_samples`. Images of other than 1 or 3
+    channels raise an `InputError`.
     """
     check_drawable(images_distribution.event_shape, "dataset")
     if real_images is not None:
@@ -59,12 +47,8 @@ def check_new_directory(path):
 def write_png_directory(path, batches, num_grey_levels=256):
     """Writes one PNG a sample, named after its number: `000000.png`, `000001.png`, ...
 
-    Grey levels are spread over 0 to 255. The directory appears when it is whole.
-
-    Args:
-        path: a new or empty directory.
-        batches: an iterable of `SampleBatch`es.
-        num_grey_levels: of the images.
+    Grey levels of the `SampleBatch`es are spread over 0 to 255. The directory, which must be new or
+    empty, appears when it is whole.
 
     Returns:
         Number of files.
@@ -86,21 +70,12 @@ def write_png_directory(path, batches, num_grey_levels=256):
 
 
 def write_npz(path, batches, image_shape, num_grey_levels=256):
-    """Writes an .npz archive of samples, for `numpy.load`.
+    """Writes an .npz archive of `SampleBatch`es, for `numpy.load`; returns the number of images.
 
     It holds `images`, uint8 [n, H, W, C] of grey levels 0 to `num_grey_levels - 1`; `indices`,
     int64 [n], the samples' numbers; and the scalar `num_grey_levels`. It is not compressed. Equal
     samples are equal bytes. The images pass through a temporary file beside it, because the
     archive states their number before the first one: no more than a batch is held in memory.
-
-    Args:
-        path: the file to write.
-        batches: an iterable of `SampleBatch`es.
-        image_shape: (H, W, C).
-        num_grey_levels: of the images.
-
-    Returns:
-        n.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

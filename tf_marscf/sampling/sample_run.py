@@ -1,7 +1,7 @@
 """Samples of a training directory's model, as a picture, image files or an array."""
 
-import dataclasses
 import os
+import types
 from pathlib import Path
 
 import numpy as np
@@ -30,48 +30,17 @@ FORMATS = {"grid": ".png", "png": "", "npz": ".npz"}
 MAX_GRID_SAMPLES = 10_000  # The one format that is in memory as a whole.
 
 
-@dataclasses.dataclass(frozen=True)
-class SampleSummary:
-    """What a run of `write_samples` wrote, and from what.
+class SampleSummary(types.SimpleNamespace):
+    """What `write_samples` wrote, and from what: the entries of its JSON file as attributes.
 
-    Attributes:
-        output: the file, or the directory.
-        format: one of `FORMATS`.
-        num_samples: samples that were drawn: `num_finite` are written, `num_non_finite`, which have
-            values that are NaN or infinite, are left out.
-        seed: of the noise; a sample is a function of (seed, number).
-        first_index: number of the first sample.
-        temperature: scale of the prior's noise.
-        checkpoint: "best" or "latest".
-        weights: `weights_digest` of the model.
-        image_shape: [H, W, C].
-        num_grey_levels: grey levels of the model; PNGs spread them over 0 to 255.
-        dataset: name of the data set of the real images, or None without them.
-        num_real_images: test images beside the samples.
-        json_path: the file that holds all of this.
-        sha256: digests; see `write_result`.
+    `num_samples` were drawn; `num_finite` of them are in `output`, `num_non_finite` have values
+    that are NaN or infinite, and are left out. `num_real_images` test images of `dataset` stand
+    beside them. PNGs spread the `num_grey_levels` of the model over 0 to 255.
     """
-
-    output: str
-    format: str
-    num_samples: int
-    num_finite: int
-    num_non_finite: int
-    seed: int
-    first_index: int
-    temperature: float
-    checkpoint: str
-    weights: str
-    image_shape: list
-    num_grey_levels: int
-    dataset: str | None
-    num_real_images: int
-    json_path: str
-    sha256: dict | None = None
 
     def to_dict(self):
         """A dict that JSON can hold."""
-        return dataclasses.asdict(self)
+        return dict(vars(self))
 
     def __str__(self):
         beside = ""
@@ -130,7 +99,7 @@ def write_samples(
 
     Raises:
         DataUnavailableError: if `beside_real` is True and the data cannot be had.
-        FileNotFoundError: if the directory or checkpoint is missing.
+        MissingInputError: if the directory or checkpoint is missing.
         RunError: if no sample is finite, nothing being written then; or if nothing can be written.
         InputError: if an argument is wrong.
     """
@@ -168,22 +137,22 @@ def write_samples(
             write_png_directory(path, batches, num_grey_levels)
         else:
             write_npz(path, batches, config.model.image_shape, num_grey_levels)
-        return SampleSummary(
-            output=output,
-            format=output_format,
-            num_samples=num_samples,
+        return {
+            "output": output,
+            "format": output_format,
+            "num_samples": num_samples,
             **counts,
-            seed=seed,
-            first_index=first_index,
-            temperature=float(temperature),
-            checkpoint=which,
-            weights=weights_digest(images_distribution),
-            image_shape=list(config.model.image_shape),
-            num_grey_levels=num_grey_levels,
-            dataset=real_dataset,
-            num_real_images=0 if real_images is None else len(real_images),
-            json_path=json_path,
-        ).to_dict()
+            "seed": seed,
+            "first_index": first_index,
+            "temperature": float(temperature),
+            "checkpoint": which,
+            "weights": weights_digest(images_distribution),
+            "image_shape": list(config.model.image_shape),
+            "num_grey_levels": num_grey_levels,
+            "dataset": real_dataset,
+            "num_real_images": 0 if real_images is None else len(real_images),
+            "json_path": json_path,
+        }
 
     return SampleSummary(**write_result(json_path, write_files))
 
@@ -191,19 +160,19 @@ def write_samples(
 def _check_format(output_format, num_samples, beside_real, dataset, data_dir):
     if output_format not in FORMATS:
         raise InputError(f"`output_format` must be one of {tuple(FORMATS)}; got {output_format!r}.")
-    if output_format == "grid" and num_samples > MAX_GRID_SAMPLES:
+    is_grid = output_format == "grid"
+    if is_grid and num_samples > MAX_GRID_SAMPLES:
         raise InputError(
             f"`num_samples` must be at most {MAX_GRID_SAMPLES} in a grid; got {num_samples}. The "
             "formats 'png' and 'npz' take any number."
         )
-    if output_format != "grid" and beside_real:
+    if beside_real and not is_grid:
         raise InputError(
             f"`beside_real` must be None or False unless the format is 'grid'; got True with "
             f"{output_format!r}."
         )
-    has_real_images = output_format == "grid" and beside_real is not False
     for name, value in (("dataset", dataset), ("data_dir", data_dir)):
-        if value is not None and not has_real_images:
+        if value is not None and (not is_grid or beside_real is False):
             raise InputError(
                 f"`{name}` must be None where there are no real images beside the samples; got "
                 f"{value!r}."
@@ -239,15 +208,15 @@ def _checked_json_path(json_path, output, output_format):
             )
         return output_file("json_path", json_path)
     stem = output.removesuffix(FORMATS[output_format])
-    paths = [f"{stem}.json", f"{stem}.{output_format}.json"]
-    for path in reversed(paths):
+    paths = [f"{stem}.{output_format}.json", f"{stem}.json"]
+    for path in paths:
         if _is_of(path, output):
             return path
-    for path in paths:
+    for path in reversed(paths):
         if not os.path.lexists(path):
             return output_file("output", path)
     raise InputError(
-        f"`output` must have a name of its own; {paths[1]!r} and {paths[0]!r} are of others."
+        f"`output` must have a name of its own; {paths[0]!r} and {paths[1]!r} are of others."
     )
 
 
@@ -262,11 +231,10 @@ def _is_of(json_path, output):
 
 def _real_images(config, num_images, dataset, data_dir, is_needed):
     """Name of the data set and its first test images; (None, None) where they are not at hand."""
-    is_asked_for = is_needed or dataset is not None or data_dir is not None
     try:
         images = load_evaluated_dataset(config, dataset, data_dir, download=is_needed)
     except (DataUnavailableError, InputError) as error:
-        if is_asked_for:
+        if is_needed or dataset is not None or data_dir is not None:
             raise
         warn(f"no real images beside the samples: {error}")
         return None, None

@@ -16,16 +16,10 @@ _NUM_INDICES = 2**31 - 1  # TensorFlow's stateless seeds are pairs of int32.
 
 @dataclasses.dataclass(frozen=True)
 class SampleBatch:
-    """Consecutive samples, less those that are not finite.
+    """Consecutive samples, less `num_non_finite` of which a value is NaN or infinite."""
 
-    Attributes:
-        images: uint8 [n, H, W, C] NumPy array of grey levels; n may be 0.
-        indices: int64 [n], the numbers of these samples.
-        num_non_finite: samples left out, because a value of theirs is NaN or infinite.
-    """
-
-    images: np.ndarray
-    indices: np.ndarray
+    images: np.ndarray  # Grey levels, uint8 [n, H, W, C]; n may be 0.
+    indices: np.ndarray  # The numbers of these samples, int64 [n].
     num_non_finite: int
 
 
@@ -76,10 +70,6 @@ class SampleStream:
     def batches(self, num_samples, first_index=0):
         """Draws samples `first_index` to `first_index + num_samples - 1`.
 
-        Args:
-            num_samples: how many, >= 1.
-            first_index: number of the first one.
-
         Yields:
             `SampleBatch`es, in order.
 
@@ -128,16 +118,9 @@ def draw_samples(
 ):
     """Draws samples 0 to `num_samples - 1` of a `SampleStream` into one array.
 
-    Args:
-        images_distribution: a `Dequantized` around a `MarScf`.
-        num_samples: how many.
-        seed: Python `int`.
-        temperature: scales the prior's noise.
-        batch_size: samples drawn at a time.
-        report: called with a warning where samples are left out.
-
     Returns:
-        uint8 [n, H, W, C] NumPy array; n is `num_samples` less those that are not finite.
+        uint8 [n, H, W, C] NumPy array; n is `num_samples` less those that are not finite, of which
+        `report` is told.
 
     Raises:
         RunError: if no sample is finite.
@@ -160,14 +143,10 @@ def check_num_finite(num_finite, num_samples, report=warn):
 
 
 def check_sampling_arguments(**arguments):
-    """Checks arguments of a sampling call, before any model is built.
+    """Checks arguments of a sampling call, before any model is built, or raises `InputError`.
 
-    Args:
-        **arguments: any of `num_samples`, `batch_size` (integers >= 1), `seed`, `first_index`
-            (integers >= 0) and `temperature` (finite, >= 0).
-
-    Raises:
-        InputError: naming argument, rule and value seen.
+    Any of `num_samples`, `batch_size` (integers >= 1), `seed`, `first_index` (integers >= 0) and
+    `temperature` (finite, >= 0).
     """
     for name, value in arguments.items():
         if name == "temperature":
