@@ -15,11 +15,11 @@ _SEED_STATE = "seed_state"
 
 @keras.saving.register_keras_serializable("tf_marscf")
 class DensityLayer(keras.layers.Layer):
-    """A `MarScf`, or a `Dequantized` around one, as a layer of a Keras model.
+    """A `MarScf`, or a `Dequantized` of one, as a layer of a Keras model.
 
     Keras passes over distributions: a model that holds one directly neither trains nor saves its
     weights. It trains and saves those of this layer, which are the distribution's own, not copies.
-    Layers around one distribution share its weights, and whether they train.
+    Layers of one distribution share its weights, and whether they train.
 
     A call returns log p in nats. With `training=True` dropout is on, and a `Dequantized` draws new
     noise each time; otherwise its noise is the same in each call.
@@ -35,7 +35,7 @@ class DensityLayer(keras.layers.Layer):
     `keras.models.load_model` needs `from tf_marscf import DensityLayer` before it.
 
     Args:
-        distribution: a `MarScf`, or a `Dequantized` around one.
+        distribution: a `MarScf`, or a `Dequantized` of one.
         seed: Python `int` or None, seed of the noise while training.
         trainable: Python `bool`: False freezes the weights, for all layers that share them.
         name: Python `str`.
@@ -141,7 +141,7 @@ class DensityLayer(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        """A layer around a new distribution."""
+        """A layer of a new distribution."""
         config = dict(config)
         distribution = MarScf.from_config(
             config.pop("model"),
@@ -177,7 +177,7 @@ class DensityLayer(keras.layers.Layer):
 
 
 def _keras_variables(model):
-    """One `keras.Variable` for each variable of a model, around it, in the model's order."""
+    """One `keras.Variable` that holds each variable of a model, in the model's order."""
     names = {}
     for number, level in enumerate(model.levels, start=1):
         parts = [(bijector.name, bijector) for bijector in level.level_bijector.bijectors]
@@ -189,7 +189,7 @@ def _keras_variables(model):
 
 
 def _keras_variable(variable, name):
-    """The `keras.Variable` around a `tf.Variable`.
+    """The `keras.Variable` that holds a `tf.Variable`.
 
     There is one, kept with the variable: Keras would take two for two weights, and train both.
     """

@@ -160,7 +160,7 @@ def _measure_size(config, size, earlier_rows):
 
 
 def _sampler(model, batch_size):
-    """A compiled function that draws another batch at each call and waits for it."""
+    """A function, traced already, that draws another batch at each call and waits for it."""
     sample = tf.function(lambda: model.sample(batch_size)).get_concrete_function()
     return lambda: sample().numpy()
 

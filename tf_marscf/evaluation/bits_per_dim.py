@@ -91,7 +91,7 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     a term of its own.
 
     Args:
-        images_distribution: a `Dequantized` around a `MarScf`.
+        images_distribution: a `Dequantized` of a `MarScf`.
         batches: a data set of uint8 batches [N, H, W, C], as from `evaluation_pipeline`: of one
             size, but for the last.
         num_samples: S, draws of dequantization noise an image; more give the tighter

@@ -36,7 +36,7 @@ class SampleStream:
     left out, never painted over.
 
     Args:
-        images_distribution: a `Dequantized` around a `MarScf`.
+        images_distribution: a `Dequantized` of a `MarScf`.
         seed: Python `int` >= 0.
         temperature: scales the prior's noise; finite, >= 0. 0 gives the image of no noise.
         batch_size: samples drawn at a time; memory grows with it, and not with their number.

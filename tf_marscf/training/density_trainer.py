@@ -1,4 +1,4 @@
-"""The Keras model around the distribution."""
+"""The Keras model that trains a distribution."""
 
 import keras
 import tensorflow as tf
@@ -43,7 +43,7 @@ class DensityTrainer(keras.Model):
     there is no "val_loss" to monitor.
 
     Args:
-        images_distribution: a `Dequantized` around a `MarScf`.
+        images_distribution: a `Dequantized` of a `MarScf`.
         clip_norm: greatest norm of the gradient of bits/dim.
         seed: Python `int`.
         num_accumulated_parts: a batch is split into this many equal parts, whose gradients are
@@ -62,7 +62,7 @@ class DensityTrainer(keras.Model):
         name="density_trainer",
     ):
         super().__init__(name=name, dtype=images_distribution.distribution.dtype.name)
-        # Behind a function, so that checkpoints see each variable by one path.
+        # In a function, so that checkpoints see each variable by one path.
         self._get_average = lambda: weight_average
         self.density = DensityLayer(images_distribution, seed=seed, name="density")
         if weight_average is not None:

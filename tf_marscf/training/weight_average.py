@@ -19,7 +19,7 @@ class WeightAverage(tf.Module):
 
     def __init__(self, images_distribution, average_distribution, decay):
         super().__init__(name="weight_average")
-        # Behind a function, so that checkpoints do not see the weights by another path.
+        # In a function, so that checkpoints do not see the weights by another path.
         self._get_distributions = lambda: (images_distribution, average_distribution)
         self.decay = decay
 
