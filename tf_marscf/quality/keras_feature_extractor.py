@@ -61,9 +61,9 @@ class KerasFeatureExtractor(FeatureExtractor):
             )
         _check_readable(path)
         load = _load_saved_model if os.path.isdir(path) else _load_keras_model
-        function, spec = load(path, layer)
+        function, inputs = load(path, layer)
         self._function = tf.function(function, reduce_retracing=True)
-        self._input_shape, self._input_dtype = _checked_input(spec, path)
+        self._input_shape, self._input_dtype = _checked_input(inputs, path)
         if self._input_dtype == tf.uint8 and (self._low, self._high) != DEFAULT_PIXEL_RANGE:
             raise InputError(
                 f"`pixel_range` must be {DEFAULT_PIXEL_RANGE} for a model that takes uint8, such "
@@ -182,7 +182,7 @@ def _reason(error):
 
 
 def _load_keras_model(path, layer):
-    """The function from prepared images to outputs, and the spec of its input."""
+    """The function from prepared images to outputs, and the specs of the model's inputs."""
     import keras
 
     if not path.endswith(_KERAS_ENDINGS):
@@ -199,20 +199,15 @@ def _load_keras_model(path, layer):
         # In safe mode, as is the default: no code in the file is run.
         model = keras.saving.load_model(path, compile=False)
     inputs = getattr(model, "inputs", None) or []
-    if len(inputs) != 1:
-        raise InputError(
-            f"`feature_extractor` must have one input, a batch of images; {path!r} has "
-            f"{len(inputs)}."
-        )
-    if layer is not None:
+    if layer is not None and inputs:
         names = [part.name for part in model.layers]
         if layer not in names:
             raise InputError(f"`layer` must be one of {names}; got {layer!r}.")
         outputs = model.outputs
         classes = {"probabilities": outputs[0]} if len(outputs) == 1 else {}
         model = keras.Model(model.inputs, {_FEATURES_KEY: model.get_layer(layer).output} | classes)
-    spec = tf.TensorSpec(inputs[0].shape, inputs[0].dtype)
-    return lambda images: model(images, training=False), spec
+    specs = [tf.TensorSpec(part.shape, part.dtype) for part in inputs]
+    return lambda images: model(images, training=False), specs
 
 
 def _load_saved_model(path, layer):
@@ -230,22 +225,23 @@ def _load_saved_model(path, layer):
         )
     signature = signatures[_SIGNATURE]
     specs = signature.structured_input_signature[1]
-    if len(specs) != 1:
-        raise InputError(
-            f"`feature_extractor` must have one input, a batch of images; {path!r} has "
-            f"{sorted(specs)}."
-        )
-    ((name, spec),) = specs.items()
 
     # `loaded` must outlive its signatures.
     def call(images, owner=loaded):
-        return signature(**{name: images})
+        return signature(**dict.fromkeys(specs, images))
 
-    return call, spec
+    return call, list(specs.values())
 
 
-def _checked_input(spec, path):
-    shape = spec.shape if isinstance(spec.shape, tf.TensorShape) else tf.TensorShape(spec.shape)
+def _checked_input(specs, path):
+    """Shape [h, w, c] and dtype of a model's one input."""
+    if len(specs) != 1:
+        raise InputError(
+            f"`feature_extractor` must have one input, a batch of images; {path!r} has "
+            f"{len(specs)}."
+        )
+    (spec,) = specs
+    shape = tf.TensorShape(spec.shape)
     is_image = shape.rank == 4 and shape[3] in (None, 1, 3) and shape[0] is None
     if not is_image or not (spec.dtype.is_floating or spec.dtype == tf.uint8):
         raise InputError(

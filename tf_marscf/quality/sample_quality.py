@@ -24,15 +24,9 @@ METRICS = ("fid", "kid", "inception_score")
 class SampleQuality:
     """Quality of samples, measured with one feature extractor.
 
-    Attributes:
-        fid: the Frechet distance of the features of samples and real images; or None.
-        kid: `KernelDistance` of the features; or None.
-        inception_score: `InceptionScore` of the samples; or None.
-        num_samples: samples that were measured.
-        num_non_finite: further samples that were left out, because they are not finite.
-        num_reference_images: real images that were measured; 0 for the Inception score alone.
-        num_features: D, length of a feature vector; None for the Inception score alone.
-        feature_extractor: its name.
+    `fid` is the Frechet distance of the features of samples and real images; a metric that was not
+    asked for is None. `num_non_finite` are further samples that were left out. For the Inception
+    score alone there are no reference images, and no `num_features`, the length of a feature.
     """
 
     fid: float | None
