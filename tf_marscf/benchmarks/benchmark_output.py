@@ -33,23 +33,17 @@ def machine_facts():
     }
 
 
-def benchmark_facts(name, config):
-    """What is measured, and with what: a dict of "benchmark", "command", "config" and "machine".
+def benchmark_command(name, config):
+    """The command line that repeats a benchmark: the flags that differ from the defaults.
 
     Args:
         name: the benchmark, such as "sampling".
-        config: its config, a dataclass whose fields are the flags.
+        config: its config, a dataclass whose fields are the flags; a path is left out, because it
+            says where somebody's files are.
+
+    Returns:
+        A string.
     """
-    return {
-        "benchmark": name,
-        "command": _command(name, config),
-        "config": config_dict(config),
-        "machine": machine_facts(),
-    }
-
-
-def _command(name, config):
-    """The command line that repeats a benchmark, but for where files are."""
     words = ["python", "bin/benchmark.py", name]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -65,6 +59,21 @@ def config_dict(config):
         name: list(value) if isinstance(value, tuple) else value
         for name, value in dataclasses.asdict(config).items()
         if name != "data_dir"
+    }
+
+
+def benchmark_facts(name, config):
+    """What is measured, and with what: a dict of "benchmark", "command", "config" and "machine".
+
+    Args:
+        name: the benchmark, such as "sampling".
+        config: its config, a dataclass whose fields are the flags.
+    """
+    return {
+        "benchmark": name,
+        "command": benchmark_command(name, config),
+        "config": config_dict(config),
+        "machine": machine_facts(),
     }
 
 
