@@ -37,7 +37,8 @@ class InterpolatedPoints:
 
     def bits_per_dim(self, num_grey_levels=256):
         """The density of each image as bits/dim [B, T], as `Dequantized` counts them."""
-        return bits_per_dim(self.log_prob, self.num_dimensions, num_grey_levels)
+        log_prob = self.log_prob.astype(np.float64)
+        return bits_per_dim(log_prob, self.num_dimensions, num_grey_levels)
 
     def summary(self):
         """Means over all points, a dict; log-densities in nats/dim, distances as root mean squares.
