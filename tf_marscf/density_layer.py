@@ -10,15 +10,16 @@ from tf_marscf.stateless_seed import split_seed
 
 # Noise outside of training is the same in every call, so that figures can be compared.
 _INFERENCE_SEED = 20200620
+_SEED_STATE = "seed_state"
 
 
 @keras.saving.register_keras_serializable("tf_marscf")
 class DensityLayer(keras.layers.Layer):
-    """A `MarScf`, or a `Dequantized` around one, as a layer of a Keras model.
+    """A `MarScf`, or a `Dequantized` of one, as a layer of a Keras model.
 
     Keras passes over distributions: a model that holds one directly neither trains nor saves its
     weights. It trains and saves those of this layer, which are the distribution's own, not copies.
-    Layers around one distribution share its weights, and whether they train.
+    Layers of one distribution share its weights, and whether they train.
 
     A call returns log p in nats. With `training=True` dropout is on, and a `Dequantized` draws new
     noise each time; otherwise its noise is the same in each call.
@@ -34,7 +35,7 @@ class DensityLayer(keras.layers.Layer):
     `keras.models.load_model` needs `from tf_marscf import DensityLayer` before it.
 
     Args:
-        distribution: a `MarScf`, or a `Dequantized` around one.
+        distribution: a `MarScf`, or a `Dequantized` of one.
         seed: Python `int` or None, seed of the noise while training.
         trainable: Python `bool`: False freezes the weights, for all layers that share them.
         name: Python `str`.
@@ -78,14 +79,9 @@ class DensityLayer(keras.layers.Layer):
         return self.distribution.distribution if self._is_dequantized else self.distribution
 
     def call(self, inputs, training=False):
-        """The log-density of continuous images, or the log-probability of uint8 images.
+        """Log-densities of continuous images [..., H, W, C], or log-probabilities of uint8 images.
 
-        Args:
-            inputs: [..., H, W, C]; uint8 for a `Dequantized`.
-            training: whether dropout is on, and the noise new.
-
-        Returns:
-            The leading shape of `inputs`, in nats, in the model's dtype.
+        They are in nats, of the leading shape of `inputs`, in the model's dtype.
         """
         self._check_weights_are_its_own()
         seed = self._seed_generator.next() if training else _INFERENCE_SEED
@@ -100,11 +96,7 @@ class DensityLayer(keras.layers.Layer):
         return tuple(input_shape)[:-3]
 
     def initialize(self, images):
-        """Sets every ActNorm from a batch; see `MarScf.initialize`.
-
-        Args:
-            images: [N, H, W, C]; uint8 for a `Dequantized`.
-        """
+        """Sets every ActNorm from a batch [N, H, W, C], uint8 for a `Dequantized`."""
         if self._is_dequantized:
             images = self.distribution.dequantize(images, seed=_INFERENCE_SEED)
         self.model.initialize(images)
@@ -118,11 +110,7 @@ class DensityLayer(keras.layers.Layer):
         return self.distribution.sample(sample_shape, seed=seed, **kwargs)
 
     def bits_per_dim(self, pixels, seed=None, **kwargs):
-        """`bits_per_dim` of a `Dequantized`.
-
-        Raises:
-            InputTypeError: if the distribution is none.
-        """
+        """`bits_per_dim` of a `Dequantized`; `InputTypeError` if the distribution is none."""
         if not self._is_dequantized:
             raise InputTypeError(
                 "`distribution` of this layer must be a Dequantized to have bits per dimension; "
@@ -153,7 +141,7 @@ class DensityLayer(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        """A layer around a new distribution."""
+        """A layer of a new distribution."""
         config = dict(config)
         distribution = MarScf.from_config(
             config.pop("model"),
@@ -188,33 +176,25 @@ class DensityLayer(keras.layers.Layer):
                 )
 
 
-_SEED_STATE = "seed_state"
-
-
 def _keras_variables(model):
-    """One `keras.Variable` for each variable of a model, around it, in the model's order."""
-    names = {
-        variable.ref(): f"{scope}/{variable.name.split(':')[0].split('/', 1)[-1]}"
-        for scope, part in _parts(model)
-        for variable in part.variables
-    }
+    """One `keras.Variable` that holds each variable of a model, in the model's order."""
+    names = {}
+    for number, level in enumerate(model.levels, start=1):
+        parts = [(bijector.name, bijector) for bijector in level.level_bijector.bijectors]
+        for scope, part in [*parts, ("prior", level.latent_prior)]:
+            for variable in part.variables:
+                name = variable.name.split(":")[0].split("/", 1)[-1]
+                names[variable.ref()] = f"level_{number}/{scope}/{name}".replace("/", ".")
     return [_keras_variable(variable, names[variable.ref()]) for variable in model.variables]
 
 
-def _parts(model):
-    for number, level in enumerate(model.levels, start=1):
-        for bijector in level.level_bijector.bijectors:
-            yield f"level_{number}/{bijector.name}", bijector
-        yield f"level_{number}/prior", level.latent_prior
-
-
 def _keras_variable(variable, name):
-    """The `keras.Variable` around a `tf.Variable`.
+    """The `keras.Variable` that holds a `tf.Variable`.
 
     There is one, kept with the variable: Keras would take two for two weights, and train both.
     """
     if not hasattr(variable, "_keras_variable"):
         variable._keras_variable = keras.Variable(
-            variable, trainable=variable.trainable, autocast=False, name=name.replace("/", ".")
+            variable, trainable=variable.trainable, autocast=False, name=name
         )
     return variable._keras_variable

@@ -1,6 +1,6 @@
 import pytest
 
-from tf_marscf.benchmarks.parameter_matching import matching_width
+from tf_marscf.benchmarks.comparison_models import matching_width
 
 
 def count(width):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_marscf.sampling import image_grid as image_grid_module
-from tf_marscf.sampling.image_grid import image_grid, save_comparison_grid, save_image_grid
+from tf_marscf.sampling.image_grid import image_grid, save_picture
 
 
 def numbered_images(count, height=2, width=3, channels=1):
@@ -59,7 +58,7 @@ def test_grid_refuses_numbers_out_of_range(arguments):
 
 def test_saved_grid_spreads_grey_levels_and_repeats_pixels(tmp_path):
     path = tmp_path / "new" / "grid.png"
-    save_image_grid(path, numbered_images(17, 1, 1), 17, num_grey_levels=17, scale=3, padding=0)
+    save_picture(path, numbered_images(17, 1, 1), None, 17, num_columns=17, scale=3, padding=0)
     saved = read_png(path)
     assert saved.shape == (3, 17 * 3, 1)
     expected = np.rint(np.arange(17) * 255 / 16).astype(np.uint8)
@@ -67,13 +66,13 @@ def test_saved_grid_spreads_grey_levels_and_repeats_pixels(tmp_path):
 
 
 def test_saved_grid_is_about_square_by_default(tmp_path):
-    save_image_grid(tmp_path / "grid.png", numbered_images(10, 2, 2), padding=0)
+    save_picture(tmp_path / "grid.png", numbered_images(10, 2, 2), scale=1, padding=0)
     assert read_png(tmp_path / "grid.png").shape == (3 * 2, 4 * 2, 1)
 
 
 def test_saving_refuses_values_beyond_the_grey_levels(tmp_path):
     with pytest.raises(ValueError, match="below `num_grey_levels` 4; got 4"):
-        save_image_grid(tmp_path / "grid.png", numbered_images(5), num_grey_levels=4)
+        save_picture(tmp_path / "grid.png", numbered_images(5), num_grey_levels=4)
     assert not any(tmp_path.iterdir())
 
 
@@ -84,9 +83,9 @@ def test_failed_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path, monke
     def fail(source, destination):
         raise OSError("disk full")
 
-    monkeypatch.setattr(image_grid_module.os, "replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        save_image_grid(path, numbered_images(1))
+        save_picture(path, numbered_images(1))
     assert [entry.name for entry in tmp_path.iterdir()] == ["grid.png"]
     assert path.read_bytes() == b"old"
 
@@ -95,7 +94,7 @@ def test_comparison_puts_samples_left_and_real_images_right(tmp_path):
     samples = np.zeros((4, 2, 2, 3), np.uint8)
     real_images = np.full((2, 2, 2, 3), 100, np.uint8)
     path = tmp_path / "comparison.png"
-    save_comparison_grid(path, samples, real_images, 2, padding=0, gap=5)
+    save_picture(path, samples, real_images, num_columns=2, scale=1, padding=0, gap=5)
     saved = read_png(path)
     assert saved.shape == (4, 4 + 5 + 4, 3)
     assert (saved[:, :4] == 0).all()
@@ -106,6 +105,6 @@ def test_comparison_puts_samples_left_and_real_images_right(tmp_path):
 
 def test_comparison_refuses_images_of_different_shapes(tmp_path):
     with pytest.raises(ValueError, match="same shape"):
-        save_comparison_grid(
+        save_picture(
             tmp_path / "comparison.png", numbered_images(1), numbered_images(1, channels=3)
         )

@@ -119,7 +119,7 @@ def test_a_step_compiled_with_xla_is_the_step_without(coupling):
 @pytest.mark.slow
 def test_a_compiled_step_with_a_loss_that_is_not_finite_changes_nothing():
     distribution = small_distribution(prior="gaussian")
-    bias = distribution.distribution.level_bijector.bijectors[1].act_norm.bias
+    bias = distribution.distribution.levels[0].level_bijector.bijectors[1].act_norm.bias
     bias.assign(tf.fill(bias.shape, np.nan))
     trainer = small_trainer(distribution, jit_compile=True)
     before = [variable.numpy() for variable in distribution.variables]
@@ -196,7 +196,7 @@ def test_training_step_draws_the_same_noise_for_the_same_step():
 
 def test_non_finite_loss_stops_before_any_weight_changes():
     distribution = small_distribution()
-    bias = distribution.distribution.level_bijector.bijectors[1].act_norm.bias
+    bias = distribution.distribution.levels[0].level_bijector.bijectors[1].act_norm.bias
     bias.assign(tf.fill(bias.shape, np.nan))
     trainer = small_trainer(distribution)
     before = weights_of(distribution)

@@ -14,7 +14,7 @@ from tests.small_trainers import MODEL_OPTIONS, random_pixels, small_distributio
 from tf_marscf.data import evaluation_pipeline, load_dataset
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
-from tf_marscf.evaluation.evaluation_run import EvaluationRun
+from tf_marscf.evaluation.evaluation_report import EvaluationRun
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.runs.run_config import DataConfig, RunConfig

@@ -2,11 +2,35 @@
 
 import dataclasses
 import os
+import platform
 import shlex
+from importlib import metadata
+
+import tensorflow as tf
 
 from tf_marscf.figures import save_figure
 from tf_marscf.files.result_files import write_result
 from tf_marscf.files.text_files import write_csv
+from tf_marscf.kernels.intra_op_threads import num_cores
+
+_PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "tf-keras", "numpy")
+
+
+def machine_facts():
+    """What a measurement depends on besides the program, without names of hosts, users or paths.
+
+    Returns:
+        A dict that JSON can hold: "python" and one entry a package (versions), "num_cpus" (those
+        that this process may use), "devices" (kinds, such as "CPU" or a GPU's model).
+    """
+    gpus = tf.config.get_visible_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    return {
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in _PACKAGES},
+        "num_cpus": num_cores(),
+        "devices": ["CPU", *(detail.get("device_name", "GPU") for detail in details)],
+    }
 
 
 def benchmark_command(name, config):
@@ -35,6 +59,21 @@ def config_dict(config):
         name: list(value) if isinstance(value, tuple) else value
         for name, value in dataclasses.asdict(config).items()
         if name != "data_dir"
+    }
+
+
+def benchmark_facts(name, config):
+    """What is measured, and with what: a dict of "benchmark", "command", "config" and "machine".
+
+    Args:
+        name: the benchmark, such as "sampling".
+        config: its config, a dataclass whose fields are the flags.
+    """
+    return {
+        "benchmark": name,
+        "command": benchmark_command(name, config),
+        "config": config_dict(config),
+        "machine": machine_facts(),
     }
 
 

@@ -25,9 +25,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
-from tf_marscf.benchmarks.parameter_matching import matching_width
 from tf_marscf.distributions import PixelScaling
-from tf_marscf.errors import warn
+from tf_marscf.errors import InputError, warn
 from tf_marscf.flow import MarScf
 
 tfb, tfd = tfp.bijectors, tfp.distributions
@@ -82,12 +81,7 @@ class ComparisonModel(abc.ABC):
 
 
 class MarScfModel(ComparisonModel):
-    """`MarScf` with either prior.
-
-    Args:
-        config: a `MarScfConfig`.
-        seed: Python `int`, of the weights.
-    """
+    """`MarScf` with either prior, from a `MarScfConfig`."""
 
     def __init__(self, config, seed=0):
         model = MarScf.from_config(config, seed=seed)
@@ -103,12 +97,8 @@ class TfpGlowModel(ComparisonModel):
 
         x = glow(z),  z ~ Normal(0, 1)^(H W C)
 
-    Args:
-        image_shape: (H, W, C).
-        num_levels: L, `num_glow_blocks`.
-        num_steps: K, `num_steps_per_block`.
-        width: `num_hidden` of its coupling networks.
-        seed: Python `int`, of its 1x1 convolutions.
+    L is its `num_glow_blocks`, K its `num_steps_per_block`, the width `num_hidden` of its coupling
+    networks; the seed is that of its 1x1 convolutions.
     """
 
     def __init__(self, image_shape, num_levels, num_steps, width, seed=0):
@@ -135,11 +125,7 @@ class TfpPixelCnnModel(ComparisonModel):
         log p(x) = log P(floor((x + 1/2) 256)) + D log 256,  D = H W C
 
     A sample is drawn pixel after pixel, all of a pixel's channels after one network pass: H W
-    passes, and one before the first.
-
-    Args:
-        image_shape: (H, W, C), height and width even.
-        width: `num_filters`.
+    passes, and one before the first. Height and width are even; the width is its `num_filters`.
     """
 
     def __init__(self, image_shape, width):
@@ -175,10 +161,8 @@ class TfpPixelCnnModel(ComparisonModel):
     def sample(self, num_images, seed=None):
         """Images [num_images, H, W, C], at the middle of their grey levels.
 
-        Args:
-            num_images: how many.
-            seed: Python `int` or None. TFP draws from TensorFlow's global generator also where
-                there is a seed: two eager calls differ.
+        TFP draws from TensorFlow's global generator also where there is a seed: two eager calls
+        differ.
         """
         levels = self.distribution.sample(num_images, seed=seed)
         return self._scaling.continuous(levels, tf.fill(tf.shape(levels), 0.5))
@@ -201,7 +185,7 @@ def matched_models(config, image_shape, num_levels, report=warn):
         A list of `ComparisonModel`, in the order of `config.models`.
 
     Raises:
-        ValueError: if the image shape does not suit a model.
+        InputError: if the image shape does not suit a model.
     """
     mar_config = config.mar_scf_config(image_shape, num_levels)
     mar = MarScfModel(mar_config, config.seed)
@@ -232,3 +216,42 @@ def matched_models(config, image_shape, num_levels, report=warn):
         return model
 
     return [mar if kind == "mar" else matched(kind) for kind in config.models]
+
+
+def matching_width(count_parameters, target, multiple_of=1):
+    """The width whose number of parameters is nearest to a target.
+
+    The networks here have layers w -> w, and others with one end that does not depend on the width
+    w. So `count_parameters` of w is a quadratic polynomial a w^2 + b w + c with a, b >= 0, which
+    three counts determine exactly.
+
+    Raises:
+        InputError: if the count is no such polynomial, so that its solution would be wrong.
+    """
+    step = multiple_of
+    counts = [count_parameters(step * index) for index in (1, 2, 3)]
+    # In units u = w / step: count(u) = curvature / 2 * u (u - 1) + slope * u + constant.
+    curvature = counts[2] - 2 * counts[1] + counts[0]
+    slope = counts[1] - counts[0] - curvature
+    constant = counts[0] - slope
+
+    def count(unit):
+        return curvature * unit * (unit - 1) // 2 + slope * unit + constant
+
+    if curvature < 0 or counts[1] <= counts[0]:
+        raise InputError(
+            f"`count_parameters` must grow with the width; got {counts} at widths "
+            f"{step}, {2 * step} and {3 * step}."
+        )
+    unit = 1
+    while count(unit + 1) <= target:
+        unit += 1
+    if count(unit) < target and count(unit + 1) - target < target - count(unit):
+        unit += 1
+    width = unit * step
+    if unit > 3 and count_parameters(width) != count(unit):
+        raise InputError(
+            f"`count_parameters` must be a quadratic polynomial of the width; got "
+            f"{count_parameters(width)} at {width}, not {count(unit)}."
+        )
+    return width

@@ -4,11 +4,13 @@ import itertools
 import math
 import time
 
+import numpy as np
 import tensorflow as tf
 
 from tf_marscf.data import evaluation_pipeline, training_pipeline
 from tf_marscf.distributions import Dequantized
 from tf_marscf.stateless_seed import split_seed
+from tf_marscf.training.density_step import density_step, step_seeds
 from tf_marscf.training.fused_adamax import FusedAdamax
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 
@@ -59,30 +61,24 @@ class ComparisonTrainer:
         self._run_and_undo(first)
 
     def _train_step(self, pixels, step):
-        """One step; raises `InvalidArgumentError` before a weight becomes NaN or infinite."""
-        variables = self.model.trainable_variables
-        noise_seed, _ = split_seed(tf.stack([self._config.seed, step]), 2)
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(self._pixels.bits_per_dim(pixels, seed=noise_seed))
-        gradients = tape.gradient(loss, variables)
-        gradients, norm = tf.clip_by_global_norm(gradients, self._config.clip_norm)
-        with tf.control_dependencies(
-            [
-                tf.debugging.check_numerics(loss, "The loss is not finite"),
-                tf.debugging.check_numerics(norm, "The gradient is not finite"),
-            ]
-        ):
-            self._optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return tf.identity(loss)
+        """One step; the seeds are those of `DensityTrainer`, the noise that of `log_prob`."""
+        noise_seed, dropout_seed = step_seeds(self._config.seed, step)
+        (noise_seed,) = split_seed(noise_seed, 1)
+        values = density_step(
+            lambda images, _: [self.model.log_prob(images)],
+            self._pixels.dequantize(pixels, seed=noise_seed),
+            dropout_seed,
+            self.model.trainable_variables,
+            self._optimizer,
+            num_grey_levels=self._pixels.num_grey_levels,
+            clip_norm=self._config.clip_norm,
+        )
+        return values[0]
 
     def train(self, num_steps, max_seconds=math.inf):
         """Trains for some steps, or until `seconds` reaches a limit.
 
         A loss or gradient that is not finite ends the training for good; `stopped` says so.
-
-        Args:
-            num_steps: steps to do.
-            max_seconds: limit of `seconds`.
         """
         for _ in range(num_steps):
             if self.stopped or self.seconds >= max_seconds:
@@ -115,11 +111,9 @@ class ComparisonTrainer:
     def evaluate(self):
         """Bits/dim of the held-out images, with the same noise at each call.
 
-        A value that is not finite ends the training for good; `stopped` says so.
-
         Returns:
-            `(mean, standard error)`; the latter is None for a single image. Two times None where a
-            value is not finite.
+            `(mean, standard error)`; the latter is None for a single image. Both are None where a
+            value is not finite, which ends the training for good; `stopped` says so.
         """
         values = tf.concat(
             [
@@ -129,7 +123,7 @@ class ComparisonTrainer:
             axis=0,
         )
         values = tf.cast(values, tf.float64).numpy()
-        num_wrong = int((~tf.math.is_finite(values).numpy()).sum())
+        num_wrong = int(np.sum(~np.isfinite(values)))
         if num_wrong:
             self.stopped = f"bits/dim of {num_wrong} of {len(values)} held-out images not finite"
             return None, None

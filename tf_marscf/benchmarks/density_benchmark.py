@@ -2,16 +2,11 @@
 
 import math
 
-from tf_marscf.benchmarks.benchmark_output import (
-    benchmark_command,
-    config_dict,
-    write_benchmark,
-)
+from tf_marscf.benchmarks.benchmark_output import benchmark_facts, write_benchmark
 from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
 from tf_marscf.benchmarks.density_figure import SIZE, draw_density_curves
-from tf_marscf.benchmarks.machine_facts import machine_facts
 from tf_marscf.data import load_configured_dataset
 from tf_marscf.errors import InputError
 from tf_marscf.files.paths import output_directory
@@ -64,12 +59,10 @@ class DensityBenchmark:
             report: called with each line of a table.
 
         Returns:
-            What the JSON file holds, a dict: "benchmark", "command", "config", "machine", "data" (a
-            dict of "image_shape", "num_grey_levels", "num_train_images" and
-            "num_evaluation_images") and "rows", one an evaluation, with the entries of `COLUMNS`.
-            "bits_per_dim" is the mean over images, "standard_error" from the spread between them;
-            "stopped" is None, or why the training of the model ended before its budget: a loss,
-            gradient or score that is not finite ("bits_per_dim" is None then for a score).
+            The dict that the JSON file holds. Its "rows", one an evaluation, have the entries of
+            `COLUMNS`. "bits_per_dim" is the mean over images, "standard_error" from the spread
+            between them; "stopped" is None, or why the training of the model ended before its
+            budget: a loss, gradient or score that is not finite (the last with no "bits_per_dim").
         """
         config, dataset = self._config, self._dataset
         evaluation_images = dataset.test.take(self._num_evaluation_images)
@@ -83,10 +76,7 @@ class DensityBenchmark:
             rows.append(_row(trainer))
             report(_table_line(rows[-1]))
         result = {
-            "benchmark": "density",
-            "command": benchmark_command("density", config),
-            "config": config_dict(config),
-            "machine": machine_facts(),
+            **benchmark_facts("density", config),
             "data": {
                 "image_shape": list(dataset.image_shape),
                 "num_grey_levels": dataset.num_grey_levels,

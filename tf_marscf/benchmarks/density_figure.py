@@ -1,5 +1,7 @@
 """Draws the result of the density benchmark."""
 
+import numpy as np
+
 from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
 
 SIZE = (10.0, 4.6)
@@ -15,7 +17,7 @@ def draw_density_curves(figure, result):
 
     Args:
         figure: an empty Matplotlib figure.
-        result: the dict of `run_density_benchmark`, or what its JSON file holds.
+        result: what `density.json` holds.
     """
     left, right = figure.subplots(1, 2, sharey=True)
     notes = []
@@ -23,19 +25,13 @@ def draw_density_curves(figure, result):
         of_kind = [row for row in result["rows"] if row["model"] == kind]
         trained = [row for row in of_kind if row["step"] > 0 and row["bits_per_dim"] is not None]
         label = f"{MODEL_LABELS[kind]}, {of_kind[-1]['num_parameters']:,} parameters"
-        bits = [row["bits_per_dim"] for row in trained]
-        errors = [row["standard_error"] or 0.0 for row in trained]
+        bits = np.array([row["bits_per_dim"] for row in trained])
+        errors = np.array([row["standard_error"] or 0.0 for row in trained])
         for axes, (name, _) in zip((left, right), _AXES, strict=True):
             x = [row[name] for row in trained]
             (line,) = axes.plot(x, bits, marker=".", label=label if axes is left else None)
-            axes.fill_between(
-                x,
-                [value - error for value, error in zip(bits, errors, strict=True)],
-                [value + error for value, error in zip(bits, errors, strict=True)],
-                color=line.get_color(),
-                alpha=0.15,
-                linewidth=0,
-            )
+            band = {"color": line.get_color(), "alpha": 0.15, "linewidth": 0}
+            axes.fill_between(x, bits - errors, bits + errors, **band)
         if of_kind[-1]["stopped"]:
             notes.append(f"{MODEL_LABELS[kind]} stopped: {of_kind[-1]['stopped']}.")
     left.set_ylabel("held-out bits/dim")

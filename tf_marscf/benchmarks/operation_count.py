@@ -11,28 +11,24 @@ from tf_marscf.networks.mar_prior_network import CODE_KERNEL_SIZE, OUTPUT_KERNEL
 
 
 def log_prob_operations(config, batch_size):
-    """Operations of `log_prob` of a batch.
-
-    Args:
-        config: a `MarScfConfig`.
-        batch_size: images.
-
-    Returns:
-        An `int`.
-    """
+    """Operations of `log_prob` of `batch_size` images, an `int`; `config` is a `MarScfConfig`."""
     operations = 0
     for level in range(config.num_levels):
         height, width, latent_channels = config.latent_shape(level)
         num_pixels = batch_size * height * width
         is_last = level == config.num_levels - 1
         channels = latent_channels if is_last else 2 * latent_channels
-        network = _affine_network if config.coupling == "affine" else _mix_log_cdf_network
-        step = network(config, channels, height * width) + _convolution(1, channels, channels)
+        if config.coupling == "affine":
+            network = _affine_network(config, channels)
+        else:
+            network = _mix_log_cdf_network(config, channels, height * width)
         conditional_channels = 0 if is_last else latent_channels
-        prior = _mar_prior if config.prior == "mar" else _gaussian_prior
-        operations += num_pixels * (
-            config.num_steps * step + prior(config, level, latent_channels, conditional_channels)
-        )
+        if config.prior == "mar":
+            prior = _mar_prior(config, level, latent_channels, conditional_channels)
+        else:
+            prior = _convolution(3, conditional_channels, 2 * latent_channels)
+        step = network + _convolution(1, channels, channels)
+        operations += num_pixels * (config.num_steps * step + prior)
     return operations
 
 
@@ -41,8 +37,7 @@ def _convolution(kernel_size, input_channels, output_channels):
     return 2 * kernel_size**2 * input_channels * output_channels
 
 
-def _affine_network(config, channels, num_pixels):
-    del num_pixels
+def _affine_network(config, channels):
     hidden = config.hidden_channels
     return (
         _convolution(3, channels // 2, hidden)
@@ -86,11 +81,6 @@ def _mar_prior(config, level, channels, conditional_channels):
             + _convolution(size, config.prior_code_channels, hidden)
         )
     return channels * step + code
-
-
-def _gaussian_prior(config, level, channels, conditional_channels):
-    del config, level
-    return _convolution(3, conditional_channels, 2 * channels) if conditional_channels else 0
 
 
 def convolution_operations(maps_shape, kernel_shape):

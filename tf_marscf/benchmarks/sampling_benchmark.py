@@ -7,14 +7,9 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.benchmarks.benchmark_output import (
-    benchmark_command,
-    config_dict,
-    write_benchmark,
-)
+from tf_marscf.benchmarks.benchmark_output import benchmark_facts, write_benchmark
 from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
-from tf_marscf.benchmarks.machine_facts import machine_facts
 from tf_marscf.benchmarks.sampling_figure import SIZE, draw_sampling_times
 from tf_marscf.files.paths import output_directory
 from tf_marscf.stateless_seed import stateless_uniform
@@ -43,10 +38,6 @@ def lemma_a1_steps(num_levels, image_channels):
         sum_{i < L} 2^i C + 2^(L + 1) C = (3 * 2^L - 2) C
 
     With 2^L = N / m, for a last latent map of height m, that is (3 N / m - 2) C: linear in N.
-
-    Args:
-        num_levels: L.
-        image_channels: C.
     """
     return (3 * 2**num_levels - 2) * image_channels
 
@@ -83,10 +74,9 @@ class SamplingBenchmark:
             report: called with each line of a table.
 
         Returns:
-            What the JSON file holds, a dict: "benchmark", "command", "config", "machine",
-            "growth_exponents" (see `growth_exponents`) and "rows", one a model and size. A row has
-            the entries of `COLUMNS` and "seconds", all timed batches. "skipped" is None, or why
-            there are none; then the statistics are None.
+            The dict that the JSON file holds. Its "rows", one a model and size, have the entries of
+            `COLUMNS` and "seconds", all timed batches. "skipped" is None, or why there are none;
+            then the statistics are None.
         """
         report(_table_line(None))
         rows = []
@@ -100,10 +90,7 @@ class SamplingBenchmark:
         if texts:
             report("growth of the time, as a power of N: " + ", ".join(texts))
         result = {
-            "benchmark": "sampling",
-            "command": benchmark_command("sampling", self._config),
-            "config": config_dict(self._config),
-            "machine": machine_facts(),
+            **benchmark_facts("sampling", self._config),
             "growth_exponents": exponents,
             "rows": rows,
         }
@@ -115,13 +102,8 @@ class SamplingBenchmark:
 def growth_exponents(rows):
     """Slopes of log(median seconds) over log N, by least squares: 1 is linear growth.
 
-    Of medians, because one pause of the machine would bend the line of the means.
-
-    Args:
-        rows: rows of the benchmark.
-
-    Returns:
-        A dict from a model to its slope, of models that were timed at two sizes or more.
+    Of medians, because one pause of the machine would bend the line of the means. A dict from each
+    model of the rows that was timed at two sizes or more.
     """
     exponents = {}
     for kind in dict.fromkeys(row["model"] for row in rows):
@@ -141,7 +123,7 @@ def _measure_size(config, size, earlier_rows):
     images = stateless_uniform([config.batch_size, *image_shape], config.seed, tf.float32) - 0.5
     rows, tasks = [], {}
     for model in matched_models(config, image_shape, num_levels):
-        row = {
+        row = dict.fromkeys(COLUMNS) | {
             "model": model.kind,
             "size": size,
             "num_levels": num_levels if model.kind != "pixel_cnn" else None,
@@ -151,9 +133,6 @@ def _measure_size(config, size, earlier_rows):
             "lemma_a1_steps": (
                 lemma_a1_steps(num_levels, config.image_channels) if model.kind == "mar" else None
             ),
-            "mean_seconds": None,
-            "variance_seconds": None,
-            "median_seconds": None,
             "num_repeats": 0,
             "seconds": [],
         }
@@ -170,17 +149,18 @@ def _measure_size(config, size, earlier_rows):
                 tasks[row["model"]]()
                 row["seconds"].append(time.perf_counter() - start)
     for row in rows:
-        seconds = row["seconds"]
-        if seconds:
-            row["mean_seconds"] = statistics.fmean(seconds)
-            row["variance_seconds"] = statistics.variance(seconds)
-            row["median_seconds"] = statistics.median(seconds)
-            row["num_repeats"] = len(seconds)
+        if seconds := row["seconds"]:
+            row |= {
+                "mean_seconds": statistics.fmean(seconds),
+                "variance_seconds": statistics.variance(seconds),
+                "median_seconds": statistics.median(seconds),
+                "num_repeats": len(seconds),
+            }
     return rows
 
 
 def _sampler(model, batch_size):
-    """A compiled function that draws another batch at each call and waits for it."""
+    """A function, traced already, that draws another batch at each call and waits for it."""
     sample = tf.function(lambda: model.sample(batch_size)).get_concrete_function()
     return lambda: sample().numpy()
 
@@ -191,10 +171,10 @@ def _has_time(seconds, limit):
 
 
 def _expectation(row, earlier_rows, limit):
-    """Entries "expected_seconds" and "skipped" of a row: None, or why it is not measured."""
+    """Entries "expected_seconds" and "skipped" of a row, if its model was there before."""
     earlier = [other for other in earlier_rows if other["model"] == row["model"]]
     if not earlier:
-        return {"expected_seconds": None, "skipped": None}
+        return {}
     growth = row["sequential_steps"] / earlier[-1]["sequential_steps"]
     growth *= (row["size"] / earlier[-1]["size"]) ** 2
     expected = growth * (earlier[-1]["mean_seconds"] or earlier[-1]["expected_seconds"])
@@ -207,13 +187,9 @@ def _expectation(row, earlier_rows, limit):
 def _table_line(row):
     """A line of the table, or its header for None."""
     if row is None:
-        names = ("N", "L", "width", "parameters", "steps", "Lemma A.1")
         return (
-            f"{'model':<37}{'N':>5}"
-            + "".join(
-                f"{name:>{width}}" for name, width in zip(names[1:], (4, 7, 12, 7, 11), strict=True)
-            )
-            + "    seconds a batch   median"
+            f"{'model':<37}{'N':>5}{'L':>4}{'width':>7}{'parameters':>12}{'steps':>7}"
+            f"{'Lemma A.1':>11}    seconds a batch   median"
         )
     if row["skipped"]:
         seconds = "not run: " + row["skipped"]

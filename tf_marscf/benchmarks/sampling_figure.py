@@ -1,6 +1,6 @@
 """Draws the result of the sampling benchmark."""
 
-import math
+import numpy as np
 
 from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
 
@@ -23,7 +23,7 @@ def draw_sampling_times(figure, result):
 
     Args:
         figure: an empty Matplotlib figure.
-        result: the dict of `run_sampling_benchmark`, or what its JSON file holds.
+        result: what `sampling.json` holds.
     """
     config, rows = result["config"], result["rows"]
     seconds, steps = figure.subplots(1, 2)
@@ -77,12 +77,9 @@ def draw_sampling_times(figure, result):
 
 def _deviations(rows):
     """Error bars: lower and upper. The lower one stays above zero, which the axis does not have."""
-    deviations = [math.sqrt(row["variance_seconds"]) for row in rows]
-    lower = [
-        min(deviation, 0.9 * row["mean_seconds"])
-        for deviation, row in zip(deviations, rows, strict=True)
-    ]
-    return [lower, deviations]
+    deviations = np.sqrt([row["variance_seconds"] for row in rows])
+    means = np.array([row["mean_seconds"] for row in rows])
+    return [np.minimum(deviations, 0.9 * means), deviations]
 
 
 def _dashed(axes, x, y, label, style="--"):

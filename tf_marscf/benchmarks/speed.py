@@ -57,15 +57,7 @@ def make_tasks(config, batch_size, seed=0):
 
 
 def measure(tasks, num_repeats):
-    """Medians of interleaved repeats, after one call of each task to compile it.
-
-    Args:
-        tasks: dict from names to functions without arguments.
-        num_repeats: calls of each task.
-
-    Returns:
-        A dict from names to seconds.
-    """
+    """Seconds by name: medians of interleaved repeats, after one call of each to compile it."""
     for task in tasks.values():
         task()
     seconds = {name: [] for name in tasks}
@@ -78,12 +70,9 @@ def measure(tasks, num_repeats):
 
 
 def convolution_peak():
-    """A task that is one 3x3 convolution on all cores, and its floating-point operations.
+    """`(task, operations)`: one 3x3 convolution on all cores, and its floating-point operations.
 
     With one thread an operation, a part of the batch is convolved on each core.
-
-    Returns:
-        `(task, operations)`.
     """
     maps = tf.random.stateless_normal(_PEAK_SHAPE, [0, 1])
     kernel = tf.random.stateless_normal(_PEAK_KERNEL, [0, 2])
@@ -104,8 +93,7 @@ def convolution_peak():
 
 def peak_memory():
     """Greatest resident memory of this process so far, in MiB."""
-    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kibibytes / 1024.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
 
 
 class SpeedBenchmark:
@@ -118,7 +106,7 @@ class SpeedBenchmark:
         baseline: dict from tasks to seconds, to compare with.
 
     Raises:
-        ValueError: if a task or a number of the baseline is wrong.
+        InputError: if a task or a number of the baseline is wrong.
     """
 
     def __init__(self, config, batch_size, num_repeats, baseline=None):
@@ -134,14 +122,7 @@ class SpeedBenchmark:
                 raise InputError(f"`baseline` must hold seconds > 0; got {task}: {seconds!r}.")
 
     def run(self, report=print):
-        """Measures, and reports a table.
-
-        Args:
-            report: called with each line.
-
-        Returns:
-            A dict from each of `TASKS` to seconds (medians).
-        """
+        """Reports a table, line by line, and returns a dict from `TASKS` to seconds."""
         start_memory = peak_memory()
         peak_task, peak_operations = convolution_peak()
         tasks = make_tasks(self._config, self._batch_size) | {"convolution": peak_task}

@@ -1,11 +1,11 @@
 """Images with integer grey levels, around a continuous density."""
 
-import math
 import numbers
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tf_marscf.distributions.bits_per_dim import bits_per_dim, importance_weighted_bound
 from tf_marscf.distributions.image_distribution import (
     EVENT_NDIMS,
     ImageDistribution,
@@ -118,8 +118,8 @@ class Dequantized(ImageDistribution):
             self._distribution.log_prob(self.dequantize(value, draw_seed), **kwargs)
             for draw_seed in seeds
         ]
-        log_mean = tf.reduce_logsumexp(tf.stack(terms), axis=0) - math.log(num_samples)
-        return log_mean + tf.constant(log_volume, log_mean.dtype)
+        bound = importance_weighted_bound(tf.stack(terms))
+        return bound + tf.constant(log_volume, bound.dtype)
 
     def bits_per_dim(self, pixels, seed=None, num_samples=1, **kwargs):
         """`-log_prob(pixels) / (D log 2)`, in bits per dimension.
@@ -134,7 +134,7 @@ class Dequantized(ImageDistribution):
             The leading shape of `pixels`, in the density's dtype.
         """
         log_prob = self.log_prob(pixels, seed=seed, num_samples=num_samples, **kwargs)
-        return -log_prob / (self.num_dimensions * math.log(2.0))
+        return bits_per_dim(log_prob, self.num_dimensions)
 
     def _call_sample_n(self, sample_shape, seed, **kwargs):
         """uint8 images; raises `InvalidArgumentError` if a sample is not finite."""

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.distributions.bits_per_dim import bits_per_dim, importance_weighted_bound
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.files.entry_checks import check_entries, dict_of, integer, list_of, number, optional
 from tf_marscf.stateless_seed import split_seed, stateless_seed
@@ -51,10 +52,7 @@ class BitsPerDim:
 
     @classmethod
     def from_dict(cls, content):
-        """The inverse of `to_dict`; other entries are ignored.
-
-        Args:
-            content: such as what `evaluation_test.json` holds.
+        """The inverse of `to_dict`, such as of `evaluation_test.json`; ignores other entries.
 
         Raises:
             InputError: if an entry is missing or wrong, or the terms do not add up.
@@ -66,12 +64,8 @@ class BitsPerDim:
             raise InputError(f"terms must be those of {len(log_dets)} levels; got {list(terms)}.")
         if sum(terms.values()) != content["bits_per_dim"] or sum(log_dets) != terms["log_det"]:
             raise InputError("terms must add up to bits_per_dim, and log_det_by_level to log_det.")
-        names = ("standard_error", "num_images", "num_samples", "terms")
-        return cls(
-            mean=content["bits_per_dim"],
-            **{name: content[name] for name in names},
-            log_det_by_level=tuple(log_dets),
-        )
+        names = ("bits_per_dim", "standard_error", "num_images", "num_samples", "terms")
+        return cls(*(content[name] for name in names), tuple(log_dets))
 
     def __str__(self):
         if self.standard_error is None:
@@ -85,11 +79,11 @@ class BitsPerDim:
 
 
 def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
-    """Scores every image of a data set.
+    """The `BitsPerDim` of all images of a data set.
 
     With x_s the image k and the s-th of S draws of noise, D dimensions and n grey levels,
 
-        bits/dim = (log n - log 1/S sum_s p(x_s)) / (D log 2)
+        bits/dim = (log n - log(1/S sum_s p(x_s)) / D) / log 2
         log p(x) = sum_i log p(l_i | r_i) + sum_i log-det_i
 
     (mAR-SCF, Eq. 4, and Burda et al. 2016 for S > 1.) Each term is its mean over the draws. The
@@ -97,19 +91,16 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     a term of its own.
 
     Args:
-        images_distribution: a `Dequantized` around a `MarScf`.
+        images_distribution: a `Dequantized` of a `MarScf`.
         batches: a data set of uint8 batches [N, H, W, C], as from `evaluation_pipeline`: of one
             size, but for the last.
         num_samples: S, draws of dequantization noise an image; more give the tighter
             importance-weighted bound.
         seed: Python `int`, of the noise.
 
-    Returns:
-        A `BitsPerDim`.
-
     Raises:
         RunError: if an image's bits/dim is not finite.
-        ValueError: if `num_samples` is below 1.
+        InputError: if `num_samples` is below 1.
     """
     if num_samples < 1:
         raise InputError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
@@ -118,11 +109,9 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
         # One graph for all: a smaller batch, the last one, is filled up.
         size = max(size, len(pixels))
         if size not in graphs:
-            graphs[size] = _score_graph(images_distribution, size, num_samples)
+            graphs[size] = _terms_graph(images_distribution, size, num_samples)
         nats.append(graphs[size](pixels, tf.constant([seed, batch])))
-    nats = np.concatenate(nats, axis=1)
-    unit = -1.0 / (images_distribution.num_dimensions * math.log(2.0))
-    values = nats * unit
+    values = bits_per_dim(np.concatenate(nats, axis=1), images_distribution.num_dimensions)
     grey_levels = math.log2(images_distribution.num_grey_levels)
     totals = values.sum(axis=0) + grey_levels
     num_wrong = int(np.sum(~np.isfinite(totals)))
@@ -131,14 +120,13 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     standard_error = None
     if len(totals) > 1:
         standard_error = float(totals.std(ddof=1)) / math.sqrt(len(totals))
-    means = [float(mean) for mean in values.mean(axis=1)]
-    num_levels = len(images_distribution.distribution.levels)
-    log_dets, priors = means[:num_levels], means[num_levels : 2 * num_levels]
+    *means, gain = (float(mean) for mean in values.mean(axis=1))
+    log_dets, priors = means[: len(means) // 2], means[len(means) // 2 :]
     terms = {
         "grey_levels": grey_levels,
         "log_det": sum(log_dets),
-        **{f"prior_level_{level + 1}": prior for level, prior in enumerate(priors)},
-        "importance_weighting": means[-1] if num_samples > 1 else 0.0,
+        **{f"prior_level_{level}": prior for level, prior in enumerate(priors, 1)},
+        "importance_weighting": gain if num_samples > 1 else 0.0,
     }
     return BitsPerDim(
         mean=sum(terms.values()),
@@ -150,41 +138,40 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     )
 
 
-def _score_graph(images_distribution, size, num_samples):
-    """The function from at most `size` images and a seed to `_terms`, in a graph of that size."""
-    return tf.function(
-        lambda pixels, seed: _terms(images_distribution, pixels, seed, size, num_samples),
-        input_signature=[
-            tf.TensorSpec([None, *images_distribution.event_shape], tf.uint8),
-            tf.TensorSpec([2], tf.int32),
-        ],
-    )
+def _terms_graph(images_distribution, size, num_samples):
+    """A graph: at most `size` images and a seed -> terms in nats, float64 [2 L + 1, N].
 
-
-def _terms(images_distribution, pixels, seed, size, num_samples):
-    """Log-dets, log-priors and what the bound gains, in nats: float64 [2 L + 1, N].
-
-    The noise is that of `images_distribution.log_prob`.
+    These are log-dets, log-priors and what the bound gains. The noise is that of
+    `images_distribution.log_prob`.
     """
-    model = images_distribution.distribution
-    num_images = tf.shape(pixels)[0]
+    model, event_shape = images_distribution.distribution, images_distribution.event_shape
 
-    def score(draw_seed):
-        images = images_distribution.dequantize(pixels, draw_seed)
-        # A static size: only such batches are computed in parts (`batch_parts.py`).
-        images = tf.pad(images, [[0, size - num_images], [0, 0], [0, 0], [0, 0]])
-        images = tf.ensure_shape(images, [size, *images_distribution.event_shape])
-        log_priors, log_dets = model.log_prob_parts(images)
-        return tf.cast(tf.stack([*log_dets, *log_priors]), tf.float64)
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, *event_shape], tf.uint8),
+            tf.TensorSpec([2], tf.int32),
+        ]
+    )
+    def terms(pixels, seed):
+        num_images = tf.shape(pixels)[0]
 
-    draws = tf.map_fn(
-        score,
-        tf.stack(split_seed(stateless_seed(seed), num_samples)),
-        fn_output_signature=tf.TensorSpec([2 * len(model.levels), size], tf.float64),
-        parallel_iterations=1,
-    )[..., :num_images]
-    means = tf.reduce_mean(draws, axis=0)
-    totals = tf.reduce_sum(draws, axis=1)
-    bound = tf.reduce_logsumexp(totals, axis=0) - math.log(num_samples)
-    gain = bound - tf.reduce_sum(means, axis=0)
-    return tf.concat([means, gain[None]], axis=0)
+        def score(draw_seed):
+            images = images_distribution.dequantize(pixels, draw_seed)
+            # A static size: only such batches are computed in parts (`batch_parts.py`).
+            images = tf.pad(images, [[0, size - num_images], [0, 0], [0, 0], [0, 0]])
+            images = tf.ensure_shape(images, [size, *event_shape])
+            log_priors, log_dets = model.log_prob_parts(images)
+            return tf.cast(tf.stack([*log_dets, *log_priors]), tf.float64)
+
+        draws = tf.map_fn(
+            score,
+            tf.stack(split_seed(stateless_seed(seed), num_samples)),
+            fn_output_signature=tf.TensorSpec([2 * len(model.levels), size], tf.float64),
+            parallel_iterations=1,
+        )[..., :num_images]
+        means = tf.reduce_mean(draws, axis=0)
+        bound = importance_weighted_bound(tf.reduce_sum(draws, axis=1))
+        gain = bound - tf.reduce_sum(means, axis=0)
+        return tf.concat([means, gain[tf.newaxis]], axis=0)
+
+    return terms

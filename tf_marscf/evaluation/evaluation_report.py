@@ -1,17 +1,23 @@
-"""Everything that is found out about a model, reported and written as JSON."""
+"""Bits/dim of a training directory's model and quality of its samples, reported and written."""
 
 import dataclasses
+import math
 import os
 
-from tf_marscf.evaluation.bits_per_dim import BitsPerDim
-from tf_marscf.evaluation.evaluation_run import EvaluationRun
+import tqdm
+
+from tf_marscf.data import collect_images, evaluation_pipeline
+from tf_marscf.evaluation.bits_per_dim import BitsPerDim, evaluate_bits_per_dim
 from tf_marscf.files.entry_checks import check_entries, entries, integer, number, optional, text
 from tf_marscf.files.paths import local_path, output_file
 from tf_marscf.files.text_files import write_json
-from tf_marscf.quality.quality_config import QualityConfig
-from tf_marscf.quality.sample_quality import SampleQuality
-from tf_marscf.sampling.sample_stream import check_sampling_arguments
+from tf_marscf.quality.sample_quality import check_features, evaluate_sample_quality
+from tf_marscf.runs.restored_run import RestoredRun
+from tf_marscf.sampling.image_grid import spread_grey_levels
+from tf_marscf.sampling.sample_stream import SampleStream, check_sampling_arguments
 
+_DEFAULT_BATCH_SIZE = 100
+_RULES = {"dataset": text(), "split": text(), "checkpoint": text(), "seed": integer()}
 _QUALITY_RULES = {
     "fid": optional(number()),
     "kid": optional(entries(mean=number(), standard_error=optional(number(0.0)))),
@@ -27,69 +33,99 @@ _QUALITY_RULES = {
 
 
 def check_evaluation(content):
-    """Checks what the JSON file of an evaluation holds.
-
-    Args:
-        content: a dict.
+    """Checks what the JSON file of an evaluation holds, a dict.
 
     Raises:
         InputError: naming what is missing or wrong.
     """
     BitsPerDim.from_dict(content)
-    rules = {"dataset": text(), "split": text(), "checkpoint": text(), "seed": integer()}
-    check_entries(content, rules)
+    check_entries(content, _RULES)
     if content.get("quality") is not None:
         check_entries(content["quality"], _QUALITY_RULES, "quality")
 
 
+class EvaluationRun(RestoredRun):
+    """Bits/dim, and quality of samples, of the model in a training directory."""
+
+    @property
+    def is_of_training(self):
+        """Whether the data set is the one that the model was trained on."""
+        return self.config.data is not None and self.dataset.name == self.config.data.name
+
+    def run(self, split="test", batch_size=None, num_samples=1, seed=0):
+        """The `BitsPerDim` of a split's images.
+
+        Args:
+            split: "train", "validation" or "test".
+            batch_size: images at a time; default: as in training, and so with its noise.
+            num_samples: draws of dequantization noise an image.
+            seed: of the noise.
+
+        Raises:
+            RunError: if an image's bits/dim is not finite.
+            InputError: if the data set has no such split.
+        """
+        training = self.config.training or {}
+        batch_size = batch_size or training.get("evaluation_batch_size", _DEFAULT_BATCH_SIZE)
+        batches = evaluation_pipeline(self.images_of(split), batch_size)
+        return evaluate_bits_per_dim(self.images_distribution, batches, num_samples, seed)
+
+    def check_extractor(self, extractor, config):
+        """Runs a `FeatureExtractor` on two real images; arguments and errors as of `quality`."""
+        split = self.images_of(config.reference_split, "reference_split")
+        images = collect_images(split, min(2, int(split.cardinality())))
+        images = spread_grey_levels(images, self.dataset.num_grey_levels)
+        check_features(extractor(images), extractor.name, config.metrics)
+
+    def quality(self, extractor, config, seed=0, progress=True):
+        """The `SampleQuality` of samples 0, 1, ... of a seed, as `bin/sample.py` draws them.
+
+        Args:
+            extractor: a `FeatureExtractor`.
+            config: a `QualityConfig`.
+            seed: Python `int`.
+            progress: whether to show a progress bar, on the standard error stream.
+
+        Raises:
+            RunError: if no sample is finite, or the extractor fails or its outputs are not finite.
+            InputError: if an argument is wrong, or the extractor does not fit.
+        """
+        references = self.images_of(config.reference_split, "reference_split")
+        extractor.describe_input(self.dataset.image_shape)
+        num_references = int(references.cardinality())
+        num_samples = config.num_images or num_references
+        batch_size = min(config.batch_size, num_samples)
+        stream = SampleStream(self.images_distribution, seed, config.temperature, batch_size)
+        with tqdm.tqdm(
+            stream.batches(num_samples),
+            total=math.ceil(num_samples / batch_size),
+            desc="sample quality",
+            unit=" batches",
+            disable=not progress,
+        ) as batches:
+            return evaluate_sample_quality(
+                extractor,
+                batches,
+                num_samples,
+                evaluation_pipeline(references, config.batch_size).as_numpy_iterator(),
+                num_references,
+                config.metrics,
+                num_grey_levels=self.dataset.num_grey_levels,
+                kid_block_size=config.kid_block_size,
+                num_splits=config.num_splits,
+            )
+
+
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What `write_evaluation` found and wrote.
+    """What `write_evaluation` found, a dict, and the file that holds it."""
 
-    Attributes:
-        split: the images of `bits_per_dim`.
-        dataset: name of their data set.
-        checkpoint: "best" or "latest".
-        weights: `weights_digest` of the model.
-        seed: of the noise, and of the samples.
-        bits_per_dim: a `BitsPerDim`.
-        quality: a `SampleQuality`, or None.
-        quality_config: its `QualityConfig`, or None.
-        feature_input: what became of images before their features were extracted, or None.
-        json_path: the file that holds all of this.
-    """
-
-    split: str
-    dataset: str
-    checkpoint: str
-    weights: str
-    seed: int
-    bits_per_dim: BitsPerDim
-    quality: SampleQuality | None
-    quality_config: QualityConfig | None
-    feature_input: str | None
+    content: dict
     json_path: str
 
     def to_dict(self):
-        """A dict that JSON can hold."""
-        quality = None
-        if self.quality is not None:
-            quality = self.quality.to_dict() | {
-                "feature_input": self.feature_input,
-                "reference_split": self.quality_config.reference_split,
-                "temperature": self.quality_config.temperature,
-                "kid_block_size": self.quality_config.kid_block_size,
-                "pixel_range": [float(value) for value in self.quality_config.pixel_range],
-            }
-        return {
-            "dataset": self.dataset,
-            "split": self.split,
-            "checkpoint": self.checkpoint,
-            "weights": self.weights,
-            "seed": self.seed,
-            **self.bits_per_dim.to_dict(),
-            "quality": quality,
-        }
+        """The dict; JSON can hold it."""
+        return self.content
 
 
 def write_evaluation(
@@ -130,7 +166,8 @@ def write_evaluation(
         progress: whether to show a progress bar, on the standard error stream.
 
     Returns:
-        An `Evaluation`.
+        An `Evaluation`: the facts, those of `BitsPerDim.to_dict`, and "quality", None or those of
+        `SampleQuality.to_dict` and of how it was measured.
 
     Raises:
         DataUnavailableError, RunError: if something outside of the program is wrong, or nothing
@@ -148,7 +185,6 @@ def write_evaluation(
     if json_path is None:
         name = split if run.is_of_training else f"{run.dataset.name.replace('/', '_')}_{split}"
         json_path = output_file("train_dir", os.path.join(train_dir, f"evaluation_{name}.json"))
-    extractor, feature_input = None, None
     if quality is not None:
         run.images_of(quality.reference_split, "reference_split")
         extractor = (make_extractor or quality.make_extractor)()
@@ -160,23 +196,26 @@ def write_evaluation(
         f"({bits_per_dim.num_images} images, {num_samples} draws of noise an image)"
     )
     report(f"terms: {bits_per_dim.terms_line()}")
-    measured = None
+    content = {
+        "dataset": run.dataset.name,
+        "split": split,
+        "checkpoint": which,
+        "weights": run.weights,
+        "seed": seed,
+        **bits_per_dim.to_dict(),
+        "quality": None,
+    }
     if quality is not None:
         report(f"features: {extractor.name}; images {feature_input}")
         measured = run.quality(extractor, quality, seed, progress)
         for line in measured.lines():
             report(line)
-    evaluation = Evaluation(
-        split=split,
-        dataset=run.dataset.name,
-        checkpoint=which,
-        weights=run.weights,
-        seed=seed,
-        bits_per_dim=bits_per_dim,
-        quality=measured,
-        quality_config=quality,
-        feature_input=feature_input,
-        json_path=json_path,
-    )
-    write_json(json_path, evaluation.to_dict())
-    return evaluation
+        content["quality"] = measured.to_dict() | {
+            "feature_input": feature_input,
+            "reference_split": quality.reference_split,
+            "temperature": quality.temperature,
+            "kid_block_size": quality.kid_block_size,
+            "pixel_range": [float(value) for value in quality.pixel_range],
+        }
+    write_json(json_path, content)
+    return Evaluation(content, json_path)

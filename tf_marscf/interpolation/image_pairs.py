@@ -6,17 +6,7 @@ from tf_marscf.errors import InputError
 
 
 def parse_pairs(texts):
-    """Reads pairs of numbers of images.
-
-    Args:
-        texts: such as ["3:7", "12:40"].
-
-    Returns:
-        A list of pairs of Python integers.
-
-    Raises:
-        ValueError: if a text is no pair.
-    """
+    """Pairs of numbers of images, from texts such as ["3:7", "12:40"]; else `InputError`."""
     pairs = []
     for text in texts:
         numbers = text.strip().split(":")
@@ -30,18 +20,10 @@ def parse_pairs(texts):
 
 
 def random_pairs(num_pairs, num_images, seed):
-    """Draws pairs of images, all different.
-
-    Args:
-        num_pairs: how many.
-        num_images: of these.
-        seed: Python `int`; the same seed gives the same pairs.
-
-    Returns:
-        A list of pairs of Python integers.
+    """Draws pairs of numbers of images, all different; the same seed gives the same pairs.
 
     Raises:
-        ValueError: if there are too few images.
+        InputError: if there are too few images.
     """
     if not 1 <= num_pairs <= num_images // 2:
         raise InputError(
@@ -53,17 +35,10 @@ def random_pairs(num_pairs, num_images, seed):
 
 
 def images_of_pairs(images, pairs):
-    """Reads the images of pairs.
-
-    Args:
-        images: a `tf.data.Dataset` of single uint8 images [H, W, C].
-        pairs: pairs of their numbers, counted from 0.
-
-    Returns:
-        uint8 [num_pairs, 2, H, W, C] NumPy array.
+    """Reads the images of pairs, uint8 [num_pairs, 2, H, W, C], from a `tf.data.Dataset` of images.
 
     Raises:
-        ValueError: if there are no pairs, a number is out of range or a pair has one image twice.
+        InputError: if there are no pairs, a number is out of range or a pair has one image twice.
     """
     num_images = int(images.cardinality())
     if not pairs:

@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 
+from tf_marscf.distributions.bits_per_dim import bits_per_dim
+
 
 @dataclasses.dataclass(frozen=True)
 class InterpolatedPoints:
@@ -35,36 +37,36 @@ class InterpolatedPoints:
 
     def bits_per_dim(self, num_grey_levels=256):
         """The density of each image as bits/dim [B, T], as `Dequantized` counts them."""
-        return np.log2(num_grey_levels) - self.log_prob / (self.num_dimensions * math.log(2.0))
+        log_prob = self.log_prob.astype(np.float64)
+        return bits_per_dim(log_prob, self.num_dimensions, num_grey_levels)
+
+    def summary(self):
+        """Means over all points, a dict; log-densities in nats/dim, distances as root mean squares.
+
+        The latter are means of Euclidean distances, divided by sqrt(D).
+        """
+        num_dimensions = self.num_dimensions
+        nearest = np.min(self.image_distances, axis=-1)
+        return {
+            "log_prior_per_dim": float(np.mean(self.log_prior)) / num_dimensions,
+            "log_prob_per_dim": float(np.mean(self.log_prob)) / num_dimensions,
+            "latent_distance": float(np.mean(self.latent_distance)) / num_dimensions**0.5,
+            "nearest_image_distance": float(np.mean(nearest)) / num_dimensions**0.5,
+        }
 
     def inner(self):
         """The points between the images, without the images themselves."""
         return self._map(lambda values: values[:, 1:-1])
 
     def with_inner(self, points):
-        """These points with others in place of the inner ones.
-
-        Args:
-            points: `InterpolatedPoints` of as many pairs, with T - 2 points a path.
-
-        Returns:
-            `InterpolatedPoints`.
-        """
+        """These points with others, T - 2 a path, in place of the inner ones."""
         return self._map(
             lambda values, inner: np.concatenate([values[:, :1], inner, values[:, -1:]], axis=1),
             points,
         )
 
     def where(self, mask, points):
-        """These points with others in their place where a mask says so.
-
-        Args:
-            mask: Boolean [B, T].
-            points: `InterpolatedPoints` of the same shapes.
-
-        Returns:
-            `InterpolatedPoints`.
-        """
+        """These points with others in their place where a Boolean mask [B, T] says so."""
         return self._map(
             lambda values, others: np.where(
                 mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim)), others, values

@@ -13,12 +13,12 @@ from tf_marscf.interpolation.projection_config import ProjectionConfig, check_la
 
 @dataclasses.dataclass(frozen=True)
 class Interpolation:
-    """Two paths between the images of each pair.
+    """Two paths between the images of each pair; they have the same end points.
 
     Attributes:
         positions: t of each point [T], from 0 (first image) to 1 (second image).
         linear: `InterpolatedPoints` z_lin = (1 - t) z_A + t z_B.
-        projected: `InterpolatedPoints` of Eq. 11; its end points are those of `linear`.
+        projected: `InterpolatedPoints` of Eq. 11.
         is_retried: Boolean [B, T - 2], inner points that needed shorter steps without the image
             term; see `LatentProjection`.
     """
@@ -66,7 +66,7 @@ class Interpolator:
 
     Raises:
         RunError: if a density is not finite, naming the point.
-        TypeError, ValueError: on bad arguments, naming argument, rule and value.
+        TypeError, InputError: on bad arguments, naming argument, rule and value.
     """
 
     def __init__(self, model, first_images, second_images, num_points=7):
@@ -91,17 +91,10 @@ class Interpolator:
         self.linear = ends.with_inner(self.projection.evaluate_linear())
 
     def interpolate(self, config=None, on_iteration=None):
-        """Projects the linear path to high density.
+        """Projects the linear path to high density; an `Interpolation`.
 
-        Args:
-            config: a `ProjectionConfig`; default: that of the paper.
-            on_iteration: called without arguments after each iteration.
-
-        Returns:
-            An `Interpolation`.
-
-        Raises:
-            RunError: if an iterate is not finite.
+        `config` is a `ProjectionConfig`, by default that of the paper. `on_iteration` is called
+        after each iteration. `RunError` if an iterate is not finite.
         """
         projected, is_retried = self.projection.project(config or ProjectionConfig(), on_iteration)
         return Interpolation(
@@ -112,67 +105,37 @@ class Interpolator:
         """How the interpolations depend on lambda_1 = lambda_2 = lambda (Fig. 12).
 
         The paper scores them with an Inception network. Without one there are the model's own
-        bits/dim and the distances; `score` adds others, such as a Frechet distance to images of the
-        data set.
-
-        Args:
-            lambdas: values of lambda; at 0 the path is the linear one.
-            config: a `ProjectionConfig`; its own lambdas are not used.
-            score: called with the inner images, continuous [B * T, H, W, C]; returns a dict of
-                numbers.
-            on_iteration: called without arguments after each iteration.
+        bits/dim and the distances; `score` adds others, such as a kernel distance to images of the
+        data set: it is called with the inner images, continuous [B * T, H, W, C], and returns a
+        dict of numbers. At lambda 0 the path is the linear one.
 
         Returns:
-            A list with a dict for each lambda: `lambda`; and means over the inner points,
-            `log_prior_per_dim` (nats), `log_prob_per_dim` (nats), `latent_distance` and
-            `nearest_image_distance` (root mean square an element); and what `score` returns.
+            A list with a dict for each lambda: "lambda", the `InterpolatedPoints.summary` of the
+            inner points, and what `score` returns.
 
         Raises:
             RunError: if an iterate is not finite.
-            ValueError: if a lambda is negative or not finite.
+            InputError: if a lambda is negative or not finite.
         """
         check_lambdas(lambdas)
         config = config or ProjectionConfig()
-        configs = [
-            dataclasses.replace(config, lambda_1=value, lambda_2=value) if value else None
-            for value in lambdas
-        ]
         rows = []
-        for value, config in zip(lambdas, configs, strict=True):
+        for value in lambdas:
             points = self.linear.inner()
-            if config is not None:
-                points, _ = self.projection.project(config, on_iteration)
-            rows.append({"lambda": value, **summary(points)})
+            if value:
+                weighted = dataclasses.replace(config, lambda_1=value, lambda_2=value)
+                points, _ = self.projection.project(weighted, on_iteration)
+            rows.append({"lambda": value, **points.summary()})
             if score is not None:
                 rows[-1] |= score(np.reshape(points.images, [-1, *points.images.shape[2:]]))
         return rows
 
 
 def linear_latents(end_latents, positions):
-    """z_lin = (1 - t) z_A + t z_B.
-
-    Args:
-        end_latents: a map a level, [B, 2, H / 2^i, W / 2^i, C_i]: z_A and z_B.
-        positions: t [T].
-
-    Returns:
-        A tuple of maps [B, T, H / 2^i, W / 2^i, C_i].
-    """
+    """`z_lin = (1 - t) z_A + t z_B`: positions t [T], a map a level [B, 2, ...] -> [B, T, ...]."""
 
     def path(ends):
         position = np.asarray(positions, ends.dtype)[:, np.newaxis, np.newaxis, np.newaxis]
         return (1.0 - position) * ends[:, :1] + position * ends[:, 1:]
 
     return tuple(path(np.asarray(ends)) for ends in end_latents)
-
-
-def summary(points):
-    """Means over all points; see `Interpolator.lambda_curve`."""
-    num_dimensions = points.num_dimensions
-    nearest = np.min(points.image_distances, axis=-1)
-    return {
-        "log_prior_per_dim": float(np.mean(points.log_prior)) / num_dimensions,
-        "log_prob_per_dim": float(np.mean(points.log_prob)) / num_dimensions,
-        "latent_distance": float(np.mean(points.latent_distance)) / num_dimensions**0.5,
-        "nearest_image_distance": float(np.mean(nearest)) / num_dimensions**0.5,
-    }

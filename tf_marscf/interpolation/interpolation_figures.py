@@ -1,6 +1,7 @@
 """Figures of interpolations: the images, their prior density, and the curve against lambda.
 
-Each function draws on an empty Matplotlib figure what `interpolation.json` holds.
+A `draw_` function draws on an empty Matplotlib figure; `result` is the dict of
+`interpolation.json`. A `_size` function gives width and height of that figure in inches.
 """
 
 import math
@@ -21,7 +22,7 @@ _CURVES = {
 
 
 def interpolation_size(result):
-    """Width and height in inches for `draw_interpolation`."""
+    """The size for `draw_interpolation`."""
     height, width, _ = result["image_shape"]
     num_columns = result["num_points"] + 2
     cell_width = min(0.8, 8.0 / num_columns)
@@ -30,14 +31,8 @@ def interpolation_size(result):
 
 
 def draw_interpolation(figure, result, images):
-    """The linear row of each pair above the projected one (Fig. 11).
-
-    Args:
-        figure: an empty Matplotlib figure.
-        result: the dict of `interpolation.json`.
-        images: the arrays of `interpolation.npz`.
-    """
-    positions = _positions(result)
+    """The linear row of each pair above the projected one (Fig. 11), from `interpolation.npz`."""
+    positions = [row["t"] for row in result["rows"] if (row["pair"], row["path"]) == (0, "linear")]
     all_axes = figure.subplots(len(result["pairs"]), squeeze=False)[:, 0]
     for pair, axes in enumerate(all_axes):
         rows = []
@@ -55,12 +50,8 @@ def draw_interpolation(figure, result, images):
         axes.set_yticks(row_centers, ["linear", "projected"])
         axes.set_xticks([])
         if pair == 0:
-            labels = [
-                "image A",
-                *(f"t = {position:.3g}" for position in positions[1:-1]),
-                "image B",
-            ]
-            axes.set_xticks(centers, labels, fontsize="small")
+            between = [f"t = {position:.3g}" for position in positions[1:-1]]
+            axes.set_xticks(centers, ["image A", *between, "image B"], fontsize="small")
             axes.xaxis.tick_top()
 
 
@@ -78,26 +69,18 @@ def _transparent_grid(images):
             cell = picture[top : top + height, left : left + width]
             cell[..., :3] = images[row, column]
             cell[..., 3] = 255
-    return (
-        picture,
-        [left + (width - 1) / 2 for left in lefts],
-        [top + (height - 1) / 2 for top in tops],
-    )
+    centers = (np.array(lefts) + (width - 1) / 2, np.array(tops) + (height - 1) / 2)
+    return picture, *centers
 
 
 def log_prior_size(result):
-    """Width and height in inches for `draw_log_prior`."""
+    """The size for `draw_log_prior`."""
     num_rows, num_columns = _panels(len(result["pairs"]))
     return 1.0 + 2.6 * num_columns, 0.8 + 2.2 * num_rows
 
 
 def draw_log_prior(figure, result):
-    """The prior's log-density along both paths, a panel for each pair.
-
-    Args:
-        figure: an empty Matplotlib figure.
-        result: the dict of `interpolation.json`.
-    """
+    """The prior's log-density along both paths, a panel for each pair."""
     pairs = result["pairs"]
     panels = figure.subplots(*_panels(len(pairs)), sharex=True, squeeze=False).flatten()
     for panel in panels[len(pairs) :]:
@@ -119,17 +102,12 @@ def draw_log_prior(figure, result):
 
 
 def lambda_curve_size(result):
-    """Width and height in inches for `draw_lambda_curve`."""
+    """The size for `draw_lambda_curve`."""
     return 10.0, 3.4
 
 
 def draw_lambda_curve(figure, result):
-    """Scores of the interpolations against lambda (Fig. 12), means over all inner points.
-
-    Args:
-        figure: an empty Matplotlib figure.
-        result: the dict of `interpolation.json`, with a curve in it.
-    """
+    """Scores of the interpolations against lambda (Fig. 12), means over all inner points."""
     curve = sorted(result["lambda_curve"], key=lambda row: row["lambda"])
     lambdas = [row["lambda"] for row in curve]
     panels = figure.subplots(1, len(_CURVES), sharex=True)
@@ -142,11 +120,6 @@ def draw_lambda_curve(figure, result):
         "lambda_1 = lambda_2 = lambda   (0: the linear path; shaded: the range of the paper)",
         fontsize="medium",
     )
-
-
-def _positions(result):
-    rows = result["rows"]
-    return [row["t"] for row in rows if (row["pair"], row["path"]) == (0, "linear")]
 
 
 def _panels(count):

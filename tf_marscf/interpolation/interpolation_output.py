@@ -23,17 +23,10 @@ RESULT_FILE, _IMAGES_FILE = "interpolation.json", "interpolation.npz"
 
 
 def path_rows(interpolation, pairs, num_grey_levels):
-    """The numbers of all points, a dict each.
+    """The numbers of all points of an `Interpolation`, a list with a dict each.
 
-    Args:
-        interpolation: an `Interpolation`.
-        pairs: the numbers of the images of each pair.
-        num_grey_levels: of the images.
-
-    Returns:
-        A list of dicts: `pair`, `first_image`, `second_image`, `path` ("linear" or "projected"),
-        `point`, `t`, `log_prior` (nats), `bits_per_dim`, and root mean squares an element
-        `latent_distance` (from the linear point), `distance_to_first` and `distance_to_second`.
+    `log_prior` is in nats; distances, from the linear point and from the images, are root mean
+    squares an element.
     """
     rows = []
     for path in PATHS:
@@ -72,29 +65,29 @@ def write_interpolation(directory, result, images):
     Returns:
         What `interpolation.json` holds; see `write_result`.
     """
+    curve = result["lambda_curve"]
+    tables = {"interpolation": result["rows"], "lambda_curve": curve}
+    figures = {
+        "interpolation": (
+            lambda figure: draw_interpolation(figure, result, images),
+            interpolation_size(result),
+        ),
+        "log_prior": (lambda figure: draw_log_prior(figure, result), log_prior_size(result)),
+        "lambda_curve": (
+            lambda figure: draw_lambda_curve(figure, result),
+            lambda_curve_size(result),
+        ),
+    }
 
     def write_files(directory):
         with atomic_write(directory / _IMAGES_FILE) as file:
             np.savez_compressed(file, **images)
-        write_csv(directory / "interpolation.csv", list(result["rows"][0]), result["rows"])
-        save_figure(
-            directory / "interpolation.png",
-            lambda figure: draw_interpolation(figure, result, images),
-            interpolation_size(result),
-        )
-        save_figure(
-            directory / "log_prior.png",
-            lambda figure: draw_log_prior(figure, result),
-            log_prior_size(result),
-        )
-        curve = result["lambda_curve"]
-        if curve:
-            write_csv(directory / "lambda_curve.csv", list(curve[0]), curve)
-            save_figure(
-                directory / "lambda_curve.png",
-                lambda figure: draw_lambda_curve(figure, result),
-                lambda_curve_size(result),
-            )
+        for name, rows in tables.items():
+            if rows:
+                write_csv(directory / f"{name}.csv", list(rows[0]), rows)
+        for name, (draw, size) in figures.items():
+            if curve or name != "lambda_curve":
+                save_figure(directory / f"{name}.png", draw, size)
         return result
 
     return write_result(os.path.join(directory, RESULT_FILE), write_files)
@@ -102,9 +95,6 @@ def write_interpolation(directory, result, images):
 
 def load_interpolation(directory):
     """Reads what `write_interpolation` wrote, to draw it again.
-
-    Args:
-        directory: as of `write_interpolation`.
 
     Returns:
         `(result, images)`, as of `write_interpolation`.
@@ -122,14 +112,7 @@ def load_interpolation(directory):
 
 
 def result_lines(result):
-    """What a command prints of a result.
-
-    Args:
-        result: the dict of `interpolation.json`.
-
-    Returns:
-        A list of lines.
-    """
+    """The lines that a command prints of the dict of `interpolation.json`."""
     lines = ["log p(z) of the prior in nats, from the first image (t = 0) to the second (t = 1)"]
     for pair, (first, second) in enumerate(result["pairs"]):
         for path in PATHS:
@@ -137,7 +120,7 @@ def result_lines(result):
             values = [
                 f"{row['log_prior']:10.3f}"
                 for row in result["rows"]
-                if row["pair"] == pair and row["path"] == path
+                if (row["pair"], row["path"]) == (pair, path)
             ]
             lines.append(f"{label:<22}{path:<10}{''.join(values)}")
     if result["lambda_curve"]:

@@ -1,17 +1,17 @@
 """Interpolates between images of a data set with the model of a training directory."""
 
 import dataclasses
-import math
 import os
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
+from tf_marscf.distributions.bits_per_dim import bits_per_dim
 from tf_marscf.errors import InputError, warn
-from tf_marscf.files.paths import local_path, output_directory
+from tf_marscf.files.paths import output_directory
 from tf_marscf.interpolation.image_pairs import images_of_pairs, random_pairs
-from tf_marscf.interpolation.interpolation import Interpolator, summary
+from tf_marscf.interpolation.interpolation import Interpolator
 from tf_marscf.interpolation.interpolation_output import (
     path_rows,
     result_lines,
@@ -19,17 +19,14 @@ from tf_marscf.interpolation.interpolation_output import (
 )
 from tf_marscf.interpolation.projection_config import ProjectionConfig, check_lambdas
 from tf_marscf.quality.kernel_distance import MIN_BLOCK_SIZE, squared_mean_discrepancy
-from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
-from tf_marscf.runs.run_config import RunConfig
-from tf_marscf.runs.trained_model import restore_model
-from tf_marscf.runs.weights_digest import weights_digest
+from tf_marscf.runs.restored_run import RestoredRun
 from tf_marscf.sampling.image_grid import check_drawable, spread_grey_levels
 
 DEFAULT_DIRECTORY = "interpolation"
 _MAX_REFERENCE_IMAGES = 1000
 
 
-class InterpolationRun:
+class InterpolationRun(RestoredRun):
     """Interpolation with the model of a training directory.
 
     Args:
@@ -41,22 +38,17 @@ class InterpolationRun:
 
     Raises:
         DataUnavailableError: if the data cannot be had.
-        FileNotFoundError: if the directory or checkpoint is missing.
-        ValueError: if an argument is wrong, or the data do not fit the model.
+        MissingInputError: if the directory or checkpoint is missing.
+        InputError: if an argument is wrong, or the data do not fit the model.
     """
 
     def __init__(self, train_dir, which="best", dataset=None, data_dir=None, split="test"):
-        train_dir = local_path("train_dir", train_dir)
-        config = RunConfig.load(train_dir)
-        check_drawable(config.model.image_shape, "train_dir")
-        loaded = load_evaluated_dataset(config, dataset, data_dir)
-        splits = loaded.splits()
-        if split not in splits:
-            raise InputError(f"`split` must be one of {tuple(splits)}; got {split!r}.")
-        self._images = splits[split]
-        self._facts = {"dataset": loaded.name, "split": split, "checkpoint": which}
-        self._train_dir = train_dir
-        self._images_distribution = restore_model(config, train_dir, which)
+        super().__init__(train_dir, which, dataset, data_dir)
+        check_drawable(self.config.model.image_shape, "train_dir")
+        self._split = split
+        self._images = self.images_of(split)
+        self._num_grey_levels = self.images_distribution.num_grey_levels
+        self._scaling = self.images_distribution.scaling
 
     def run(
         self,
@@ -102,29 +94,30 @@ class InterpolationRun:
             InputError: if an argument is wrong.
         """
         if output_dir is None:
-            output_dir = os.path.join(self._train_dir, DEFAULT_DIRECTORY)
+            output_dir = os.path.join(self.train_dir, DEFAULT_DIRECTORY)
         output_dir = output_directory("output_dir", output_dir)
         config = config or ProjectionConfig()
         check_lambdas(lambdas)
+        num_images = int(self._images.cardinality())
         if pairs is None:
-            pairs = random_pairs(num_pairs, int(self._images.cardinality()), seed)
+            pairs = random_pairs(num_pairs, num_images, seed)
         ends = images_of_pairs(self._images, pairs)
-        if lambdas and len(pairs) * num_points < 2:
-            raise InputError("`lambdas` must be empty for a single point; its score needs two.")
-        num_left = int(self._images.cardinality()) - len(
-            {index for pair in pairs for index in pair}
-        )
-        if lambdas and num_left < MIN_BLOCK_SIZE:
-            raise InputError(
-                f"`lambdas` must be empty where fewer than {MIN_BLOCK_SIZE} images are left beside "
-                f"those of the pairs, since they score the curve; {num_left} are left."
-            )
-        score = self._kernel_score(pairs, extractor) if lambdas else None
-        interpolator = Interpolator(
-            self._images_distribution.distribution,
-            *(self._middle_of_grey_levels(ends[:, end]) for end in (0, 1)),
-            num_points=num_points,
-        )
+        score = None
+        if lambdas:
+            if len(pairs) * num_points < 2:
+                raise InputError("`lambdas` must be empty for a single point; its score needs two.")
+            num_left = num_images - len({index for pair in pairs for index in pair})
+            if num_left < MIN_BLOCK_SIZE:
+                raise InputError(
+                    f"`lambdas` must be empty where fewer than {MIN_BLOCK_SIZE} images are left "
+                    f"beside those of the pairs, since they score the curve; {num_left} are left."
+                )
+            score = self._kernel_score(pairs, extractor)
+        model = self.images_distribution.distribution
+        # In the middle of their grey levels: decoding gives the very pixels.
+        middle = tf.fill(ends.shape, tf.constant(0.5, model.dtype))
+        first, second = tf.unstack(self._scaling.continuous(ends, middle), axis=1)
+        interpolator = Interpolator(model, first, second, num_points)
         num_projections = 1 + sum(value > 0.0 for value in lambdas)
         with tqdm.tqdm(
             total=num_projections * config.num_iterations,
@@ -138,8 +131,8 @@ class InterpolationRun:
         result = self._result(interpolation, curve, pairs, config, seed, extractor)
         images = {
             "ends": ends,
-            "linear": self._grey_levels(interpolation.linear),
-            "projected": self._grey_levels(interpolation.projected),
+            "linear": self._scaling.grey_levels(interpolation.linear.images).numpy(),
+            "projected": self._scaling.grey_levels(interpolation.projected.images).numpy(),
         }
         result = write_interpolation(output_dir, result, images)
         for line in result_lines(result):
@@ -152,28 +145,11 @@ class InterpolationRun:
         report(f"pictures and numbers: {output_dir}")
         return result
 
-    @property
-    def _num_grey_levels(self):
-        return self._images_distribution.num_grey_levels
-
-    def _middle_of_grey_levels(self, pixels):
-        """Continuous images in the middle of their grey levels: decoding gives the very pixels."""
-        noise = tf.fill(
-            pixels.shape, tf.constant(0.5, self._images_distribution.distribution.dtype)
-        )
-        return self._images_distribution.scaling.continuous(pixels, noise)
-
-    def _grey_levels(self, points):
-        return self._images_distribution.scaling.grey_levels(points.images).numpy()
-
     def _kernel_score(self, pairs, extractor):
         """Distance of interpolations to the split's images, the interpolated ones left out."""
-        used = {index for pair in pairs for index in pair}
-        taken = self._images.enumerate().filter(
-            lambda index, _: tf.reduce_all(index != tf.constant(sorted(used), tf.int64))
-        )
-        taken = taken.take(_MAX_REFERENCE_IMAGES)
-        references = np.stack([image.numpy() for _, image in taken])
+        used = tf.constant(sorted({index for pair in pairs for index in pair}), tf.int64)
+        left = self._images.enumerate().filter(lambda index, _: tf.reduce_all(index != used))
+        left = left.take(_MAX_REFERENCE_IMAGES)
 
         def features(pixels):
             pixels = spread_grey_levels(pixels, self._num_grey_levels)
@@ -181,30 +157,35 @@ class InterpolationRun:
                 return extractor(pixels).features
             return pixels.reshape(len(pixels), -1) / 255.0 - 0.5
 
-        reference_features = features(references)
+        references = features(np.stack([image.numpy() for _, image in left]))
 
         def score(values):
-            pixels = self._images_distribution.scaling.grey_levels(values).numpy()
-            distance = squared_mean_discrepancy(features(pixels), reference_features)
-            return {"kernel_distance": distance}
+            pixels = self._scaling.grey_levels(values).numpy()
+            return {"kernel_distance": squared_mean_discrepancy(features(pixels), references)}
 
         return score
 
     def _with_bits(self, row):
         """Log-densities of images as bits/dim, as `bin/evaluate.py` counts them."""
         nats = row.pop("log_prob_per_dim")
-        return row | {"bits_per_dim": math.log2(self._num_grey_levels) - nats / math.log(2.0)}
+        return row | {"bits_per_dim": bits_per_dim(nats, 1, self._num_grey_levels)}
 
     def _result(self, interpolation, curve, pairs, config, seed, extractor):
-        linear, projected = interpolation.linear, interpolation.projected
-        inner = {"linear": linear.inner(), "projected": projected.inner()}
+        facts = {
+            "dataset": self.dataset.name,
+            "split": self._split,
+            "checkpoint": self.checkpoint,
+        }
+        inner = {
+            path: getattr(interpolation, path).inner().summary() for path in ("linear", "projected")
+        }
         return {
-            "command": _command(self._facts, pairs, interpolation, config, curve),
-            **self._facts,
-            "weights": weights_digest(self._images_distribution),
+            "command": _command(facts, pairs, interpolation, config, curve),
+            **facts,
+            "weights": self.weights,
             "pairs": [list(pair) for pair in pairs],
             "seed": seed,
-            "image_shape": list(linear.images.shape[2:]),
+            "image_shape": list(interpolation.linear.images.shape[2:]),
             "num_grey_levels": self._num_grey_levels,
             "num_points": len(interpolation.positions) - 2,
             **dataclasses.asdict(config),
@@ -212,9 +193,7 @@ class InterpolationRun:
             "num_retried": int(interpolation.is_retried.sum()),
             "num_unmoved": interpolation.num_unmoved,
             "least_log_prior_gain": float(interpolation.log_prior_gain.min()),
-            "inner_points": {
-                name: self._with_bits(summary(points)) for name, points in inner.items()
-            },
+            "inner_points": {path: self._with_bits(row) for path, row in inner.items()},
             "rows": path_rows(interpolation, pairs, self._num_grey_levels),
             "lambda_curve": [self._with_bits(row) for row in curve],
             "curve_features": "pixels" if extractor is None else extractor.name,

@@ -34,13 +34,11 @@ class LatentProjection:
     Adamax keeps its state for each element, so that no point knows of another.
 
     Of its iterates, a point becomes the one of the least objective among those whose log p(z) is
-    above log p(z_lin). Where the gradient of log p is small, z_lin itself is the minimum, at the
-    kink of the norm: the point then moves little. Where no iterate is denser, the image pulled too
-    hard or the steps were too long for the prior's narrowest directions: from z_lin, Adamax then
-    follows the objective without its image term, with a tenth, a hundredth and a thousandth of the
-    learning rate until there is a denser iterate. The first of those steps goes along the sign of
-    grad log p, and so uphill if it is short enough. If all fails the point stays z_lin. Results
-    tell of both.
+    above log p(z_lin). Where no iterate is denser, the image pulled too hard or the steps were too
+    long for the prior's narrowest directions: from z_lin, Adamax then follows the objective without
+    its image term, with a tenth, a hundredth and a thousandth of the learning rate until there is a
+    denser iterate. The first of those steps goes along the sign of grad log p, and so uphill if it
+    is short enough. If all fails the point stays z_lin. Results tell of both.
 
     Args:
         model: a `MarScf`.
@@ -58,38 +56,19 @@ class LatentProjection:
         self._optimizer = keras.optimizers.Adamax()
         self._optimizer.build(self._latents)
         self._initial_state = [variable.numpy() for variable in self._optimizer.variables]
-        self._compiled_terms = tf.function(self._terms)
-        self._compiled_step = tf.function(self._step)
+        self._terms_graph = tf.function(self._terms)
+        self._step_graph = tf.function(self._step)
 
     def objective(self, latents, config):
-        """The function that is minimised.
-
-        Args:
-            latents: z, shaped as `linear_latents`.
-            config: a `ProjectionConfig`.
-
-        Returns:
-            A tensor [B, T].
-        """
+        """The function that is minimised, [B, T], of z, which is shaped as `linear_latents`."""
         return _objective(self._terms(latents), config.lambda_1, config.lambda_2, config.distance)
 
     def evaluate_linear(self):
-        """What the model says of the linear points.
-
-        Returns:
-            `InterpolatedPoints`.
-
-        Raises:
-            RunError: if a number is not finite, naming pair and point.
-        """
+        """The linear `InterpolatedPoints`; `RunError` names one that is not finite."""
         return self._evaluate(self._linear_latents)
 
     def project(self, config, on_iteration=None):
-        """Projects all points.
-
-        Args:
-            config: a `ProjectionConfig`.
-            on_iteration: called without arguments after each of its iterations.
+        """Projects all points, as a `ProjectionConfig` says.
 
         Returns:
             `(points, is_retried)`: `InterpolatedPoints`, of a greater `log_prior` than the linear
@@ -114,7 +93,7 @@ class LatentProjection:
         return projected, is_retried
 
     def _evaluate(self, latents):
-        return _points(latents, self._compiled_terms(latents), "point")
+        return _points(latents, self._terms_graph(latents), "point")
 
     def _best_latents(self, linear, config, learning_rate, image_weight, on_iteration=None):
         """Runs Adamax from z_lin; returns the best iterate of each point.
@@ -130,12 +109,12 @@ class LatentProjection:
         linear_log_prior = tf.constant(linear.log_prior, dtype)
         best = tf.fill(linear_log_prior.shape, tf.constant(np.inf, dtype)), self._linear_latents
         for iteration in range(config.num_iterations):
-            objective, best = self._compiled_step(best, linear_log_prior, weights, config.distance)
+            objective, best = self._step_graph(best, linear_log_prior, weights, config.distance)
             _check_objective(objective, iteration)
             if on_iteration is not None:
                 on_iteration()
         # A step scores the iterate that it starts from: the last one is left.
-        terms = self._compiled_terms(tuple(part.value() for part in self._latents))
+        terms = self._terms_graph(tuple(part.value() for part in self._latents))
         objective = _objective(terms, *weights[:2], config.distance)
         _check_objective(objective, config.num_iterations)
         _, latents = self._better(best, objective, terms["log_prior"], linear_log_prior)
@@ -178,18 +157,9 @@ class LatentProjection:
 
 
 def evaluate_end_points(model, first_images, second_images):
-    """What a model says of the images that paths lead from and to.
+    """The `InterpolatedPoints` [B, 2] of continuous images x_A and x_B, [B, H, W, C] each.
 
-    Args:
-        model: a `MarScf`.
-        first_images: x_A, continuous [B, H, W, C].
-        second_images: x_B, likewise.
-
-    Returns:
-        `InterpolatedPoints` of the two images of each pair, [B, 2].
-
-    Raises:
-        RunError: if a number is not finite, naming the image.
+    `RunError` names an image of which a density is not finite.
     """
 
     @tf.function

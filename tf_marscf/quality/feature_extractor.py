@@ -13,15 +13,10 @@ from tf_marscf.quality.inception_score import is_probabilities
 
 @dataclasses.dataclass(frozen=True)
 class ImageFeatures:
-    """What an extractor says of images.
+    """What an extractor says of images; it may not have both."""
 
-    Attributes:
-        features: float [n, D], for FID and KID; or None.
-        probabilities: float64 [n, K], class probabilities for the Inception score; or None.
-    """
-
-    features: np.ndarray | None
-    probabilities: np.ndarray | None
+    features: np.ndarray | None  # Float [n, D], for FID and KID.
+    probabilities: np.ndarray | None  # Of classes, float64 [n, K], for the Inception score.
 
 
 class FeatureExtractor(abc.ABC):
@@ -35,35 +30,20 @@ class FeatureExtractor(abc.ABC):
 
     @abc.abstractmethod
     def __call__(self, images):
-        """Extracts features.
-
-        Args:
-            images: uint8 [n, H, W, 1 or 3] NumPy array, of values 0 to 255; n >= 1.
-
-        Returns:
-            `ImageFeatures`.
+        """The `ImageFeatures` of images, uint8 [n, H, W, 1 or 3] of values 0 to 255, n >= 1.
 
         Raises:
             RunError: if an output is not finite.
-            ValueError: if the images do not fit.
+            InputError: if the images do not fit.
         """
 
     @abc.abstractmethod
     def describe_input(self, image_shape):
-        """Says what becomes of images of a shape (H, W, C), such as "repeated to 3 channels".
-
-        Raises:
-            ValueError: if such images do not fit.
-        """
+        """What becomes of images [H, W, C], such as "repeated to 3 channels"; or `InputError`."""
 
 
 def as_features(outputs, name):
-    """The output of a layer as features: maps [n, h, w, D] are averaged over h and w.
-
-    Raises:
-        RunError: if a value is not finite.
-        ValueError: if the output has another rank.
-    """
+    """A layer's output as features [n, D]: maps [n, h, w, D] are averaged over h and w."""
     outputs = np.asarray(outputs)
     if outputs.ndim == 4:
         outputs = outputs.mean(axis=(1, 2), dtype=np.float64)
@@ -80,10 +60,6 @@ def as_probabilities(outputs, name):
     """Class probabilities, or logits, as probabilities in float64.
 
     Rows that are >= 0 with sum 1 are probabilities; others are logits, and go through a softmax.
-
-    Raises:
-        RunError: if a value is not finite.
-        ValueError: if the output is not [n, K] with K >= 2.
     """
     outputs = np.asarray(outputs, np.float64)
     if outputs.ndim != 2 or outputs.shape[1] < 2:
@@ -103,16 +79,10 @@ def _check_finite(outputs, name):
 
 @contextlib.contextmanager
 def reading(path, describe):
-    """Turns what a loader raises for a damaged file into one line; it may be anything.
+    """Turns what a loader raises for a damaged file, which may be anything, into one line.
 
-    Args:
-        path: the file.
-        describe: called with the error; returns the message.
-
-    Raises:
-        InputError: with that message.
-        RunError: if memory does not suffice.
-        OSError: an error of the system, which has a number and says nothing of the file.
+    That is an `InputError`, whose message `describe` makes of the error. It is a `RunError` if
+    memory does not suffice; errors of the system, which have a number, pass.
     """
     try:
         yield

@@ -1,4 +1,8 @@
-"""Mean and covariance of feature vectors, and the Frechet distance of two Gaussians."""
+"""Mean and covariance of feature vectors, and the Frechet distance of two Gaussians.
+
+In NumPy and float64, not in TensorFlow: FID is a small difference of large traces, and figures must
+be the same on all devices.
+"""
 
 import numpy as np
 
@@ -11,57 +15,39 @@ class GaussianStatistics:
 
     Args:
         num_features: D, length of a vector.
+
+    Attributes:
+        count: number of vectors so far.
+        mean: their mean, float64 [D].
     """
 
     def __init__(self, num_features):
-        self._count = 0
-        self._mean = np.zeros([num_features])
+        self.num_features = num_features
+        self.count = 0
+        self.mean = np.zeros([num_features])
         self._scatter = np.zeros([num_features, num_features])
 
     @property
-    def num_features(self):
-        """D, length of a vector."""
-        return len(self._mean)
-
-    @property
-    def count(self):
-        """Number of vectors so far."""
-        return self._count
-
-    @property
-    def mean(self):
-        """Their mean, float64 [D]."""
-        return self._mean.copy()
-
-    @property
     def covariance(self):
-        """Their covariance, float64 [D, D], with divisor count - 1.
-
-        Raises:
-            ValueError: if there are fewer than two vectors.
-        """
-        if self._count < 2:
-            raise ValueError(f"`count` must be at least 2 for a covariance; got {self._count}.")
-        return self._scatter / (self._count - 1)
+        """Their covariance, float64 [D, D], with divisor count - 1; `ValueError` if count < 2."""
+        if self.count < 2:
+            raise ValueError(f"`count` must be at least 2 for a covariance; got {self.count}.")
+        return self._scatter / (self.count - 1)
 
     def add(self, features):
-        """Adds vectors, [n, D].
-
-        Raises:
-            ValueError: if the shape is another, or a value is not finite.
-        """
+        """Adds vectors, [n, D]; `ValueError` if the shape is another, or a value is not finite."""
         features = checked_features(features, self.num_features)
         count = len(features)
         if not count:
             return
         mean = features.mean(axis=0)
         centred = features - mean
-        shift = mean - self._mean
-        total = self._count + count
+        shift = mean - self.mean
+        total = self.count + count
         self._scatter += centred.T @ centred
-        self._scatter += np.outer(shift, shift) * (self._count * count / total)
-        self._mean += shift * (count / total)
-        self._count = total
+        self._scatter += np.outer(shift, shift) * (self.count * count / total)
+        self.mean = self.mean + shift * (count / total)
+        self.count = total
 
 
 def frechet_distance(mean, covariance, other_mean, other_covariance):
@@ -106,11 +92,7 @@ def frechet_distance(mean, covariance, other_mean, other_covariance):
 
 
 def checked_features(features, num_features=None):
-    """Features as a finite float64 array [n, D].
-
-    Raises:
-        ValueError: if they are not.
-    """
+    """Features as a finite float64 array [n, D]; `ValueError` if they are not."""
     features = np.asarray(features, np.float64)
     if features.ndim != 2 or num_features not in (None, features.shape[1]):
         wanted = "[n, D]" if num_features is None else f"[n, {num_features}]"

@@ -48,10 +48,10 @@ class InceptionFeatureExtractor(FeatureExtractor):
         weights: the file of weights, or None for PyTorch's cache, or else a download.
 
     Raises:
-        FileNotFoundError: if `weights` does not exist.
-        ImportError: if torch-fidelity is not installed.
+        MissingInputError: if `weights` does not exist.
+        MissingPackageError: if torch-fidelity is not installed.
         RunError: if there are no weights, and they cannot be downloaded.
-        ValueError: if the file holds other weights.
+        InputError: if the file holds other weights.
     """
 
     name = "Inception v3 (torch-fidelity)"
@@ -59,10 +59,10 @@ class InceptionFeatureExtractor(FeatureExtractor):
     def __init__(self, weights=None):
         if weights is not None:
             weights = local_path("inception_weights", weights)
-        if weights is not None and not os.path.isfile(weights):
-            raise MissingInputError(
-                f"`inception_weights` must be a file; {weights!r} is none. {HINT}"
-            )
+            if not os.path.isfile(weights):
+                raise MissingInputError(
+                    f"`inception_weights` must be a file; {weights!r} is none. {HINT}"
+                )
         try:
             import torch
             from torch_fidelity import feature_extractor_inceptionv3 as inception

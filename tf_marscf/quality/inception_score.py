@@ -24,10 +24,6 @@ class InceptionScore:
     num_splits: int
     num_classes: int
 
-    def to_dict(self):
-        """A dict that JSON can hold."""
-        return dataclasses.asdict(self)
-
     def __str__(self):
         if self.standard_deviation is None:
             return f"{self.mean:.4f}"
@@ -68,11 +64,7 @@ class InceptionScoreAccumulator:
         self._probabilities = None
 
     def add(self, probabilities):
-        """Adds class probabilities, [n, K].
-
-        Raises:
-            ValueError: if rows are no probabilities, or there are more of them than `num_images`.
-        """
+        """Adds class probabilities, [n, K]; `ValueError` if they are none, or too many."""
         probabilities = np.asarray(probabilities, np.float64)
         if probabilities.ndim != 2 or not is_probabilities(probabilities):
             raise ValueError(
@@ -93,11 +85,7 @@ class InceptionScoreAccumulator:
         np.add.at(self._entropies, splits, entr(probabilities).sum(axis=1))
 
     def result(self):
-        """The `InceptionScore` of the splits that have samples.
-
-        Raises:
-            ValueError: if there are no samples.
-        """
+        """The `InceptionScore` of the splits that have samples; `ValueError` if none has."""
         is_filled = self._counts > 0.0
         if not np.any(is_filled):
             raise ValueError("`probabilities` must be of at least one sample; got none.")

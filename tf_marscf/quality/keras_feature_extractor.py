@@ -59,12 +59,11 @@ class KerasFeatureExtractor(FeatureExtractor):
                 f"`feature_extractor` must be a .keras file or a SavedModel; {path!r} does not "
                 "exist."
             )
-        is_directory = os.path.isdir(path)
-        _check_readable(path, is_directory)
-        load = _load_saved_model if is_directory else _load_keras_model
-        function, spec = load(path, layer)
+        _check_readable(path)
+        load = _load_saved_model if os.path.isdir(path) else _load_keras_model
+        function, inputs = load(path, layer)
         self._function = tf.function(function, reduce_retracing=True)
-        self._input_shape, self._input_dtype = _checked_input(spec, path)
+        self._input_shape, self._input_dtype = _checked_input(inputs, path)
         if self._input_dtype == tf.uint8 and (self._low, self._high) != DEFAULT_PIXEL_RANGE:
             raise InputError(
                 f"`pixel_range` must be {DEFAULT_PIXEL_RANGE} for a model that takes uint8, such "
@@ -78,8 +77,9 @@ class KerasFeatureExtractor(FeatureExtractor):
         outputs = self._outputs(self._prepare(tf.constant(images)))
         features, probabilities = outputs.get(_FEATURES_KEY), None
         for key in _CLASS_KEYS:
-            if key in outputs and outputs[key].shape.rank == 2 and outputs[key].shape[1] != 1:
-                probabilities = as_probabilities(outputs[key].numpy(), self.name)
+            classes = outputs.get(key)
+            if classes is not None and classes.shape.rank == 2 and classes.shape[1] != 1:
+                probabilities = as_probabilities(classes.numpy(), self.name)
                 break
         if features is None and probabilities is None:
             raise InputError(
@@ -97,6 +97,8 @@ class KerasFeatureExtractor(FeatureExtractor):
         # It is somebody's program: whatever it raises is its failure.
         except Exception as error:
             raise RunError(f"{self.name} cannot be computed: {_reason(error)}") from error
+        if isinstance(outputs, (list, tuple)):
+            outputs = {f"output_{index}": output for index, output in enumerate(outputs)}
         if isinstance(outputs, dict) and len(outputs) == 1:
             ((_, outputs),) = outputs.items()
         if not isinstance(outputs, dict):
@@ -157,17 +159,10 @@ def _checked_range(pixel_range):
     return low, high
 
 
-def _check_readable(path, is_directory):
-    """Checks that there are files, and no pipes or devices, which are waited for or have no end.
-
-    Raises:
-        InputError: if something else is there.
-        OSError: if a file cannot be read.
-    """
-    paths = [path]
-    if is_directory:
-        paths = [os.path.join(place, name) for place, _, names in os.walk(path) for name in names]
-    for part in paths:
+def _check_readable(path):
+    """Checks that there are files, and no pipes or devices, which are waited for or have no end."""
+    paths = [os.path.join(place, name) for place, _, names in os.walk(path) for name in names]
+    for part in paths if os.path.isdir(path) else [path]:
         if not os.path.isfile(part):
             raise InputError(f"`feature_extractor` must be of regular files; {part!r} is none.")
         with open(part, "rb") as file:
@@ -175,11 +170,8 @@ def _check_readable(path, is_directory):
 
 
 def _reading(path, kind):
-    """A context for a loader of somebody's file; see `reading`."""
-    return reading(
-        path,
-        lambda error: f"`feature_extractor` {path!r} cannot be read as {kind}: {_reason(error)}",
-    )
+    rule = f"`feature_extractor` {path!r} cannot be read as {kind}"
+    return reading(path, lambda error: f"{rule}: {_reason(error)}")
 
 
 def _reason(error):
@@ -190,7 +182,7 @@ def _reason(error):
 
 
 def _load_keras_model(path, layer):
-    """The function from prepared images to outputs, and the spec of its input."""
+    """The function from prepared images to outputs, and the specs of the model's inputs."""
     import keras
 
     if not path.endswith(_KERAS_ENDINGS):
@@ -207,29 +199,15 @@ def _load_keras_model(path, layer):
         # In safe mode, as is the default: no code in the file is run.
         model = keras.saving.load_model(path, compile=False)
     inputs = getattr(model, "inputs", None) or []
-    if len(inputs) != 1:
-        raise InputError(
-            f"`feature_extractor` must have one input, a batch of images; {path!r} has "
-            f"{len(inputs)}."
-        )
-    if layer is not None:
+    if layer is not None and inputs:
         names = [part.name for part in model.layers]
         if layer not in names:
             raise InputError(f"`layer` must be one of {names}; got {layer!r}.")
         outputs = model.outputs
         classes = {"probabilities": outputs[0]} if len(outputs) == 1 else {}
         model = keras.Model(model.inputs, {_FEATURES_KEY: model.get_layer(layer).output} | classes)
-    spec = tf.TensorSpec(inputs[0].shape, inputs[0].dtype)
-    return lambda images: _single(model(images, training=False)), spec
-
-
-def _single(outputs):
-    """A list of one output is one output."""
-    if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
-        return outputs[0]
-    if isinstance(outputs, (list, tuple)):
-        return {f"output_{index}": output for index, output in enumerate(outputs)}
-    return outputs
+    specs = [tf.TensorSpec(part.shape, part.dtype) for part in inputs]
+    return lambda images: model(images, training=False), specs
 
 
 def _load_saved_model(path, layer):
@@ -247,22 +225,23 @@ def _load_saved_model(path, layer):
         )
     signature = signatures[_SIGNATURE]
     specs = signature.structured_input_signature[1]
-    if len(specs) != 1:
-        raise InputError(
-            f"`feature_extractor` must have one input, a batch of images; {path!r} has "
-            f"{sorted(specs)}."
-        )
-    ((name, spec),) = specs.items()
 
     # `loaded` must outlive its signatures.
     def call(images, owner=loaded):
-        return signature(**{name: images})
+        return signature(**dict.fromkeys(specs, images))
 
-    return call, spec
+    return call, list(specs.values())
 
 
-def _checked_input(spec, path):
-    shape = spec.shape if isinstance(spec.shape, tf.TensorShape) else tf.TensorShape(spec.shape)
+def _checked_input(specs, path):
+    """Shape [h, w, c] and dtype of a model's one input."""
+    if len(specs) != 1:
+        raise InputError(
+            f"`feature_extractor` must have one input, a batch of images; {path!r} has "
+            f"{len(specs)}."
+        )
+    (spec,) = specs
+    shape = tf.TensorShape(spec.shape)
     is_image = shape.rank == 4 and shape[3] in (None, 1, 3) and shape[0] is None
     if not is_image or not (spec.dtype.is_floating or spec.dtype == tf.uint8):
         raise InputError(

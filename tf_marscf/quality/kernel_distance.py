@@ -26,10 +26,6 @@ class KernelDistance:
     num_blocks: int
     block_size: int
 
-    def to_dict(self):
-        """A dict that JSON can hold."""
-        return dataclasses.asdict(self)
-
     def __str__(self):
         if self.standard_error is None:
             return f"{self.mean:.5f}"
@@ -79,17 +75,14 @@ class KernelDistanceAccumulator:
     since no image is in two blocks; and no more than a block of each stream is kept.
 
     Args:
-        block_size: images of either kind in a block, >= 2.
-
-    Raises:
-        ValueError: if `block_size` is out of range.
+        block_size: images of either kind in a block, >= 2; else `ValueError`.
     """
 
     def __init__(self, block_size=1000):
         if block_size < MIN_BLOCK_SIZE:
             raise ValueError(f"`block_size` must be an integer >= 2; got {block_size!r}.")
         self._block_size = block_size
-        self._waiting = ([], [])
+        self._waiting = ([], [])  # Features of samples, and of real images.
         self._values = []
 
     def add_samples(self, features):
@@ -100,10 +93,17 @@ class KernelDistanceAccumulator:
         """Adds features of real images, [n, D]."""
         self._add(1, features)
 
-    def result(self):
-        """The `KernelDistance` of all whole blocks.
+    def _add(self, stream, features):
+        if len(features):
+            self._waiting[stream].append(np.asarray(features))
+        while min(self._num_waiting) >= self._block_size:
+            self._values.append(self._discrepancy(self._block_size))
+            self._waiting = tuple(
+                [np.concatenate(waiting)[self._block_size :]] for waiting in self._waiting
+            )
 
-        Where there is not one, all there is makes up one smaller block.
+    def result(self):
+        """The `KernelDistance` of all whole blocks; where there is none, of what there is.
 
         Raises:
             ValueError: if a stream has fewer than two images.
@@ -116,31 +116,18 @@ class KernelDistanceAccumulator:
                     f"`block_size` must be at least 2; got {self._num_waiting[0]} samples and "
                     f"{self._num_waiting[1]} real images."
                 )
-            values = [
-                squared_mean_discrepancy(
-                    *(np.concatenate(waiting)[:block_size] for waiting in self._waiting)
-                )
-            ]
+            values = [self._discrepancy(block_size)]
         standard_error = None
         if len(values) > 1:
             standard_error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-        return KernelDistance(
-            mean=float(np.mean(values)),
-            standard_error=standard_error,
-            num_blocks=len(values),
-            block_size=block_size,
-        )
+        return KernelDistance(float(np.mean(values)), standard_error, len(values), block_size)
 
     @property
     def _num_waiting(self):
         return tuple(sum(map(len, waiting)) for waiting in self._waiting)
 
-    def _add(self, stream, features):
-        if len(features):
-            self._waiting[stream].append(np.asarray(features))
-        while min(self._num_waiting) >= self._block_size:
-            joined = [np.concatenate(waiting) for waiting in self._waiting]
-            self._values.append(
-                squared_mean_discrepancy(*(part[: self._block_size] for part in joined))
-            )
-            self._waiting = tuple([part[self._block_size :]] for part in joined)
+    def _discrepancy(self, size):
+        """That of the first vectors that wait in each stream."""
+        return squared_mean_discrepancy(
+            *(np.concatenate(waiting)[:size] for waiting in self._waiting)
+        )

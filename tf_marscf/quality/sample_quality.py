@@ -24,15 +24,9 @@ METRICS = ("fid", "kid", "inception_score")
 class SampleQuality:
     """Quality of samples, measured with one feature extractor.
 
-    Attributes:
-        fid: the Frechet distance of the features of samples and real images; or None.
-        kid: `KernelDistance` of the features; or None.
-        inception_score: `InceptionScore` of the samples; or None.
-        num_samples: samples that were measured.
-        num_non_finite: further samples that were left out, because they are not finite.
-        num_reference_images: real images that were measured; 0 for the Inception score alone.
-        num_features: D, length of a feature vector; None for the Inception score alone.
-        feature_extractor: its name.
+    `fid` is the Frechet distance of the features of samples and real images; a metric that was not
+    asked for is None. `num_non_finite` are further samples that were left out. For the Inception
+    score alone there are no reference images, and no `num_features`, the length of a feature.
     """
 
     fid: float | None
@@ -66,26 +60,13 @@ class SampleQuality:
 
 
 def check_metrics(metrics):
-    """Checks names of metrics.
-
-    Raises:
-        ValueError: if there are none, or one is unknown.
-    """
+    """Raises `InputError` if there are no metrics, or one is unknown."""
     if not metrics or not set(metrics) <= set(METRICS):
         raise InputError(f"`metrics` must be some of {METRICS}; got {tuple(metrics)}.")
 
 
 def check_features(extracted, name, metrics):
-    """Checks that an extractor gives what metrics need.
-
-    Args:
-        extracted: `ImageFeatures`.
-        name: of the extractor.
-        metrics: some of `METRICS`.
-
-    Raises:
-        InputError: saying what is missing.
-    """
+    """Raises `InputError` if `ImageFeatures` of an extractor of a name lack what metrics need."""
     if {"fid", "kid"} & set(metrics) and extracted.features is None:
         raise InputError(
             f"`feature_extractor` must give features for FID and KID; {name} gives class "
@@ -134,13 +115,13 @@ def evaluate_sample_quality(
 
     Raises:
         RunError: if no sample is finite, or the extractor's outputs are not.
-        ValueError: if an argument is wrong, or the extractor lacks what a metric needs.
+        InputError: if an argument is wrong, or the extractor lacks what a metric needs.
     """
     check_metrics(metrics)
     needs_features = bool({"fid", "kid"} & set(metrics))
     if needs_features and (reference_batches is None or not num_reference_images):
         raise InputError("`reference_batches` must be given for FID and KID; got None.")
-    kernel_distance, score, statistics = None, None, None
+    kernel_distance, score = None, None
     if "kid" in metrics:
         block_size = min(kid_block_size, num_samples, num_reference_images)
         if block_size < MIN_BLOCK_SIZE:
@@ -152,43 +133,37 @@ def evaluate_sample_quality(
         kernel_distance = KernelDistanceAccumulator(block_size)
     if "inception_score" in metrics:
         score = InceptionScoreAccumulator(num_samples, min(num_splits, num_samples))
+    num_features, statistics = None, {}
     counts = {"samples": 0, "non_finite": 0, "references": 0}
 
-    def features_of(images):
+    def measured(images, kind):
+        """Counts images, and adds their features to FID and KID."""
+        nonlocal num_features
+        counts[kind] += len(images)
         extracted = extractor(spread_grey_levels(images, num_grey_levels))
         check_features(extracted, extractor.name, metrics)
-        return extracted
-
-    def add_features(kind, features):
-        nonlocal statistics
-        if statistics is None:
-            num_features = features.shape[1]
-            statistics = {
-                name: GaussianStatistics(num_features) for name in ("samples", "references")
-            }
+        if needs_features:
+            num_features = extracted.features.shape[1]
         if "fid" in metrics:
-            statistics[kind].add(features)
+            for name in ("samples", "references"):
+                statistics.setdefault(name, GaussianStatistics(num_features))
+            statistics[kind].add(extracted.features)
         if kernel_distance is not None:
-            add = {
-                "samples": kernel_distance.add_samples,
-                "references": kernel_distance.add_references,
-            }
-            add[kind](features)
+            is_sample = kind == "samples"
+            add = kernel_distance.add_samples if is_sample else kernel_distance.add_references
+            add(extracted.features)
+        return extracted
 
     pairs = itertools.zip_longest(sample_batches, reference_batches if needs_features else ())
     for batch, real_images in pairs:
         if batch is not None:
             counts["non_finite"] += batch.num_non_finite
-        if batch is not None and len(batch.images):
-            counts["samples"] += len(batch.images)
-            extracted = features_of(batch.images)
-            if needs_features:
-                add_features("samples", extracted.features)
-            if score is not None:
-                score.add(extracted.probabilities)
+            if len(batch.images):
+                extracted = measured(batch.images, "samples")
+                if score is not None:
+                    score.add(extracted.probabilities)
         if real_images is not None and len(real_images):
-            counts["references"] += len(real_images)
-            add_features("references", features_of(np.asarray(real_images)).features)
+            measured(np.asarray(real_images), "references")
     check_num_finite(counts["samples"], counts["samples"] + counts["non_finite"], report)
     return SampleQuality(
         fid=_fid(statistics, report) if "fid" in metrics else None,
@@ -197,7 +172,7 @@ def evaluate_sample_quality(
         num_samples=counts["samples"],
         num_non_finite=counts["non_finite"],
         num_reference_images=counts["references"],
-        num_features=None if statistics is None else statistics["samples"].num_features,
+        num_features=num_features,
         feature_extractor=extractor.name,
     )
 

@@ -5,7 +5,7 @@ import hashlib
 import os
 
 from tf_marscf._version import __version__
-from tf_marscf.benchmarks.machine_facts import machine_facts
+from tf_marscf.benchmarks.benchmark_output import machine_facts
 from tf_marscf.errors import InputError, RunError, warn
 from tf_marscf.files.atomic_file import atomic_write
 from tf_marscf.files.paths import output_directory, output_file

@@ -11,8 +11,7 @@ from tf_marscf.reporting.html_elements import element, join, picture
 from tf_marscf.reporting.html_page import Section, figure, note
 from tf_marscf.reporting.image_figure import transparent_image_grid
 from tf_marscf.reporting.stored_results import find_result_files, read_bytes
-from tf_marscf.sampling.image_grid import encode_png
-from tf_marscf.sampling.sample_picture import save_picture
+from tf_marscf.sampling.image_grid import encode_png, save_picture
 from tf_marscf.sampling.sample_run import write_samples
 
 TITLE = "Samples"

@@ -1,9 +1,6 @@
 """Pictures of many images at once: a grid, or two grids side by side, written as PNG."""
 
-from __future__ import annotations
-
 import math
-import os
 
 import numpy as np
 import tensorflow as tf
@@ -12,18 +9,11 @@ from tf_marscf.errors import InputError
 from tf_marscf.files.atomic_file import atomic_write
 
 BACKGROUND = 255
+_MIN_PICTURE_HEIGHT = 64  # Smaller images are enlarged, by a whole factor, to at most this height.
 
 
-def check_drawable(image_shape: tuple[int, int, int], argument: str) -> None:
-    """Checks, before any work, that images can be drawn.
-
-    Args:
-        image_shape: (height, width, channels).
-        argument: the argument that the images follow from.
-
-    Raises:
-        InputError: if they have other than 1 or 3 channels.
-    """
+def check_drawable(image_shape, argument):
+    """Raises `InputError`, which names the argument, if images [H, W, C] cannot be drawn."""
     if image_shape[-1] not in (1, 3):
         raise InputError(
             f"`{argument}` must be of images with 1 or 3 channels, to be drawn; got "
@@ -31,146 +21,93 @@ def check_drawable(image_shape: tuple[int, int, int], argument: str) -> None:
         )
 
 
-def image_grid(images: np.ndarray, num_columns: int, padding: int = 2) -> np.ndarray:
-    """Lays out images in rows, on white.
-
-    Args:
-        images: uint8 `[num_images, height, width, channels]`, of values 0 to 255.
-        num_columns: images a row; the last row may hold fewer.
-        padding: white pixels around each image.
+def image_grid(images, num_columns, padding=2):
+    """Lays out images, uint8 [N, H, W, 1 or 3], in rows on white, which is around each image, too.
 
     Returns:
-        uint8 `[num_rows * (height + padding) + padding,
-        num_columns * (width + padding) + padding, channels]`.
+        uint8 [num_rows * (H + padding) + padding, num_columns * (W + padding) + padding, C].
 
     Raises:
         TypeError: if `images` is not uint8.
-        ValueError: if `images` is not of rank 4, is empty or does not have 1 or 3 channels,
-            `num_columns` is below 1 or `padding` is negative.
+        ValueError: if their shape is another, `num_columns` is below 1 or `padding` is negative.
     """
     images = _check_images(images, "images")
-    _check_at_least(num_columns, "num_columns", 1)
-    _check_at_least(padding, "padding", 0)
+    for name, value, least in (("num_columns", num_columns, 1), ("padding", padding, 0)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"`{name}` must be an integer of at least {least}; got {value!r}.")
     num_images, height, width, channels = images.shape
     num_rows = math.ceil(num_images / num_columns)
-    cells = np.full(
-        (num_rows * num_columns, height + padding, width + padding, channels),
-        BACKGROUND,
-        dtype=np.uint8,
-    )
+    cell_shape = (height + padding, width + padding, channels)
+    cells = np.full((num_rows * num_columns, *cell_shape), BACKGROUND, np.uint8)
     cells[:num_images, padding:, padding:] = images
-    cells = cells.reshape(num_rows, num_columns, *cells.shape[1:])
-    grid = cells.transpose(0, 2, 1, 3, 4).reshape(
-        num_rows * (height + padding), num_columns * (width + padding), channels
-    )
+    cells = cells.reshape(num_rows, num_columns, *cell_shape).swapaxes(1, 2)
+    grid = cells.reshape(num_rows * cell_shape[0], num_columns * cell_shape[1], channels)
     return np.pad(grid, ((0, padding), (0, padding), (0, 0)), constant_values=BACKGROUND)
 
 
-def save_image_grid(
-    path: str | os.PathLike[str],
-    images: np.ndarray,
-    num_columns: int | None = None,
+def save_picture(
+    path,
+    samples,
+    real_images=None,
+    num_grey_levels=256,
     *,
-    num_grey_levels: int = 256,
-    scale: int = 1,
-    padding: int = 2,
-) -> None:
-    """Writes images as one PNG file.
+    num_columns=None,
+    scale=None,
+    padding=2,
+    gap=16,
+):
+    """Writes a PNG of samples (left), beside real images (right) where they are given.
 
-    The file appears whole or not at all: it is written under another name and renamed. The
-    directory is created if missing.
+    The file appears whole or not at all; its directory is created if missing.
 
     Args:
         path: the file to write.
-        images: uint8 `[num_images, height, width, channels]`, of values below `num_grey_levels`.
-        num_columns: images a row, or None for about as many rows as columns.
-        num_grey_levels: values 0 to `num_grey_levels - 1` become 0 to 255.
-        scale: how often each pixel is repeated along both axes.
+        samples: uint8 [n, H, W, 1 or 3], of values below `num_grey_levels`.
+        real_images: uint8 [N, H, W, 1 or 3], likewise, or None.
+        num_grey_levels: grey levels 0 to `num_grey_levels - 1` become 0 to 255.
+        num_columns: images a row in each grid; default: about as many as rows.
+        scale: how often each pixel is repeated along both axes; default: so that images are about
+            64 pixels high or more.
         padding: white pixels around each image, not scaled.
+        gap: further white pixels between samples and real images, not scaled.
 
     Raises:
-        TypeError: if `images` is not uint8.
-        ValueError: if `images` is not of rank 4, is empty, does not have 1 or 3 channels or holds
-            too large a value, or a number is out of range.
+        TypeError: if an array is not uint8.
+        ValueError: if a shape is another or differs, or a value is too large.
     """
-    enlarged = _enlarge(images, "images", num_grey_levels, scale)
-    columns = _square_columns(len(enlarged)) if num_columns is None else num_columns
-    _write_png(path, image_grid(enlarged, columns, padding))
-
-
-def save_comparison_grid(
-    path: str | os.PathLike[str],
-    samples: np.ndarray,
-    real_images: np.ndarray,
-    num_columns: int | None = None,
-    *,
-    num_grey_levels: int = 256,
-    scale: int = 1,
-    padding: int = 2,
-    gap: int = 16,
-) -> None:
-    """Writes samples (left) beside real images (right) as one PNG file.
-
-    The file appears whole or not at all, as with `save_image_grid`.
-
-    Args:
-        path: the file to write.
-        samples: uint8 `[num_samples, height, width, channels]`, of values below
-            `num_grey_levels`.
-        real_images: uint8 `[num_real_images, height, width, channels]`, likewise.
-        num_columns: images a row in each block, or None for about as many rows as columns.
-        num_grey_levels: values 0 to `num_grey_levels - 1` become 0 to 255.
-        scale: how often each pixel is repeated along both axes.
-        padding: white pixels around each image, not scaled.
-        gap: further white pixels between the two blocks, not scaled.
-
-    Raises:
-        TypeError: if `samples` or `real_images` is not uint8.
-        ValueError: if one of them is not of rank 4, is empty, does not have 1 or 3 channels or
-            holds too large a value, their image shapes differ, or a number is out of range.
-    """
-    _check_at_least(gap, "gap", 0)
-    left = _enlarge(samples, "samples", num_grey_levels, scale)
-    right = _enlarge(real_images, "real_images", num_grey_levels, scale)
-    if left.shape[1:] != right.shape[1:]:
-        raise ValueError(
-            "`samples` and `real_images` must hold images of the same shape; got "
-            f"{np.shape(samples)[1:]} and {np.shape(real_images)[1:]}."
-        )
-    columns = num_columns
-    if columns is None:
-        columns = _square_columns(max(len(left), len(right)))
-    blocks = [image_grid(block, columns, padding) for block in (left, right)]
-    height = max(block.shape[0] for block in blocks)
-    separator = np.full((height, gap, left.shape[-1]), BACKGROUND, dtype=np.uint8)
-    left_grid, right_grid = (
+    blocks = [spread_grey_levels(samples, num_grey_levels, "samples")]
+    if real_images is not None:
+        blocks.append(spread_grey_levels(real_images, num_grey_levels, "real_images"))
+        if blocks[0].shape[1:] != blocks[1].shape[1:]:
+            raise ValueError(
+                "`samples` and `real_images` must hold images of the same shape; got "
+                f"{blocks[0].shape[1:]} and {blocks[1].shape[1:]}."
+            )
+    scale = scale or max(1, _MIN_PICTURE_HEIGHT // blocks[0].shape[1])
+    num_columns = num_columns or math.ceil(math.sqrt(max(map(len, blocks))))
+    grids = [
+        image_grid(images.repeat(scale, axis=1).repeat(scale, axis=2), num_columns, padding)
+        for images in blocks
+    ]
+    height = max(map(len, grids))
+    grids = [
         np.pad(
-            block,
-            ((0, height - block.shape[0]), (0, 0), (0, 0)),
+            grid,
+            ((0, height - len(grid)), (gap if number else 0, 0), (0, 0)),
             constant_values=BACKGROUND,
         )
-        for block in blocks
-    )
-    _write_png(path, np.concatenate([left_grid, separator, right_grid], axis=1))
+        for number, grid in enumerate(grids)
+    ]
+    with atomic_write(path) as file:
+        file.write(encode_png(np.concatenate(grids, axis=1)))
 
 
-def spread_grey_levels(
-    images: np.ndarray, num_grey_levels: int, argument: str = "images"
-) -> np.ndarray:
-    """Returns the images with grey levels 0 to `num_grey_levels - 1` spread over 0 to 255.
-
-    Args:
-        images: uint8 `[num_images, height, width, 1 or 3]`, of values below `num_grey_levels`.
-        num_grey_levels: 2 to 256.
-        argument: what to call the images in an error.
-
-    Returns:
-        uint8, of the shape of `images`.
+def spread_grey_levels(images, num_grey_levels, argument="images"):
+    """Spreads grey levels 0 to `num_grey_levels - 1` of uint8 [N, H, W, 1 or 3] over 0 to 255.
 
     Raises:
         TypeError: if `images` is not uint8.
-        ValueError: if `images` is not of rank 4, is empty, does not have 1 or 3 channels or holds
-            too large a value, or `num_grey_levels` is out of range.
+        ValueError: if their shape is another, a value too large or `num_grey_levels` not 2 to 256.
     """
     images = _check_images(images, argument)
     if not 2 <= num_grey_levels <= 256:
@@ -184,20 +121,12 @@ def spread_grey_levels(
     return palette.astype(np.uint8)[images]
 
 
-def _enlarge(images: np.ndarray, argument: str, num_grey_levels: int, scale: int) -> np.ndarray:
-    """Returns the images with 256 grey levels and every pixel repeated `scale` times."""
-    _check_at_least(scale, "scale", 1)
-    images = spread_grey_levels(images, num_grey_levels, argument)
-    return images.repeat(scale, axis=1).repeat(scale, axis=2)
-
-
-def encode_png(image: np.ndarray) -> bytes:
-    """Returns the content of a PNG file of an image, uint8 `[height, width, 1, 3 or 4]`."""
+def encode_png(image):
+    """The content of a PNG file of an image, uint8 [H, W, 1, 3 or 4]."""
     return tf.io.encode_png(image).numpy()
 
 
-def _check_images(images: np.ndarray, argument: str) -> np.ndarray:
-    """Returns `images` as an array after checking dtype, rank and channels."""
+def _check_images(images, argument):
     images = np.asarray(images)
     if images.dtype != np.uint8:
         seen = str(images.dtype)
@@ -211,20 +140,3 @@ def _check_images(images: np.ndarray, argument: str) -> np.ndarray:
             f"shape {images.shape}."
         )
     return images
-
-
-def _check_at_least(value: int, argument: str, minimum: int) -> None:
-    """Checks that an argument is an integer of at least `minimum`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ValueError(f"`{argument}` must be an integer of at least {minimum}; got {value!r}.")
-
-
-def _square_columns(num_images: int) -> int:
-    """Returns the columns of the squarest grid."""
-    return math.ceil(math.sqrt(num_images))
-
-
-def _write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
-    """Writes `image`, uint8 `[height, width, channels]`, through a temporary file."""
-    with atomic_write(path) as file:
-        file.write(encode_png(image))

@@ -1,4 +1,4 @@
-"""Samples as files: one PNG a sample, or one .npz archive, in bounded memory."""
+"""Samples as files: a picture; or one PNG a sample or one .npz archive, in bounded memory."""
 
 import os
 import shutil
@@ -10,18 +10,31 @@ import numpy as np
 
 from tf_marscf.errors import InputError
 from tf_marscf.files.atomic_file import atomic_directory, atomic_write
-from tf_marscf.sampling.image_grid import encode_png, spread_grey_levels
+from tf_marscf.sampling.image_grid import (
+    check_drawable,
+    encode_png,
+    save_picture,
+    spread_grey_levels,
+)
+from tf_marscf.sampling.sample_stream import draw_samples
+
+
+def save_sample_picture(path, images_distribution, real_images=None, *, seed=0, **kwargs):
+    """Writes a PNG of samples, beside as many real images, uint8 [N, H, W, C], if there are any.
+
+    Arguments, errors and what is returned are those of `draw_samples`. Images of other than 1 or 3
+    channels raise an `InputError`.
+    """
+    check_drawable(images_distribution.event_shape, "dataset")
+    if real_images is not None:
+        kwargs.setdefault("num_samples", len(real_images))
+    samples = draw_samples(images_distribution, seed=seed, **kwargs)
+    save_picture(path, samples, real_images, images_distribution.num_grey_levels)
+    return samples
 
 
 def check_new_directory(path):
-    """Checks that samples in a directory will not be mixed with other files.
-
-    Args:
-        path: the directory.
-
-    Raises:
-        ValueError: if it is a file, or a directory that is not empty.
-    """
+    """Raises `InputError` unless a directory is new or empty: samples stay among themselves."""
     if os.path.isdir(path):
         if os.listdir(path):
             raise InputError(
@@ -34,18 +47,14 @@ def check_new_directory(path):
 def write_png_directory(path, batches, num_grey_levels=256):
     """Writes one PNG a sample, named after its number: `000000.png`, `000001.png`, ...
 
-    Grey levels are spread over 0 to 255. The directory appears when it is whole.
-
-    Args:
-        path: a new or empty directory.
-        batches: an iterable of `SampleBatch`es.
-        num_grey_levels: of the images.
+    Grey levels of the `SampleBatch`es are spread over 0 to 255. The directory, which must be new or
+    empty, appears when it is whole.
 
     Returns:
         Number of files.
 
     Raises:
-        ValueError: if the directory is not empty, or `path` is a file.
+        InputError: if the directory is not empty, or `path` is a file.
     """
     check_new_directory(path)
     num_images = 0
@@ -61,21 +70,12 @@ def write_png_directory(path, batches, num_grey_levels=256):
 
 
 def write_npz(path, batches, image_shape, num_grey_levels=256):
-    """Writes an .npz archive of samples, for `numpy.load`.
+    """Writes an .npz archive of `SampleBatch`es, for `numpy.load`; returns the number of images.
 
     It holds `images`, uint8 [n, H, W, C] of grey levels 0 to `num_grey_levels - 1`; `indices`,
     int64 [n], the samples' numbers; and the scalar `num_grey_levels`. It is not compressed. Equal
     samples are equal bytes. The images pass through a temporary file beside it, because the
     archive states their number before the first one: no more than a batch is held in memory.
-
-    Args:
-        path: the file to write.
-        batches: an iterable of `SampleBatch`es.
-        image_shape: (H, W, C).
-        num_grey_levels: of the images.
-
-    Returns:
-        n.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,12 +91,9 @@ def write_npz(path, batches, image_shape, num_grey_levels=256):
             with _member(archive, "images") as member:
                 np.lib.format.write_array_header_1_0(member, header)
                 shutil.copyfileobj(pixels, member)
-            for name, array in (
-                ("indices", indices),
-                ("num_grey_levels", np.array(num_grey_levels)),
-            ):
+            for name, values in (("indices", indices), ("num_grey_levels", num_grey_levels)):
                 with _member(archive, name) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
+                    np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
     return len(indices)
 
 

@@ -1,7 +1,7 @@
 """Samples of a training directory's model, as a picture, image files or an array."""
 
-import dataclasses
 import os
+import types
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,8 @@ from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import restore_model
 from tf_marscf.runs.weights_digest import weights_digest
-from tf_marscf.sampling.image_grid import check_drawable
+from tf_marscf.sampling.image_grid import check_drawable, save_picture
 from tf_marscf.sampling.sample_files import check_new_directory, write_npz, write_png_directory
-from tf_marscf.sampling.sample_picture import save_picture
 from tf_marscf.sampling.sample_stream import (
     SampleStream,
     check_num_finite,
@@ -30,49 +29,17 @@ FORMATS = {"grid": ".png", "png": "", "npz": ".npz"}
 MAX_GRID_SAMPLES = 10_000  # The one format that is in memory as a whole.
 
 
-@dataclasses.dataclass(frozen=True)
-class SampleSummary:
-    """What a run of `write_samples` wrote.
+class SampleSummary(types.SimpleNamespace):
+    """What `write_samples` wrote, and from what: the entries of its JSON file as attributes.
 
-    Attributes:
-        output: the file, or the directory.
-        format: one of `FORMATS`.
-        num_samples: samples that were asked for and drawn.
-        num_finite: samples that were written; the others had values that are NaN or infinite.
-        num_non_finite: samples that were left out.
-        seed: of the noise; a sample is a function of (seed, number).
-        first_index: number of the first sample.
-        temperature: scale of the prior's noise.
-        checkpoint: "best" or "latest".
-        weights: `weights_digest` of the model.
-        image_shape: (H, W, C).
-        num_grey_levels: grey levels of the model; PNGs spread them over 0 to 255.
-        dataset: name of the data set of the real images, or None without them.
-        num_real_images: test images beside the samples.
-        json_path: the file that holds all of this.
-        sha256: digests; see `write_result`.
+    `num_samples` were drawn; `num_finite` of them are in `output`, `num_non_finite` have values
+    that are NaN or infinite, and are left out. `num_real_images` test images of `dataset` stand
+    beside them. PNGs spread the `num_grey_levels` of the model over 0 to 255.
     """
-
-    output: str
-    format: str
-    num_samples: int
-    num_finite: int
-    num_non_finite: int
-    seed: int
-    first_index: int
-    temperature: float
-    checkpoint: str
-    weights: str
-    image_shape: tuple
-    num_grey_levels: int
-    dataset: str | None
-    num_real_images: int
-    json_path: str
-    sha256: dict | None = None
 
     def to_dict(self):
         """A dict that JSON can hold."""
-        return dataclasses.asdict(self) | {"image_shape": list(self.image_shape)}
+        return dict(vars(self))
 
     def __str__(self):
         beside = ""
@@ -131,7 +98,7 @@ def write_samples(
 
     Raises:
         DataUnavailableError: if `beside_real` is True and the data cannot be had.
-        FileNotFoundError: if the directory or checkpoint is missing.
+        MissingInputError: if the directory or checkpoint is missing.
         RunError: if no sample is finite, nothing being written then; or if nothing can be written.
         InputError: if an argument is wrong.
     """
@@ -152,7 +119,7 @@ def write_samples(
     real_dataset, real_images = None, None
     if output_format == "grid" and beside_real is not False:
         real_dataset, real_images = _real_images(
-            config, num_samples, dataset, data_dir, is_needed=bool(beside_real)
+            config, num_samples, dataset, data_dir, bool(beside_real)
         )
     images_distribution = restore_model(config, train_dir, which)
     stream = SampleStream(images_distribution, seed, temperature, min(batch_size, num_samples))
@@ -169,43 +136,42 @@ def write_samples(
             write_png_directory(path, batches, num_grey_levels)
         else:
             write_npz(path, batches, config.model.image_shape, num_grey_levels)
-        return SampleSummary(
-            output=output,
-            format=output_format,
-            num_samples=num_samples,
+        return {
+            "output": output,
+            "format": output_format,
+            "num_samples": num_samples,
             **counts,
-            seed=seed,
-            first_index=first_index,
-            temperature=float(temperature),
-            checkpoint=which,
-            weights=weights_digest(images_distribution),
-            image_shape=config.model.image_shape,
-            num_grey_levels=num_grey_levels,
-            dataset=real_dataset,
-            num_real_images=0 if real_images is None else len(real_images),
-            json_path=json_path,
-        ).to_dict()
+            "seed": seed,
+            "first_index": first_index,
+            "temperature": float(temperature),
+            "checkpoint": which,
+            "weights": weights_digest(images_distribution),
+            "image_shape": list(config.model.image_shape),
+            "num_grey_levels": num_grey_levels,
+            "dataset": real_dataset,
+            "num_real_images": 0 if real_images is None else len(real_images),
+            "json_path": json_path,
+        }
 
-    written = write_result(json_path, write_files)
-    return SampleSummary(**written | {"image_shape": config.model.image_shape})
+    return SampleSummary(**write_result(json_path, write_files))
 
 
 def _check_format(output_format, num_samples, beside_real, dataset, data_dir):
     if output_format not in FORMATS:
         raise InputError(f"`output_format` must be one of {tuple(FORMATS)}; got {output_format!r}.")
-    if output_format == "grid" and num_samples > MAX_GRID_SAMPLES:
+    is_grid = output_format == "grid"
+    if is_grid and num_samples > MAX_GRID_SAMPLES:
         raise InputError(
             f"`num_samples` must be at most {MAX_GRID_SAMPLES} in a grid; got {num_samples}. The "
             "formats 'png' and 'npz' take any number."
         )
-    if output_format != "grid" and beside_real:
+    if beside_real and not is_grid:
         raise InputError(
             f"`beside_real` must be None or False unless the format is 'grid'; got True with "
             f"{output_format!r}."
         )
-    has_real_images = output_format == "grid" and beside_real is not False
     for name, value in (("dataset", dataset), ("data_dir", data_dir)):
-        if value is not None and not has_real_images:
+        if value is not None and (not is_grid or beside_real is False):
             raise InputError(
                 f"`{name}` must be None where there are no real images beside the samples; got "
                 f"{value!r}."
@@ -233,7 +199,7 @@ def _checked_output(train_dir, output, output_format, seed, first_index, tempera
 
 
 def _checked_json_path(json_path, output, output_format):
-    """Where the numbers go; by default the files of other results, and others, are left alone."""
+    """Where the numbers go; by default, files of other results are left alone."""
     if json_path is not None:
         if os.path.dirname(os.path.abspath(json_path)) != os.path.dirname(os.path.abspath(output)):
             raise InputError(
@@ -255,23 +221,19 @@ def _checked_json_path(json_path, output, output_format):
 
 def _is_of(json_path, output):
     """Whether a file is the JSON file of samples in `output`."""
-    if not os.path.isfile(json_path):
-        return False
     try:
-        content = read_json(json_path)
+        found = read_json(json_path).get("output") if os.path.isfile(json_path) else None
     except InputError:  # It is somebody else's.
         return False
-    found = content.get("output")
     return isinstance(found, str) and os.path.basename(found) == os.path.basename(output)
 
 
 def _real_images(config, num_images, dataset, data_dir, is_needed):
     """Name of the data set and its first test images; (None, None) where they are not at hand."""
-    is_asked_for = is_needed or dataset is not None or data_dir is not None
     try:
         images = load_evaluated_dataset(config, dataset, data_dir, download=is_needed)
     except (DataUnavailableError, InputError) as error:
-        if is_asked_for:
+        if is_needed or dataset is not None or data_dir is not None:
             raise
         warn(f"no real images beside the samples: {error}")
         return None, None

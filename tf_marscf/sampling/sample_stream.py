@@ -16,16 +16,10 @@ _NUM_INDICES = 2**31 - 1  # TensorFlow's stateless seeds are pairs of int32.
 
 @dataclasses.dataclass(frozen=True)
 class SampleBatch:
-    """Consecutive samples, less those that are not finite.
+    """Consecutive samples, less `num_non_finite` of which a value is NaN or infinite."""
 
-    Attributes:
-        images: uint8 [n, H, W, C] NumPy array of grey levels; n may be 0.
-        indices: int64 [n], the numbers of these samples.
-        num_non_finite: samples left out, because a value of theirs is NaN or infinite.
-    """
-
-    images: np.ndarray
-    indices: np.ndarray
+    images: np.ndarray  # Grey levels, uint8 [n, H, W, C]; n may be 0.
+    indices: np.ndarray  # The numbers of these samples, int64 [n].
     num_non_finite: int
 
 
@@ -42,13 +36,13 @@ class SampleStream:
     left out, never painted over.
 
     Args:
-        images_distribution: a `Dequantized` around a `MarScf`.
+        images_distribution: a `Dequantized` of a `MarScf`.
         seed: Python `int` >= 0.
         temperature: scales the prior's noise; finite, >= 0. 0 gives the image of no noise.
         batch_size: samples drawn at a time; memory grows with it, and not with their number.
 
     Raises:
-        ValueError: if an argument is out of range.
+        InputError: if an argument is out of range.
     """
 
     def __init__(self, images_distribution, seed=0, temperature=1.0, batch_size=64):
@@ -66,23 +60,8 @@ class SampleStream:
             ],
         )
 
-    @property
-    def images_distribution(self):
-        """The distribution that is sampled."""
-        return self._images_distribution
-
     def at_temperature(self, temperature):
-        """The same noise at another temperature, without tracing the graph again.
-
-        Args:
-            temperature: as of the constructor.
-
-        Returns:
-            A `SampleStream`.
-
-        Raises:
-            ValueError: if it is out of range.
-        """
+        """A `SampleStream` of the same noise at another temperature, with the same graph."""
         check_sampling_arguments(temperature=temperature)
         stream = copy.copy(self)
         stream._temperature = temperature
@@ -91,15 +70,11 @@ class SampleStream:
     def batches(self, num_samples, first_index=0):
         """Draws samples `first_index` to `first_index + num_samples - 1`.
 
-        Args:
-            num_samples: how many, >= 1.
-            first_index: number of the first one.
-
         Yields:
             `SampleBatch`es, in order.
 
         Raises:
-            ValueError: if an argument is out of range.
+            InputError: if an argument is out of range.
         """
         check_sampling_arguments(num_samples=num_samples, first_index=first_index)
         end = first_index + num_samples
@@ -141,43 +116,26 @@ class SampleStream:
 def draw_samples(
     images_distribution, num_samples, seed=0, temperature=1.0, batch_size=64, report=warn
 ):
-    """Draws samples 0 to `num_samples - 1` into one array; see `SampleStream`.
-
-    Args:
-        images_distribution: a `Dequantized` around a `MarScf`.
-        num_samples: how many.
-        seed: Python `int`.
-        temperature: scales the prior's noise.
-        batch_size: samples drawn at a time.
-        report: called with a warning where samples are left out.
+    """Draws samples 0 to `num_samples - 1` of a `SampleStream` into one array.
 
     Returns:
-        uint8 [n, H, W, C] NumPy array; n is `num_samples` less those that are not finite.
+        uint8 [n, H, W, C] NumPy array; n is `num_samples` less those that are not finite, of which
+        `report` is told.
 
     Raises:
         RunError: if no sample is finite.
-        ValueError: if an argument is out of range.
+        InputError: if an argument is out of range.
     """
     check_sampling_arguments(num_samples=num_samples, batch_size=batch_size)
-    stream = SampleStream(
-        images_distribution, seed, temperature, batch_size=min(batch_size, num_samples)
-    )
+    batch_size = min(batch_size, num_samples)
+    stream = SampleStream(images_distribution, seed, temperature, batch_size)
     images = np.concatenate([batch.images for batch in stream.batches(num_samples)])
     check_num_finite(len(images), num_samples, report)
     return images
 
 
 def check_num_finite(num_finite, num_samples, report=warn):
-    """Reports samples that were left out.
-
-    Args:
-        num_finite: samples that are finite.
-        num_samples: samples drawn.
-        report: called with a warning, where some but not all are finite.
-
-    Raises:
-        RunError: if no sample is finite.
-    """
+    """Reports that some samples are not finite, and were left out; `RunError` if all are."""
     if num_finite == 0:
         raise RunError(f"none of {num_samples} samples is finite.")
     if num_finite < num_samples:
@@ -185,14 +143,10 @@ def check_num_finite(num_finite, num_samples, report=warn):
 
 
 def check_sampling_arguments(**arguments):
-    """Checks arguments of a sampling call, before any model is built.
+    """Checks arguments of a sampling call, before any model is built, or raises `InputError`.
 
-    Args:
-        **arguments: any of `num_samples`, `batch_size` (integers >= 1), `seed`, `first_index`
-            (integers >= 0) and `temperature` (finite, >= 0).
-
-    Raises:
-        ValueError: naming argument, rule and value seen.
+    Any of `num_samples`, `batch_size` (integers >= 1), `seed`, `first_index` (integers >= 0) and
+    `temperature` (finite, >= 0).
     """
     for name, value in arguments.items():
         if name == "temperature":

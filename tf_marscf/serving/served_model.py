@@ -1,9 +1,8 @@
 """What a server answers: the signatures of an exported model."""
 
-import math
-
 import tensorflow as tf
 
+from tf_marscf.distributions.bits_per_dim import bits_per_dim
 from tf_marscf.stateless_seed import stateless_uniform
 
 MAX_NUM_SAMPLES = 1024
@@ -60,10 +59,7 @@ class ServedModel:
         density = self._model.log_prob(distribution.scaling.continuous(images, noise))
         density = tf.debugging.check_numerics(density, _NO_DENSITY)
         log_prob = density + tf.constant(distribution.scaling.log_volume(num_dimensions), dtype)
-        return {
-            "log_prob": log_prob,
-            "bits_per_dim": -log_prob / (num_dimensions * math.log(2.0)),
-        }
+        return {"log_prob": log_prob, "bits_per_dim": bits_per_dim(log_prob, num_dimensions)}
 
     def log_prob_float(self, values):
         """`log_prob`, the log-density in nats of continuous images [N, H, W, C]; [N]."""

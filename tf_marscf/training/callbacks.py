@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.errors import InputError, NonFiniteLossError, RunError
-from tf_marscf.sampling.sample_picture import save_sample_picture
+from tf_marscf.sampling.sample_files import save_sample_picture
 
 
 class CountSteps(keras.callbacks.Callback):

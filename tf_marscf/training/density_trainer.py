@@ -1,14 +1,11 @@
-"""The Keras model around the distribution."""
-
-import math
+"""The Keras model that trains a distribution."""
 
 import keras
 import tensorflow as tf
 
 from tf_marscf.density_layer import DensityLayer
 from tf_marscf.errors import InputError
-from tf_marscf.stateless_seed import split_seed
-from tf_marscf.training.density_gradients import density_gradients
+from tf_marscf.training.density_step import density_step, step_seeds
 from tf_marscf.training.fit_arguments import (
     check_callbacks,
     check_no_image_weights,
@@ -18,8 +15,8 @@ from tf_marscf.training.fit_arguments import (
     evaluation_pixels,
     training_pixels,
     with_label_beside_weights,
+    with_start_of_epoch_sums,
 )
-from tf_marscf.training.start_epoch_sums import with_start_of_epoch_sums
 from tf_marscf.training.weight_average import WeightAverage
 
 # Evaluation noise is the same in every epoch, so that its figures can be compared.
@@ -46,11 +43,11 @@ class DensityTrainer(keras.Model):
     there is no "val_loss" to monitor.
 
     Args:
-        images_distribution: a `Dequantized` around a `MarScf`.
+        images_distribution: a `Dequantized` of a `MarScf`.
         clip_norm: greatest norm of the gradient of bits/dim.
         seed: Python `int`.
-        num_accumulated_parts: a batch is worked off in this many equal parts, whose gradients are
-            added up: less memory, the same step but for dropout's masks.
+        num_accumulated_parts: a batch is split into this many equal parts, whose gradients are
+            added up one after another: less memory, the same step but for dropout's masks.
         weight_average: a `WeightAverage` to update and to evaluate beside the weights, or None.
         name: Python `str`.
     """
@@ -65,16 +62,12 @@ class DensityTrainer(keras.Model):
         name="density_trainer",
     ):
         super().__init__(name=name, dtype=images_distribution.distribution.dtype.name)
-        # Behind a function, so that checkpoints see each variable by one path.
+        # In a function, so that checkpoints see each variable by one path.
         self._get_average = lambda: weight_average
         self.density = DensityLayer(images_distribution, seed=seed, name="density")
         if weight_average is not None:
-            self.averaged_density = DensityLayer(
-                weight_average.images_distribution,
-                seed=seed,
-                trainable=False,
-                name="averaged_density",
-            )
+            averaged = weight_average.images_distribution
+            self.averaged_density = DensityLayer(averaged, seed, False, name="averaged_density")
         self._clip_norm = clip_norm
         self._seed = seed
         self._num_accumulated_parts = num_accumulated_parts
@@ -141,10 +134,7 @@ class DensityTrainer(keras.Model):
                 gradients.
         """
         check_no_losses(
-            loss=loss,
-            loss_weights=loss_weights,
-            metrics=metrics,
-            weighted_metrics=weighted_metrics,
+            loss=loss, loss_weights=loss_weights, metrics=metrics, weighted_metrics=weighted_metrics
         )
         optimizer = keras.optimizers.get(optimizer)
         if optimizer is not None:
@@ -212,46 +202,30 @@ class DensityTrainer(keras.Model):
     def train_step(self, data):
         """One step of gradient descent on a batch of uint8 images [N, H, W, C]."""
         pixels = training_pixels(data)
-        variables = [weight.value for weight in self.trainable_weights]
         step = self.optimizer.iterations
-        noise_seed, dropout_seed = split_seed(tf.stack([self._seed, tf.cast(step, tf.int32)]), 2)
-        images = self.images_distribution.dequantize(pixels, seed=noise_seed)
-        gradients, parts = density_gradients(
-            self.images_distribution, images, dropout_seed, variables, self._num_accumulated_parts
+        noise_seed, dropout_seed = step_seeds(self._seed, step)
+        values = density_step(
+            self._log_prob_terms,
+            self.images_distribution.dequantize(pixels, seed=noise_seed),
+            dropout_seed,
+            [weight.value for weight in self.trainable_weights],
+            self.optimizer,
+            num_grey_levels=self.images_distribution.num_grey_levels,
+            clip_norm=self._clip_norm,
+            num_accumulated_parts=self._num_accumulated_parts,
+            jit_compile=self.jit_compile,
         )
-        context = tf.distribute.get_replica_context()
-        num_replicas = context.num_replicas_in_sync
-        if num_replicas > 1:
-            *gradients, parts = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, parts])
-        loss = tf.reduce_sum(parts) + self._bits_of_a_grey_level(parts.dtype)
-        norm = tf.linalg.global_norm(gradients)
-        with tf.control_dependencies(self._checks(loss, norm)):
-            # One pass over the gradients clips them and divides by the replicas: Keras adds up the
-            # replicas' gradients, which are all the same by now.
-            factor = self._clip_norm / tf.maximum(norm, self._clip_norm) / num_replicas
-            gradients = [gradient * factor for gradient in gradients]
-            if self.jit_compile:
-                is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
-                gradients = [tf.where(is_finite, part, 0.0) for part in gradients]
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         if self.weight_average is not None:
             self.weight_average.update(step - 1)
-        values = tf.cast(tf.concat([[loss, norm], parts], axis=0), tf.float64)
+        values = tf.cast(values, tf.float64)
         self.step_values.assign(values)
         self.epoch_sums.assign_add(tf.concat([values, tf.ones([1], tf.float64)], axis=0))
         means = self.epoch_sums[:2] / self.epoch_sums[-1]
         return self._logs({"bits_per_dim": means[0], "gradient_norm": means[1]})
 
-    def _checks(self, loss, norm):
-        if self.jit_compile:
-            return []
-        return [
-            tf.debugging.check_numerics(loss, "The loss is not finite"),
-            tf.debugging.check_numerics(norm, "The gradient is not finite"),
-        ]
-
-    def _bits_of_a_grey_level(self, dtype):
-        return tf.constant(math.log2(self.images_distribution.num_grey_levels), dtype)
+    def _log_prob_terms(self, images, dropout_seed):
+        log_priors, log_dets = self.density.model.log_prob_parts(images, dropout_seed)
+        return [*log_priors, *log_dets]
 
     def test_step(self, data):
         """Adds a batch of uint8 images to the mean bits/dim of an evaluation."""
@@ -261,9 +235,9 @@ class DensityTrainer(keras.Model):
         weights = tf.cast(weights, tf.float64)
         # Its last entry counts batches.
         seed = tf.stack([_EVALUATION_SEED, tf.cast(self._evaluation_sums[-1], tf.int32)])
-        distributions = [self.images_distribution, self.evaluated_distribution]
-        if self.weight_average is None:
-            distributions = distributions[:1]
+        distributions = [self.images_distribution]
+        if self.weight_average is not None:
+            distributions.append(self.weight_average.images_distribution)
         bits = [
             tf.cast(distribution.bits_per_dim(pixels, seed=seed), tf.float64)
             for distribution in distributions

@@ -1,4 +1,4 @@
-"""Checks of what `DensityTrainer` is compiled and fitted with."""
+"""What `DensityTrainer` is compiled and fitted with, checked and brought into one form."""
 
 import keras
 import numpy as np
@@ -9,11 +9,7 @@ from tf_marscf.errors import InputError
 
 
 def check_no_losses(**arguments):
-    """Checks that losses and metrics are None, since the trainer would not use them.
-
-    Raises:
-        InputError: if one is not.
-    """
+    """Raises `InputError` unless losses and metrics are None: the trainer would not use them."""
     for name, value in arguments.items():
         if value is not None:
             raise InputError(
@@ -23,15 +19,7 @@ def check_no_losses(**arguments):
 
 
 def check_optimizer(optimizer, num_replicas):
-    """Checks that an optimizer does not change gradients in a way that the trainer's step undoes.
-
-    Args:
-        optimizer: a Keras optimizer.
-        num_replicas: devices that train together.
-
-    Raises:
-        InputError: if it does.
-    """
+    """Raises `InputError` if an optimizer changes gradients in a way that the step undoes."""
     if optimizer.loss_scale_factor is not None or isinstance(
         optimizer, keras.optimizers.LossScaleOptimizer
     ):
@@ -54,19 +42,12 @@ def check_optimizer(optimizer, num_replicas):
 
 
 def check_trained_weights(optimizer, weights):
-    """Checks that an optimizer that averages weights was built for those that are trained.
+    """Raises `InputError` if an optimizer that averages weights was built for others.
 
-    Args:
-        optimizer: a built Keras optimizer.
-        weights: a list of `keras.Variable`s.
-
-    Raises:
-        InputError: if it was built for others; it would give weights the averages of others.
+    It would give the `keras.Variable`s that are trained the averages of others.
     """
     built_for = optimizer._trainable_variables
-    if optimizer.use_ema and [id(_tf_variable(weight)) for weight in built_for] != [
-        id(_tf_variable(weight)) for weight in weights
-    ]:
+    if optimizer.use_ema and _identities(built_for) != _identities(weights):
         raise InputError(
             "`optimizer` with use_ema must be built for the weights that are trained, "
             f"{len(weights)}; got one of {len(built_for)}. After a change of `trainable`, call "
@@ -74,19 +55,17 @@ def check_trained_weights(optimizer, weights):
         )
 
 
-def _tf_variable(weight):
-    return weight.value if isinstance(weight, keras.Variable) else weight
+def _identities(weights):
+    """Those of the `tf.Variable`s in a list of weights."""
+    return [id(part.value if isinstance(part, keras.Variable) else part) for part in weights]
 
 
 def check_callbacks(callbacks, jit_compile):
-    """Checks that callbacks look at values that the trainer logs.
+    """Raises `InputError` if a Keras callback waits for a loss, and so would do nothing.
 
     Args:
-        callbacks: a list of Keras callbacks, or a `CallbackList`.
+        callbacks: a list of callbacks, or a `CallbackList`.
         jit_compile: whether steps are compiled with XLA, which cannot raise.
-
-    Raises:
-        InputError: if a callback waits for a loss, and so would do nothing.
     """
     for callback in getattr(callbacks, "callbacks", callbacks):
         name = type(callback).__name__
@@ -107,12 +86,29 @@ def check_callbacks(callbacks, jit_compile):
             )
 
 
-def check_no_image_weights(sample_weight=None, class_weight=None, **_):
-    """Checks that `fit` has no weights of images.
+class StartEpochSums(keras.callbacks.Callback):
+    """Starts a `DensityTrainer`'s means anew with each epoch.
 
-    Raises:
-        InputError: if it has.
+    Not in `reset_metrics`, which Keras calls before each evaluation, too.
     """
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts them."""
+        self.model.start_epoch_sums()
+
+
+def with_start_of_epoch_sums(callbacks, trainer):
+    """The callbacks of a `fit`, whatever form they come in, with one `StartEpochSums`."""
+    if not isinstance(callbacks, keras.callbacks.CallbackList):
+        return [StartEpochSums(), *tf.nest.flatten(callbacks or ())]
+    if not any(isinstance(part, StartEpochSums) for part in callbacks.callbacks):
+        callbacks.callbacks.append(StartEpochSums())
+        callbacks.callbacks[-1].set_model(trainer)
+    return callbacks
+
+
+def check_no_image_weights(sample_weight=None, class_weight=None, **_):
+    """Raises `InputError` if `fit` has weights of images."""
     if sample_weight is not None or class_weight is not None:
         raise InputError(
             "`sample_weight` and `class_weight` must be None in training, where all images count "
@@ -129,14 +125,7 @@ def with_label_beside_weights(data):
 
 
 def training_pixels(data):
-    """The uint8 images of a training batch.
-
-    Args:
-        data: the images, or (images, label).
-
-    Raises:
-        InputError: if there are weights.
-    """
+    """The uint8 images of a training batch: the images, or (images, label), without weights."""
     if isinstance(data, WeightedImages):
         pixels, weights = data
     else:

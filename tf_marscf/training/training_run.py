@@ -18,7 +18,7 @@ from tf_marscf.files.paths import local_path
 from tf_marscf.files.text_files import write_json
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import restore_model
-from tf_marscf.sampling.sample_picture import save_sample_picture
+from tf_marscf.sampling.sample_files import save_sample_picture
 from tf_marscf.training.callbacks import (
     CountSteps,
     SaveCheckpoints,

@@ -58,11 +58,4 @@ class WarmUpSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         """The constructor's arguments."""
-        return {
-            "learning_rate": self.learning_rate,
-            "batch_size": self.batch_size,
-            "warm_up_images": self.warm_up_images,
-            "decay_images": self.decay_images,
-            "first_step": self.first_step,
-            "first_image": self.first_image,
-        }
+        return dict(vars(self))

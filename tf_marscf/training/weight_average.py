@@ -19,18 +19,14 @@ class WeightAverage(tf.Module):
 
     def __init__(self, images_distribution, average_distribution, decay):
         super().__init__(name="weight_average")
+        # In a function, so that checkpoints do not see the weights by another path.
         self._get_distributions = lambda: (images_distribution, average_distribution)
-        self._decay = decay
+        self.decay = decay
 
     @property
     def images_distribution(self):
         """The distribution with averaged weights."""
         return self._get_distributions()[1]
-
-    @property
-    def decay(self):
-        """The decay, in (0, 1)."""
-        return self._decay
 
     def start(self):
         """Copies all weights. Call it outside of training steps."""
@@ -42,7 +38,7 @@ class WeightAverage(tf.Module):
         """Takes in the weights after a step; inside a replica of `tf.distribute`."""
         source, target = self._get_distributions()
         step = tf.cast(step, tf.float32)
-        rate = 1.0 - tf.minimum(self._decay, (1.0 + step) / (10.0 + step))
+        rate = 1.0 - tf.minimum(self.decay, (1.0 + step) / (10.0 + step))
 
         def move(average, weight, rate):
             average.assign_add(tf.cast(rate, average.dtype) * (weight - average))

@@ -1,0 +1,54 @@
+"""A training directory's model, and the images that it is evaluated on."""
+
+from tf_marscf.errors import InputError
+from tf_marscf.files.paths import local_path
+from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
+from tf_marscf.runs.run_config import RunConfig
+from tf_marscf.runs.trained_model import restore_model
+from tf_marscf.runs.weights_digest import weights_digest
+
+
+class RestoredRun:
+    """The model of a training directory, and a data set for it.
+
+    Args:
+        train_dir: the training directory, or one of imported weights.
+        which: "best" or "latest" checkpoint.
+        dataset: name of a data set; default: the one that the model was trained on.
+        data_dir: where it is; default: as in training.
+
+    Attributes:
+        train_dir: the directory, a string.
+        config: its `RunConfig`.
+        checkpoint: `which`.
+        dataset: the `ImageDataset`.
+        images_distribution: the model, a `Dequantized` around a `MarScf`.
+
+    Raises:
+        DataUnavailableError: if the data cannot be had.
+        MissingInputError: if the directory or checkpoint is missing.
+        InputError: if an argument is wrong, or the data do not fit the model.
+    """
+
+    def __init__(self, train_dir, which="best", dataset=None, data_dir=None):
+        self.train_dir = local_path("train_dir", train_dir)
+        self.config = RunConfig.load(self.train_dir)
+        self.checkpoint = which
+        self.dataset = load_evaluated_dataset(self.config, dataset, data_dir)
+        self.images_distribution = restore_model(self.config, self.train_dir, which)
+
+    @property
+    def weights(self):
+        """The `weights_digest` of the model."""
+        return weights_digest(self.images_distribution)
+
+    def images_of(self, split, argument="split"):
+        """The images of a split, a `tf.data.Dataset`.
+
+        Raises:
+            InputError: if the data set has no such split; `argument` is what it calls it.
+        """
+        splits = self.dataset.splits()
+        if split not in splits:
+            raise InputError(f"`{argument}` must be one of {tuple(splits)}; got {split!r}.")
+        return splits[split]

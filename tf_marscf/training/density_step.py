@@ -1,0 +1,108 @@
+"""One step of gradient descent on bits/dim, for whatever density."""
+
+import math
+
+import tensorflow as tf
+
+from tf_marscf.distributions.bits_per_dim import bits_per_dim
+from tf_marscf.stateless_seed import split_seed
+
+
+def step_seeds(seed, step):
+    """`(noise_seed, dropout_seed)` of a step, a function of the seed and the step's number."""
+    return split_seed(tf.stack([seed, tf.cast(step, tf.int32)]), 2)
+
+
+def density_step(
+    log_prob_terms,
+    images,
+    dropout_seed,
+    variables,
+    optimizer,
+    *,
+    num_grey_levels,
+    clip_norm,
+    num_accumulated_parts=1,
+    jit_compile=False,
+):
+    """One step; inside a replica of `tf.distribute` with this replica's part of a batch.
+
+        loss = log2(n) - mean_x sum_t term_t(x) / (D log 2),   log p(x) = sum_t term_t(x)
+        gradients * min(1, clip_norm / |gradients|) -> the optimizer
+
+    A loss or gradient that is not finite raises `InvalidArgumentError` before any weight changes;
+    compiled with XLA, which cannot raise, the gradients are zeros then.
+
+    Args:
+        log_prob_terms: function of images [N, H, W, C] and a seed of dropout; a list of terms [N]
+            in nats, which add up to log p.
+        images: continuous images [N, H, W, C].
+        dropout_seed: [2] integer tensor.
+        variables: the `tf.Variable`s to train.
+        optimizer: a Keras optimizer that is built for them.
+        num_grey_levels: n.
+        clip_norm: greatest norm of the gradient of bits/dim.
+        num_accumulated_parts: the batch is split into this many equal parts, whose gradients are
+            added up one after another.
+        jit_compile: whether the step is compiled with XLA.
+
+    Returns:
+        A vector: loss, norm of its gradient before it is clipped, and the terms, in bits/dim.
+    """
+    gradients, terms = _gradients(
+        log_prob_terms, images, dropout_seed, variables, num_accumulated_parts
+    )
+    context = tf.distribute.get_replica_context()
+    num_replicas = context.num_replicas_in_sync
+    if num_replicas > 1:
+        *gradients, terms = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, terms])
+    loss = tf.reduce_sum(terms) + math.log2(num_grey_levels)
+    norm = tf.linalg.global_norm(gradients)
+    checks = []
+    if not jit_compile:
+        checks = [
+            tf.debugging.check_numerics(loss, "The loss is not finite"),
+            tf.debugging.check_numerics(norm, "The gradient is not finite"),
+        ]
+    with tf.control_dependencies(checks):
+        # One pass over the gradients clips them and divides by the replicas: Keras adds up the
+        # replicas' gradients, which are all the same by now.
+        factor = clip_norm / tf.maximum(norm, clip_norm) / num_replicas
+        gradients = [gradient * factor for gradient in gradients]
+        if jit_compile:
+            is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+            gradients = [tf.where(is_finite, gradient, 0.0) for gradient in gradients]
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    return tf.concat([[loss, norm], terms], axis=0)
+
+
+def _gradients(log_prob_terms, images, dropout_seed, variables, num_parts):
+    """This replica's share of the gradients of bits/dim, and of its terms, a vector.
+
+    Over all replicas, both add up to those of the global batch.
+    """
+    if num_parts == 1:
+        return _gradients_of_part(log_prob_terms, images, dropout_seed, variables, num_parts)
+    parts = tf.reshape(images, [num_parts, -1, *images.shape[1:]])
+    seeds = tf.stack(split_seed(dropout_seed, num_parts))
+
+    def gradients_of_part(index):
+        return _gradients_of_part(log_prob_terms, parts[index], seeds[index], variables, num_parts)
+
+    def add_part(index, sums):
+        return index + 1, tf.nest.map_structure(tf.add, sums, gradients_of_part(index))
+
+    return tf.while_loop(
+        lambda index, sums: index < num_parts, add_part, (tf.constant(1), gradients_of_part(0))
+    )[1]
+
+
+def _gradients_of_part(log_prob_terms, images, dropout_seed, variables, num_parts):
+    num_replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+    num_images = tf.shape(images)[0] * (num_replicas * num_parts)
+    with tf.GradientTape() as tape:
+        sums = tf.stack([tf.reduce_sum(term) for term in log_prob_terms(images, dropout_seed)])
+        terms = bits_per_dim(sums, images.shape[1:].num_elements())
+        terms /= tf.cast(num_images, terms.dtype)
+        loss = tf.reduce_sum(terms)
+    return tape.gradient(loss, variables), terms
