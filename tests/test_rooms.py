@@ -33,7 +33,9 @@ ROOMS = [
 # What all rooms share, and needs none of them.
 COMMON = {
     "_version",
+    "command_text",
     "config",
+    "config_fields",
     "errors",
     "figures",
     "files",

@@ -8,7 +8,7 @@ import importlib
 _MODULES = {
     "AUGMENTATIONS": "augmentation",
     "DataUnavailableError": "data_unavailable_error",
-    "DatasetOptions": "dataset_options",
+    "DataConfig": "data_config",
     "ImageDataset": "image_dataset",
     "WeightedImages": "pipeline",
     "augment_image": "augmentation",

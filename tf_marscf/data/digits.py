@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_marscf.data.dataset_options import DatasetOptions
+from tf_marscf.data.data_config import DataConfig
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.preprocessing import repeat_channel
 from tf_marscf.data.validation_split import split_off_validation
@@ -15,7 +15,7 @@ DEFAULT_NUM_VALIDATION_IMAGES = 200
 _PERMUTATION_SEED = 0
 
 
-def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
+def load_digits(options: DataConfig | None = None) -> ImageDataset:
     """Loads scikit-learn's embedded digits: 1797 images of 8 x 8 pixels, 17 grey levels.
 
     The images are permuted once, always in the same way: the last 300 are the test set, those
@@ -23,7 +23,7 @@ def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
     has no say, since the images come with scikit-learn.
 
     Args:
-        options: how to load them; None is `DatasetOptions()`.
+        options: how to load them; None is `DataConfig(name=name)`.
 
     Returns:
         The data set, of shape `[8, 8, 1]`, or `[8, 8, 3]` where `options.num_channels` is 3.
@@ -34,7 +34,7 @@ def load_digits(options: DatasetOptions | None = None) -> ImageDataset:
     """
     from sklearn import datasets
 
-    options = DatasetOptions() if options is None else options
+    options = DataConfig(name="digits") if options is None else options
     options.check_no_data_dir("digits")
     # The values are whole numbers stored as float64.
     images = datasets.load_digits().images.astype(np.uint8)[..., np.newaxis]

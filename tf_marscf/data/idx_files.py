@@ -12,8 +12,8 @@ from typing import BinaryIO
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.data.data_config import DataConfig
 from tf_marscf.data.data_directory import existing_directory
-from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset, check_image_shape
 from tf_marscf.data.preprocessing import repeat_channel, zero_pad
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
@@ -38,7 +38,7 @@ _SUFFIXES = (
 _SIZE_MULTIPLE = 8
 
 
-def load_idx(options: DatasetOptions, name: str = "idx") -> ImageDataset:
+def load_idx(options: DataConfig, name: str = "idx") -> ImageDataset:
     """Loads images of the files train-images-idx3-ubyte and t10k-images-idx3-ubyte.
 
     The names may also be spelled train-images.idx3-ubyte and end in `.gz`. The images are
@@ -177,7 +177,7 @@ def _image_path(directory: Path, split: str) -> Path:
 
 
 def _dataset(
-    images: dict[str, np.ndarray], options: DatasetOptions, name: str, directory: Path
+    images: dict[str, np.ndarray], options: DataConfig, name: str, directory: Path
 ) -> ImageDataset:
     """Returns the padded images, with those of validation held out."""
     height, width = (_padded_size(size) for size in images["train"].shape[1:])

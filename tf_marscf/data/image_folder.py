@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.data.data_config import DataConfig
 from tf_marscf.data.data_directory import existing_directory
-from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.image_file import IMAGE_SUFFIXES, decode_image, read_image_file
 from tf_marscf.data.preprocessing import repeat_channel
@@ -25,7 +25,7 @@ _NUM_SHOWN_KINDS = 8
 _SPLITS = ("train", "validation", "test")
 
 
-def load_image_folder(options: DatasetOptions) -> ImageDataset:
+def load_image_folder(options: DataConfig) -> ImageDataset:
     """Loads the PNG, JPEG and BMP files of a directory.
 
     With folders `train` and `test` in it, and perhaps `validation`, these are the splits. Without
@@ -144,7 +144,7 @@ def _check_links(root: Path, directory: Path, folders: list[str]) -> None:
             )
 
 
-def _split_paths(paths: list[str], options: DatasetOptions, root: Path) -> dict[str, list[str]]:
+def _split_paths(paths: list[str], options: DataConfig, root: Path) -> dict[str, list[str]]:
     """Shares the images out between the splits; one of validation may be missing."""
     if not any((root / split).is_dir() for split in _SPLITS):
         return _split_all(paths, options, root)
@@ -179,7 +179,7 @@ def _split_paths(paths: list[str], options: DatasetOptions, root: Path) -> dict[
     return _without_empty(shuffled[num_validation:], shuffled[:num_validation], splits["test"])
 
 
-def _split_all(paths: list[str], options: DatasetOptions, root: Path) -> dict[str, list[str]]:
+def _split_all(paths: list[str], options: DataConfig, root: Path) -> dict[str, list[str]]:
     """Shares out images of a directory that says nothing of splits."""
     if len(paths) < 2:
         raise InputError(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tf_marscf.data.dataset_options import DatasetOptions
+from tf_marscf.data.data_config import DataConfig
 from tf_marscf.data.idx_files import holds_idx_files, load_idx
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.tfds_images import load_tfds_images
@@ -20,7 +20,7 @@ FASHION_MNIST_DIRECTORIES = (
 )
 
 
-def load_mnist_kind(name: str, options: DatasetOptions | None = None) -> ImageDataset:
+def load_mnist_kind(name: str, options: DataConfig | None = None) -> ImageDataset:
     """Loads 'mnist' or 'fashion_mnist' from wherever it is.
 
     The images are the same from files and from TFDS, but their order is not; so the validation
@@ -28,7 +28,7 @@ def load_mnist_kind(name: str, options: DatasetOptions | None = None) -> ImageDa
 
     Args:
         name: 'mnist' or 'fashion_mnist'.
-        options: how to load them; None is `DatasetOptions()`.
+        options: how to load them; None is `DataConfig(name=name)`.
 
     Returns:
         The data set, of 32 x 32 pixels.
@@ -38,7 +38,7 @@ def load_mnist_kind(name: str, options: DatasetOptions | None = None) -> ImageDa
         MissingInputError: if `options.data_dir` holds only one of the two image files.
         InputError: if an option does not suit the images or a file is damaged.
     """
-    options = DatasetOptions() if options is None else options
+    options = DataConfig(name=name) if options is None else options
     directory = find_idx_directory(name, options.data_path)
     if directory is None:
         return load_tfds_images(name, options)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_marscf.data.dataset_options import DatasetOptions
+from tf_marscf.data.data_config import DataConfig
 from tf_marscf.data.image_dataset import ImageDataset, check_image_shape
 from tf_marscf.data.preprocessing import repeat_channel
 from tf_marscf.data.validation_split import default_num_validation_images, split_off_validation
@@ -20,7 +20,7 @@ _DEFAULT_NUM_GREY_LEVELS = 256
 _NUM_SHOWN_NAMES = 8
 
 
-def load_npz(options: DatasetOptions) -> ImageDataset:
+def load_npz(options: DataConfig) -> ImageDataset:
     """Loads the images of an .npz file.
 
     The file holds uint8 arrays `train` and `test` of shape [num_images, height, width, channels],
@@ -63,7 +63,7 @@ def load_npz(options: DatasetOptions) -> ImageDataset:
     return ImageDataset.from_arrays(**splits, num_grey_levels=num_grey_levels, name="npz")
 
 
-def _npz_path(options: DatasetOptions) -> Path:
+def _npz_path(options: DataConfig) -> Path:
     """Returns the path of the file; raises an error where there is none or more than one."""
     path = options.data_path
     if path is None:
@@ -162,7 +162,7 @@ def _kind(shape: tuple[int, ...], dtype: np.dtype) -> str:
 
 
 def _split(
-    arrays: dict[str, np.ndarray], options: DatasetOptions, path: Path
+    arrays: dict[str, np.ndarray], options: DataConfig, path: Path
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns the training images and those of validation, or None where there are none."""
     train = arrays["train"]

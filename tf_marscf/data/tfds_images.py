@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import tensorflow as tf
 
+from tf_marscf.data.data_config import DataConfig
 from tf_marscf.data.data_unavailable_error import DataUnavailableError
-from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.data.preprocessing import repeat_channel, zero_pad
 from tf_marscf.data.validation_split import split_off_validation
@@ -54,7 +54,7 @@ TFDS_IMAGE_SOURCES: Mapping[str, TfdsImageSource] = MappingProxyType(
 )
 
 
-def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageDataset:
+def load_tfds_images(name: str, options: DataConfig | None = None) -> ImageDataset:
     """Loads the images of a TFDS data set, zero-padded to 32 x 32 where they are 28 x 28.
 
     The test set is the standard one; the validation set is the end of the standard training set.
@@ -62,7 +62,7 @@ def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageD
 
     Args:
         name: a key of `TFDS_IMAGE_SOURCES`.
-        options: how to load them; None is `DatasetOptions()`.
+        options: how to load them; None is `DataConfig(name=name)`.
 
     Returns:
         The data set, with 256 grey levels.
@@ -77,7 +77,7 @@ def load_tfds_images(name: str, options: DatasetOptions | None = None) -> ImageD
     if name not in TFDS_IMAGE_SOURCES:
         raise InputError(f"`name` must be one of {list(TFDS_IMAGE_SOURCES)}; got {name!r}.")
 
-    options = DatasetOptions() if options is None else options
+    options = DataConfig(name=name) if options is None else options
     source = TFDS_IMAGE_SOURCES[name]
     num_channels = options.channels_of(source.stored_shape[2], repr(name))
     data_dir = None if options.data_dir is None else os.fspath(options.data_dir)

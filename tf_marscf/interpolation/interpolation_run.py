@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from tf_marscf.command_text import command_text
 from tf_marscf.errors import InputError, warn
 from tf_marscf.files.local_path import local_path
 from tf_marscf.files.output_path import output_directory
@@ -231,5 +232,4 @@ def _command(facts, pairs, interpolation, config, curve):
         **dataclasses.asdict(config),
         "lambda_curve": ",".join(f"{row['lambda']:g}" for row in curve),
     }
-    flags = " ".join(f"--{name}={value}" for name, value in values.items())
-    return f"python bin/interpolate.py --train_dir=TRAIN_DIR {flags}"
+    return command_text("interpolate", {"train_dir": "TRAIN_DIR", **values})

@@ -34,7 +34,7 @@ def configuration_section(context):
     run = context.run
     groups = [("Model", run.model.to_dict(), _model_defaults(run.model))]
     if run.data is not None:
-        data = dataclasses.asdict(run.data)
+        data = run.data.to_dict()
         data = {"dataset": data.pop("name")} | data
         if data["data_dir"] is not None:
             # It names a place on somebody's machine.
