@@ -36,7 +36,7 @@ _ROOMS = (
     "training",
 )
 
-__all__ = sorted(["__version__", *_NAMES, *_ROOMS])
+__all__ = ["__version__", *_NAMES, *_ROOMS]
 
 
 def __getattr__(name):

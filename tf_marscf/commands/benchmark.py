@@ -18,7 +18,6 @@ from tf_marscf.commands import command_line
 from tf_marscf.config import ExecutionConfig, MarScfConfig
 from tf_marscf.errors import InputError
 from tf_marscf.files.json_file import read_json
-from tf_marscf.files.local_path import local_path
 from tf_marscf.files.output_path import output_file
 
 # Lines are seen as they come, also through a pipe: the benchmarks take minutes.
@@ -27,7 +26,7 @@ print_line = functools.partial(print, flush=True)
 
 def define_speed_flags():
     """Flags of `speed`."""
-    flags.DEFINE_list("image_size", ["32"], "Size of the images: N, or HEIGHT,WIDTH.")
+    command_line.define_image_size()
     flags.DEFINE_integer("image_channels", 3, "Channels of the images.")
     command_line.define_flags(MarScfConfig, num_steps=4, hidden_channels=64)
     command_line.define_flags(ExecutionConfig)
@@ -45,23 +44,15 @@ def define_speed_flags():
 
 def read_baseline(path):
     """The seconds of a baseline file."""
-    path = local_path("baseline", path)
     if not os.path.isfile(path):
         raise InputError(f"`baseline` must be a file; got {path!r}.")
     return read_json(path)
 
 
-def parse_image_size(texts):
-    """Height and width."""
-    if len(texts) not in (1, 2) or not all(text.strip().isdecimal() for text in texts):
-        raise InputError(f"`image_size` must be N, or HEIGHT,WIDTH; got {','.join(texts)!r}.")
-    return int(texts[0]), int(texts[-1])
-
-
 def speed():
     """Prints seconds, and ratios to the baseline, of each task."""
     values = flags.FLAGS
-    height, width = parse_image_size(values.image_size)
+    height, width = command_line.image_size()
     config = MarScfConfig(
         image_shape=(height, width, values.image_channels),
         **command_line.flag_values(MarScfConfig),

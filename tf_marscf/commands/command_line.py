@@ -5,6 +5,7 @@ A command's module defines its flags in a function, so that importing it does no
 """
 
 import os
+import re
 import signal
 import sys
 
@@ -21,6 +22,7 @@ from tf_marscf.kernels.intra_op_threads import (
 
 _USAGE_STATUS = 2
 _FAILURE_STATUS = 1
+_SIZE = re.compile("[1-9][0-9]{0,8}")
 
 
 class _PathParser(flags.ArgumentParser):
@@ -108,6 +110,25 @@ def define_dataset():
     """Defines the flags of a data set that is by default the one of the training."""
     flags.DEFINE_string("dataset", None, "Data set; default: the one that it was trained on.")
     define_path("data_dir", None, "Where the data set is; default: as in training.")
+
+
+def define_image_size():
+    """Defines the flag that `image_size` reads."""
+    flags.DEFINE_list("image_size", ["32"], "Size of the images: N, or HEIGHT,WIDTH.")
+
+
+def image_size():
+    """Height and width.
+
+    Raises:
+        InputError: if they are not one or two integers of at least 1.
+    """
+    sizes = [size.strip() for size in flags.FLAGS.image_size]
+    if len(sizes) not in (1, 2) or not all(map(_SIZE.fullmatch, sizes)):
+        raise InputError(
+            f"`image_size` must be N or HEIGHT,WIDTH, integers >= 1; got {','.join(sizes)!r}."
+        )
+    return int(sizes[0]), int(sizes[-1])
 
 
 def define_progress():
