@@ -16,6 +16,7 @@ A field whose default is None may be None, whatever its rule.
 import dataclasses
 import math
 import numbers
+import textwrap
 
 from tf_marscf.errors import InputError
 from tf_marscf.files.local_path import local_path
@@ -53,8 +54,16 @@ class Config:
         super().__init_subclass__(**kwargs)
         own = {name: value for name, value in vars(cls).items() if _is_described(value)}
         described = {**getattr(cls, "__dataclass_fields__", {}), **own}
-        entries = [f"    {name}: {_description(field).help}" for name, field in described.items()]
-        cls.__doc__ = "\n".join([(cls.__doc__ or "").rstrip(), "\nAttributes:", *entries, ""])
+        entries = [
+            textwrap.fill(
+                f"{name}: {_description(field).help}",
+                width=100,
+                initial_indent=" " * 8,
+                subsequent_indent=" " * 12,
+            )
+            for name, field in described.items()
+        ]
+        cls.__doc__ = "\n".join([(cls.__doc__ or "").rstrip(), "\n    Attributes:", *entries, ""])
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -101,7 +110,7 @@ def fields_with_flags(config_class):
 
 
 def same_field(config_class, name, default=REQUIRED):
-    """The field of another config class again: the same rule and help, mostly another default."""
+    """The field of another config class again, with its default or another one."""
     (field,) = (field for field in dataclasses.fields(config_class) if field.name == name)
     default = field.default if default is REQUIRED else default
     return dataclasses.field(default=default, metadata=field.metadata)
