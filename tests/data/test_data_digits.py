@@ -9,6 +9,7 @@ import tensorflow as tf
 from sklearn import datasets
 
 from tf_marscf.data import (
+    DataConfig,
     ImageDataset,
     check_configured_dataset,
     collect_images,
@@ -18,7 +19,6 @@ from tf_marscf.data import (
 )
 from tf_marscf.data.data_unavailable_error import DataUnavailableError
 from tf_marscf.errors import InputError
-from tf_marscf.runs.run_config import DataConfig
 
 
 def all_images(images):

@@ -12,13 +12,13 @@ import tensorflow as tf
 from tests.event_log import read_events
 from tests.small_trainers import MODEL_OPTIONS, random_pixels, small_distribution, weights_of
 from tf_marscf.config import check_model_options
-from tf_marscf.data import evaluation_pipeline, load_dataset
+from tf_marscf.data import DataConfig, evaluation_pipeline, load_dataset
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.evaluation_run import EvaluationRun
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
-from tf_marscf.runs.run_config import DataConfig, RunConfig
+from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.sampling.sample_stream import draw_samples
 from tf_marscf.training.callbacks import SaveSamples

@@ -3,10 +3,11 @@
 import dataclasses
 
 from tf_marscf.config import MarScfConfig
+from tf_marscf.data import DataConfig
 from tf_marscf.reporting.html_elements import element, join
 from tf_marscf.reporting.html_page import Section, paragraphs, repeat
 from tf_marscf.reporting.report_context import command_line_of
-from tf_marscf.runs.run_config import DataConfig, PixelConfig
+from tf_marscf.runs.run_config import PixelConfig
 from tf_marscf.training.training_config import TrainingConfig
 
 TITLE = "Configuration"
