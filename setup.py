@@ -77,6 +77,17 @@ EXTRAS_REQUIRE = {
     ],
 }
 
+COMMANDS = [
+    "benchmark",
+    "evaluate",
+    "export",
+    "import_weights",
+    "interpolate",
+    "report",
+    "sample",
+    "train",
+]
+
 setup(
     name="tf_marscf",
     version=read_version(),
@@ -92,6 +103,11 @@ setup(
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
+    entry_points={
+        "console_scripts": [
+            f"marscf-{name.replace('_', '-')} = tf_marscf.commands.{name}:run" for name in COMMANDS
+        ],
+    },
     classifiers=[
         "Intended Audience :: Science/Research",
         "Operating System :: POSIX :: Linux",

@@ -1,68 +1,11 @@
 #!/usr/bin/env python
 """Interpolates between images: `python bin/interpolate.py --train_dir=runs/digits`."""
 
-from absl import flags
-
-from tf_marscf.commands import command_line
-from tf_marscf.commands.given_flags import refuse_given
-from tf_marscf.interpolation.image_pairs import parse_pairs
-from tf_marscf.interpolation.projection_config import DISTANCES, ProjectionConfig, parse_lambdas
-
-_PROJECTION_FLAGS = {
-    "lambda_1": (flags.DEFINE_float, "Weight of the prior's log-density in Eq. 11."),
-    "lambda_2": (flags.DEFINE_float, "Weight of the distance to the nearer image in Eq. 11."),
-    "learning_rate": (flags.DEFINE_float, "Learning rate of Adamax."),
-    "num_iterations": (flags.DEFINE_integer, "Iterations of Adamax."),
-    "distance": (flags.DEFINE_string, f"Distance of Eq. 11: {' or '.join(DISTANCES)}."),
-}
-
-command_line.define_path("train_dir", None, "Directory of a training run or import.", required=True)
-flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
-flags.DEFINE_string("dataset", None, "Data set; default: the one that it was trained on.")
-command_line.define_path("data_dir", None, "Where the data set is; default: as in training.")
-flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Which images.")
-flags.DEFINE_list(
-    "pairs", None, "Pairs of images, counted from 0, such as 3:7,12:40; default: drawn."
-)
-flags.DEFINE_integer("num_pairs", 4, "Pairs that are drawn.", lower_bound=1)
-flags.DEFINE_integer("seed", 0, "The same seed draws the same pairs.", lower_bound=0)
-flags.DEFINE_integer("num_points", 7, "Points between two images.", lower_bound=1)
-command_line.define_flags(ProjectionConfig, _PROJECTION_FLAGS)
-flags.DEFINE_list(
-    "lambda_curve",
-    ["0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.8", "1"],
-    "Values of lambda_1 = lambda_2 to compare: each takes as long as the projection itself. "
-    "None: --lambda_curve=",
-)
-command_line.define_path("output_dir", None, "Where files go; default: TRAIN_DIR/interpolation.")
-flags.DEFINE_enum("progress", "bar", ["bar", "none"], "What is shown meanwhile.")
-
-
-def main():
-    """Writes pictures and tables, and prints the numbers."""
-    values = flags.FLAGS
-    config = ProjectionConfig(**command_line.flag_values(_PROJECTION_FLAGS))
-    lambdas = parse_lambdas(values.lambda_curve)
-    pairs = None if values.pairs is None else parse_pairs(values.pairs)
-    if pairs is not None:
-        refuse_given(["num_pairs", "seed"], "with --pairs")
-    command_line.start_tensorflow()
-    from tf_marscf.interpolation.interpolation_run import InterpolationRun
-
-    run = InterpolationRun(
-        values.train_dir, values.checkpoint, values.dataset, values.data_dir, values.split
-    )
-    run.run(
-        pairs,
-        values.num_pairs,
-        values.seed,
-        values.num_points,
-        config,
-        lambdas,
-        output_dir=values.output_dir,
-        progress=values.progress == "bar",
-    )
-
+import pathlib
+import sys
 
 if __name__ == "__main__":
-    command_line.run(main)
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+    from tf_marscf.commands.interpolate import run
+
+    run()

@@ -2,9 +2,9 @@
 
 import datetime
 
+from tf_marscf.data import DataConfig
 from tf_marscf.reporting.report_config import ReportConfig
 from tf_marscf.reporting.report_run import write_report
-from tf_marscf.runs.run_config import DataConfig
 from tf_marscf.training.training_config import TrainingConfig
 from tf_marscf.training.training_run import TrainingRun
 

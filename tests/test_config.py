@@ -1,11 +1,15 @@
 """The architecture as data."""
 
+import dataclasses
+import inspect
 import json
 
 import numpy as np
 import pytest
 
 from tf_marscf import MarScf, MarScfConfig
+from tf_marscf.config import ExecutionConfig
+from tf_marscf.config_fields import REQUIRED
 
 
 def test_published_defaults():
@@ -64,8 +68,6 @@ def test_constructor_and_config_have_the_same_defaults():
         ({"coupling": ["affine"]}, r"`coupling` must be one of .*; got \['affine'\]"),
         ({"prior": {}}, "`prior` must be one of .*; got {}"),
         ({"dtype": None}, "`dtype` must be one of .*; got None"),
-        ({"network_dtype": 16}, "`network_dtype` must be one of .*; got 16"),
-        ({"recompute_prior": 1}, "`recompute_prior` must be True or False; got 1"),
         ({"prior_kernel_sizes": True}, "`prior_kernel_sizes` must be 3 integers >= 1; got True"),
         ({"prior_kernel_sizes": "555"}, "`prior_kernel_sizes` must be 3 integers >= 1; got '555'"),
         ({"prior_dilations": 10**6}, "`prior_dilations` must be at most the image's size, 16"),
@@ -79,6 +81,52 @@ def test_unsuitable_fields_are_named(fields, message):
         MarScfConfig(**({"image_shape": (16, 16, 3)} | fields))
     with pytest.raises(ValueError, match=message):
         MarScf(**({"image_shape": (16, 16, 3)} | fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"network_dtype": 16}, "`network_dtype` must be one of .*; got 16"),
+        ({"recompute_prior": 1}, "`recompute_prior` must be True or False; got 1"),
+    ],
+)
+def test_unsuitable_fields_of_the_execution_are_named(fields, message):
+    with pytest.raises(ValueError, match=message):
+        ExecutionConfig(**fields)
+    with pytest.raises(ValueError, match=message):
+        MarScf((16, 16, 3), **fields)
+
+
+def test_constructor_and_configs_have_the_same_arguments():
+    """Whoever adds a hyperparameter adds it to both; the constructor is what users read."""
+    parameters = inspect.signature(MarScf).parameters
+    fields = [*dataclasses.fields(MarScfConfig), *dataclasses.fields(ExecutionConfig)]
+    assert list(parameters)[: len(fields)] == [field.name for field in fields]
+    assert list(parameters)[len(fields) :] == ["seed", "validate_args", "name"]
+    for field in fields:
+        default = parameters[field.name].default
+        if field.default is REQUIRED:
+            assert default is inspect.Parameter.empty
+        elif field.name == "dtype":
+            assert default.name == field.default
+        else:
+            assert default == field.default and type(default) is type(field.default)
+        assert f"        {field.name}: " in MarScf.__doc__
+
+
+def test_execution_is_no_part_of_the_architecture_and_rebuilds_the_model():
+    options = {"num_levels": 1, "num_steps": 1, "hidden_channels": 8}
+    plain = MarScf((8, 8, 1), **options)
+    model = MarScf((8, 8, 1), **options, network_dtype="bfloat16", recompute_prior=True)
+    assert model.config == plain.config
+    assert plain.execution == ExecutionConfig()
+    extra = {"network_dtype": "bfloat16", "recompute_prior": True}
+    assert model.get_config() == plain.get_config() | extra
+    for twin in (
+        MarScf.from_config(model.get_config()),
+        MarScf.from_config(model.config, execution=model.execution),
+    ):
+        assert (twin.config, twin.execution) == (model.config, model.execution)
 
 
 def test_a_config_cannot_be_changed():

@@ -4,9 +4,9 @@ import pytest
 
 from tests.small_models import OPTIONS
 from tf_marscf import MarScf, MarScfConfig
+from tf_marscf.config import check_model_options
 from tf_marscf.errors import InputError
 from tf_marscf.model_size import MAX_WEIGHT_BYTES, num_parameters, weight_bytes
-from tf_marscf.training.training_config import check_model_options
 
 MODELS = [
     {"image_shape": (8, 8, 1)},

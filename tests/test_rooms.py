@@ -2,6 +2,9 @@
 
 import ast
 import pathlib
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -33,7 +36,9 @@ ROOMS = [
 # What all rooms share, and needs none of them.
 COMMON = {
     "_version",
+    "command_text",
     "config",
+    "config_fields",
     "errors",
     "figures",
     "files",
@@ -71,3 +76,22 @@ def test_imports_point_down(path):
             assert other in COMMON, f"{path}, which all rooms share, imports {module}"
         elif other not in COMMON and other != room:
             assert ROOMS.index(other) > ROOMS.index(room), f"{path} imports {module}, above it"
+
+
+def test_public_names_are_loaded_when_they_are_used():
+    program = (
+        "import sys, tf_marscf; assert 'tensorflow' not in sys.modules; "
+        "assert tf_marscf.data.DataConfig(name='digits').name == 'digits'; "
+        "assert 'tensorflow' not in sys.modules; assert tf_marscf.bijectors.ActNorm"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent, check=True)
+    for name in tf_marscf.__all__:
+        assert getattr(tf_marscf, name), name
+    with pytest.raises(AttributeError, match="no attribute 'bijector'"):
+        tf_marscf.bijector  # noqa: B018
+
+
+def test_public_names_are_in_the_readme():
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("**Public names**")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(\w+)`", table)) >= set(tf_marscf.__all__) - {"__version__"}

@@ -1,15 +1,25 @@
-"""The architecture of a model, as data: checked once, saved with the weights."""
+"""What a model is, and how it computes: two configs, checked once.
+
+`MarScfConfig` is saved with the weights, and part of their digest. `ExecutionConfig` changes what a
+computation costs and, for `network_dtype`, its last digits: the same weights serve either way.
+"""
 
 import dataclasses
 import numbers
 
+from tf_marscf.config_fields import (
+    REQUIRED,
+    Config,
+    boolean,
+    check_integers,
+    choice,
+    integer,
+    integer_by_level,
+    integers,
+    number,
+)
 from tf_marscf.errors import InputError
 from tf_marscf.model_size import MAX_LEVELS, check_model_size
-
-COUPLINGS = ("affine", "mixlogcdf")
-PRIORS = ("mar", "gaussian")
-DTYPES = ("float32", "float64")
-NETWORK_DTYPES = (None, "bfloat16")
 
 # By level, as published; the last entry serves all further levels.
 _PUBLISHED_KERNEL_SIZES = (5, 5, 3)
@@ -17,69 +27,80 @@ _PUBLISHED_DILATIONS = (2, 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MarScfConfig:
-    """What `MarScf` is built from; see there for each field.
+class ExecutionConfig(Config):
+    """How a `MarScf` computes what its architecture and weights say."""
+
+    network_dtype: str = choice(
+        None,
+        ["bfloat16"],
+        "The networks of a density compute in it; weights, latents, log-dets, priors and samples "
+        "stay in float32. None: all in the model's dtype.",
+        rule="one of (None, 'bfloat16')",
+    )
+    recompute_prior: bool = boolean(
+        False,
+        "Gradients run the ConvLSTM once more instead of keeping what it computed: memory is free "
+        "between the two passes, no less is needed within the second.",
+    )
+    recompute_couplings: bool = boolean(
+        True,
+        "Gradients run each block of a MixLogCDF coupling's network once more: only what goes from "
+        "block to block is kept. False takes more memory, and a little less time.",
+    )
+
+    def check_dtype(self, dtype):
+        """Checks that a model of a dtype can compute so.
+
+        Raises:
+            InputError: if it cannot.
+        """
+        if self.network_dtype is not None and dtype != "float32":
+            raise InputError(
+                "`network_dtype` must be None unless `dtype` is 'float32'; got "
+                f"network_dtype={self.network_dtype!r}, dtype={dtype!r}."
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MarScfConfig(Config):
+    """The architecture of a `MarScf`, as data.
 
     Models that no machine could build are refused, before anything is allocated: see
     `model_size.py`.
-
-    Raises:
-        TypeError, ValueError: from the constructor, naming field, rule and value seen.
     """
 
-    image_shape: tuple
-    num_levels: int = 3
-    num_steps: int = 32
-    hidden_channels: int = 512
-    coupling: str = "affine"
-    prior: str = "mar"
-    prior_hidden_channels: int = 32
-    prior_num_layers: int = 3
-    prior_kernel_sizes: tuple = None
-    prior_dilations: tuple = None
-    prior_code_channels: int = 4
-    prior_code_hidden_channels: int = 32
-    num_blocks: int = 10
-    num_components: int = 32
-    num_heads: int = 4
-    dropout_rate: float = 0.2
-    dtype: str = "float32"
-    network_dtype: str = None
-    recompute_prior: bool = False
-    recompute_couplings: bool = True
+    image_shape: tuple = integers(
+        REQUIRED, "(H, W, C), H and W divisible by 2^num_levels.", length=3
+    )
+    num_levels: int = integer(3, "L, levels of the flow.", num_bits=31)
+    num_steps: int = integer(32, "K, steps of flow a level.", num_bits=31)
+    hidden_channels: int = integer(512, "C, channels of the couplings' networks.", num_bits=31)
+    coupling: str = choice("affine", ("affine", "mixlogcdf"), "The coupling of a step.")
+    prior: str = choice("mar", ("mar", "gaussian"), "mAR, or gaussian for the prior of Glow.")
+    prior_hidden_channels: int = integer(32, "Channels of the prior's ConvLSTM.", num_bits=31)
+    prior_num_layers: int = integer(3, "Layers of the prior's ConvLSTM.", num_bits=31)
+    prior_kernel_sizes: tuple = integer_by_level(
+        None, "Odd integers, one a level, or one for all. Default: 5, 5, 3, 3, ..."
+    )
+    prior_dilations: tuple = integer_by_level(
+        None, "Integers, one a level, or one for all. Default: 2, 1, 1, ..."
+    )
+    prior_code_channels: int = integer(
+        4, "Channels to which r_i is coded for the prior.", num_bits=31, flag=False
+    )
+    prior_code_hidden_channels: int = integer(
+        32, "Channels inside that code's network.", num_bits=31, flag=False
+    )
+    num_blocks: int = integer(10, "Blocks of a MixLogCDF coupling's network.", num_bits=31)
+    num_components: int = integer(32, "Components of a MixLogCDF coupling's mixtures.", num_bits=31)
+    num_heads: int = integer(4, "Attention heads of a MixLogCDF coupling's network.", num_bits=31)
+    dropout_rate: float = number(
+        0.2, "Dropout of a MixLogCDF coupling's network, while training.", least=0, below=1
+    )
+    dtype: str = choice("float32", ("float32", "float64"), "Of weights and densities.", flag=False)
 
     def __post_init__(self):
-        self._set("image_shape", _integers("image_shape", self.image_shape, length=3))
-        for name in (
-            "num_levels",
-            "num_steps",
-            "hidden_channels",
-            "prior_hidden_channels",
-            "prior_num_layers",
-            "prior_code_channels",
-            "prior_code_hidden_channels",
-            "num_blocks",
-            "num_components",
-            "num_heads",
-        ):
-            self._set(name, _integer(name, getattr(self, name)))
-        for name, choices in (
-            ("coupling", COUPLINGS),
-            ("prior", PRIORS),
-            ("dtype", DTYPES),
-            ("network_dtype", NETWORK_DTYPES),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, str | None) or value not in choices:
-                raise InputError(f"`{name}` must be one of {choices}; got {getattr(self, name)!r}.")
-        if self.network_dtype is not None and self.dtype != "float32":
-            raise InputError(
-                "`network_dtype` must be None unless `dtype` is 'float32'; got "
-                f"network_dtype={self.network_dtype!r}, dtype={self.dtype!r}."
-            )
-        for name in ("recompute_prior", "recompute_couplings"):
-            if not isinstance(getattr(self, name), bool):
-                raise InputError(f"`{name}` must be True or False; got {getattr(self, name)!r}.")
+        super().__post_init__()
         if self.num_levels > MAX_LEVELS:
             raise InputError(f"`num_levels` must be at most {MAX_LEVELS}; got {self.num_levels}.")
         self._check_sizes()
@@ -93,18 +114,12 @@ class MarScfConfig:
                 f"`prior_dilations` must be at most the image's size, {size}; got "
                 f"{self.prior_dilations}."
             )
-        is_number = isinstance(self.dropout_rate, numbers.Real)
-        if not is_number or isinstance(self.dropout_rate, bool) or not 0 <= self.dropout_rate < 1:
-            raise InputError(f"`dropout_rate` must be in [0, 1); got {self.dropout_rate!r}.")
         if self.coupling == "mixlogcdf" and self.hidden_channels % self.num_heads:
             raise InputError(
                 "`hidden_channels` must be a multiple of `num_heads` for mixlogcdf couplings; got "
                 f"hidden_channels={self.hidden_channels}, num_heads={self.num_heads}."
             )
         check_model_size(self)
-
-    def _set(self, name, value):
-        object.__setattr__(self, name, value)
 
     def _set_by_level(self, name, default):
         """Fills in one integer a level."""
@@ -114,7 +129,7 @@ class MarScfConfig:
             values = values[: self.num_levels]
         if isinstance(values, numbers.Integral) and not isinstance(values, bool):
             values = (values,) * self.num_levels
-        self._set(name, _integers(name, values, length=self.num_levels))
+        self._set(name, check_integers(name, values, length=self.num_levels))
 
     def _check_sizes(self):
         divisor = 2**self.num_levels
@@ -150,27 +165,18 @@ class MarScfConfig:
         height, width, _ = self.image_shape
         return (height // scale, width // scale, self.channels_per_level[level])
 
-    def to_dict(self):
-        """A dict that JSON can hold and `MarScfConfig(**dict)` takes."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(self).items()
-        }
 
+def check_model_options(options):
+    """Checks the architecture before the data set, and so the image shape, is known.
 
-def _integer(name, value):
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise InputError(f"`{name}` must be an integer >= 1; got {value!r}.")
-    if value >= 2**31:
-        raise InputError(f"`{name}` must be below 2^31; got {value!r}.")
-    return int(value)
+    Args:
+        options: arguments of `MarScfConfig` without `image_shape`.
 
-
-def _integers(name, values, length):
-    try:
-        integers = () if isinstance(values, str | bytes | dict) else tuple(values)
-    except TypeError:
-        integers = ()
-    if len(integers) != length:
-        raise InputError(f"`{name}` must be {length} integers >= 1; got {values!r}.")
-    return tuple(_integer(name, value) for value in integers)
+    Raises:
+        InputError: if a value is out of range, naming it.
+    """
+    # No smaller image has so many levels; a number that is out of range is refused for itself.
+    num_levels = options.get("num_levels", MarScfConfig.num_levels)
+    is_known = isinstance(num_levels, numbers.Integral) and 1 <= num_levels <= MAX_LEVELS
+    size = 2 ** int(num_levels) if is_known else 1
+    MarScfConfig(image_shape=(size, size, 1), **options)

@@ -1,10 +1,12 @@
 """The mAR-SCF model as a distribution."""
 
+import dataclasses
+
 import tensorflow as tf
 
 from tf_marscf.bijectors import FlowStep, ImageChain, Squeeze
 from tf_marscf.bijectors.constant_channels import ConstantChannels, check_statistics
-from tf_marscf.config import MarScfConfig
+from tf_marscf.config import ExecutionConfig, MarScfConfig
 from tf_marscf.distributions import FlowLevel, GaussianPrior, MarPrior, SplitPrior
 from tf_marscf.distributions.image_distribution import check_value, no_parameter_properties
 from tf_marscf.kernels.tensor_float_32 import warn_of_tensor_float_32
@@ -103,31 +105,14 @@ class MarScf(FlowLevel):
         name="MarScf",
     ):
         parameters = dict(locals())
-        self._config = MarScfConfig(
-            image_shape=image_shape,
-            num_levels=num_levels,
-            num_steps=num_steps,
-            hidden_channels=hidden_channels,
-            coupling=coupling,
-            prior=prior,
-            prior_hidden_channels=prior_hidden_channels,
-            prior_num_layers=prior_num_layers,
-            prior_kernel_sizes=prior_kernel_sizes,
-            prior_dilations=prior_dilations,
-            prior_code_channels=prior_code_channels,
-            prior_code_hidden_channels=prior_code_hidden_channels,
-            num_blocks=num_blocks,
-            num_components=num_components,
-            num_heads=num_heads,
-            dropout_rate=dropout_rate,
-            dtype=_dtype_name(dtype),
-            network_dtype=network_dtype,
-            recompute_prior=recompute_prior,
-            recompute_couplings=recompute_couplings,
-        )
+        self._config = _config_of(MarScfConfig, parameters | {"dtype": _dtype_name(dtype)})
+        self._execution = _config_of(ExecutionConfig, parameters)
+        self._execution.check_dtype(self._config.dtype)
         warn_of_tensor_float_32(self._config.dtype)
         with tf.name_scope(name) as name:
-            distribution, bijector = _build_levels(self._config, seed, validate_args)
+            distribution, bijector = _build_levels(
+                self._config, self._execution, seed, validate_args
+            )
             super().__init__(
                 distribution,
                 bijector,
@@ -137,20 +122,37 @@ class MarScf(FlowLevel):
             )
 
     @classmethod
-    def from_config(cls, config, seed=None, validate_args=False, name="MarScf"):
-        """Builds a model from a `MarScfConfig` or the dict of one."""
-        if isinstance(config, MarScfConfig):
-            config = config.to_dict()
-        return cls(**config, seed=seed, validate_args=validate_args, name=name)
+    def from_config(cls, config, seed=None, validate_args=False, name="MarScf", execution=None):
+        """Builds a model.
+
+        Args:
+            config: a `MarScfConfig`, or a dict as of `get_config`.
+            seed: Python `int` or None, seed of the initial weights.
+            validate_args: Python `bool`.
+            name: Python `str`.
+            execution: an `ExecutionConfig`; default: what the dict says of it, or else the default.
+        """
+        options = config.to_dict() if isinstance(config, MarScfConfig) else dict(config)
+        if execution is not None:
+            options |= execution.to_dict()
+        return cls(**options, seed=seed, validate_args=validate_args, name=name)
 
     @property
     def config(self):
         """The frozen `MarScfConfig` of this model."""
         return self._config
 
+    @property
+    def execution(self):
+        """The frozen `ExecutionConfig` of this model."""
+        return self._execution
+
     def get_config(self):
-        """The architecture as a dict that JSON can hold and `from_config` takes."""
-        return self._config.to_dict()
+        """The arguments that build such a model, a dict that JSON can hold.
+
+        They are the architecture, and what of the execution is not the default.
+        """
+        return self._config.to_dict() | self._execution.changes()
 
     @property
     def channels_per_level(self):
@@ -305,6 +307,12 @@ class MarScf(FlowLevel):
             yield {"rest": rest, "latents": latents, "log_det": log_det}
 
 
+def _config_of(config_class, parameters):
+    """The config of a class with those of the parameters that are its fields."""
+    names = [field.name for field in dataclasses.fields(config_class)]
+    return config_class(**{name: parameters[name] for name in names})
+
+
 def _dtype_name(dtype):
     """The name of a dtype; what is none is left to `MarScfConfig`."""
     try:
@@ -313,16 +321,16 @@ def _dtype_name(dtype):
         return dtype
 
 
-def _build_levels(config, seed, validate_args):
+def _build_levels(config, execution, seed, validate_args):
     """The base distribution and the bijector of the first level."""
     num_levels = config.num_levels
     seeds = spawn_seeds(seed, 2 * num_levels)
     bijectors = [
-        _build_level_bijector(config, level, seeds[2 * level], validate_args)
+        _build_level_bijector(config, execution, level, seeds[2 * level], validate_args)
         for level in range(num_levels)
     ]
     priors = [
-        _build_prior(config, level, seeds[2 * level + 1], validate_args)
+        _build_prior(config, execution, level, seeds[2 * level + 1], validate_args)
         for level in range(num_levels)
     ]
     distribution = priors[-1]
@@ -339,7 +347,7 @@ def _build_levels(config, seed, validate_args):
     return distribution, bijectors[0]
 
 
-def _build_level_bijector(config, level, seed, validate_args):
+def _build_level_bijector(config, execution, level, seed, validate_args):
     """Squeeze, then K steps of flow."""
     coupling_options = {}
     if config.coupling == "mixlogcdf":
@@ -348,7 +356,7 @@ def _build_level_bijector(config, level, seed, validate_args):
             "num_components": config.num_components,
             "num_heads": config.num_heads,
             "dropout_rate": config.dropout_rate,
-            "recompute": config.recompute_couplings,
+            "recompute": execution.recompute_couplings,
             # Each new coupling shrinks some directions. Of a long chain of them, as published, not
             # even float64 could find the inverse: 32 steps lose all digits.
             "output_initial_scale": min(1.0, _WELL_CONDITIONED_STEPS / config.num_steps),
@@ -360,7 +368,7 @@ def _build_level_bijector(config, level, seed, validate_args):
             config.hidden_channels,
             config.coupling,
             coupling_options,
-            network_dtype=config.network_dtype,
+            network_dtype=execution.network_dtype,
             seed=step_seed,
             name=f"step_{step + 1}",
             **common,
@@ -374,14 +382,14 @@ def _build_level_bijector(config, level, seed, validate_args):
     )
 
 
-def _build_prior(config, level, seed, validate_args):
+def _build_prior(config, execution, level, seed, validate_args):
     latent_shape = config.latent_shape(level)
     is_last = level == config.num_levels - 1
     common = {
         "event_shape": latent_shape,
         "num_conditional_channels": 0 if is_last else latent_shape[2],
         "dtype": config.dtype,
-        "network_dtype": config.network_dtype,
+        "network_dtype": execution.network_dtype,
         "validate_args": validate_args,
     }
     if config.prior == "gaussian":
@@ -392,7 +400,7 @@ def _build_prior(config, level, seed, validate_args):
         num_layers=config.prior_num_layers,
         kernel_size=config.prior_kernel_sizes[level],
         dilation=config.prior_dilations[level],
-        recompute=config.recompute_prior,
+        recompute=execution.recompute_prior,
         code_channels=config.prior_code_channels,
         code_hidden_channels=config.prior_code_hidden_channels,
         seed=seed,

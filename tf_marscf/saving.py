@@ -37,6 +37,7 @@ def save(images_distribution, directory):
         CheckpointStore(partial, "best").save(tf.train.Checkpoint(model=model), step=0)
         RunConfig(
             model=model.config,
+            execution=model.execution,
             pixels=PixelConfig(
                 num_grey_levels=scaling.num_grey_levels, published_scaling=scaling.published
             ),

@@ -47,8 +47,14 @@ def test_they_are_refused_in_one_line(command, expected, tmp_path):
         ("density --num_blocks=4", "`num_blocks` must not be given with --coupling=affine"),
         ("speed --norecompute_couplings", "`recompute_couplings` must not be given with"),
         ("speed --prior=gaussian --recompute_prior", "`recompute_prior` must not be given with"),
-        ("speed --image_size=8,8,8", "`image_size` must be N, or HEIGHT,WIDTH; got '8,8,8'"),
-        ("speed --image_size=8,x", "`image_size` must be N, or HEIGHT,WIDTH; got '8,x'"),
+        (
+            "speed --image_size=8,8,8",
+            "`image_size` must be N or HEIGHT,WIDTH, integers >= 1; got '8,8,8'",
+        ),
+        (
+            "speed --image_size=8,x",
+            "`image_size` must be N or HEIGHT,WIDTH, integers >= 1; got '8,x'",
+        ),
         ("speed --baseline=/dev/zero", "`baseline` must be a file; got '/dev/zero'"),
         ("speed --json=/dev/null", "`json` must be a file; '/dev/null' is no regular file"),
     ],

@@ -9,6 +9,7 @@ import tensorflow as tf
 from sklearn import datasets
 
 from tf_marscf.data import (
+    DataConfig,
     ImageDataset,
     check_configured_dataset,
     collect_images,
@@ -18,7 +19,6 @@ from tf_marscf.data import (
 )
 from tf_marscf.data.tfds_images import DataUnavailableError
 from tf_marscf.errors import InputError
-from tf_marscf.runs.run_config import DataConfig
 
 
 def all_images(images):
@@ -81,8 +81,8 @@ def test_unknown_name_is_refused_with_the_known_ones():
     "options, message",
     [
         ({"num_channels": 2}, "`num_channels` must be None, 1 or 3; got 2"),
-        ({"num_validation_images": -1}, "must be at least 0; got -1"),
-        ({"num_validation_images": 1.5}, "integer; got 1.5"),
+        ({"num_validation_images": -1}, "must be an integer >= 0; got -1"),
+        ({"num_validation_images": 1.5}, "must be an integer >= 0; got 1.5"),
         ({"num_validation_images": 1497}, "below the 1497 images"),
     ],
 )

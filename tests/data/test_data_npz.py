@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tf_marscf.data import collect_images, load_dataset
-from tf_marscf.data.dataset_options import DatasetOptions
+from tf_marscf.data.data_config import DataConfig
 from tf_marscf.data.image_dataset import take_images
 from tf_marscf.data.validation_split import default_num_validation_images
 from tf_marscf.files import input_files
@@ -242,7 +242,7 @@ def test_limit_also_holds_without_validation_images():
 @pytest.mark.parametrize("max_images", [0, -1, 1.0, True, "3"])
 def test_unsuitable_limit_is_refused(max_images):
     with pytest.raises(ValueError, match="`max_images` must be an integer >= 1; got "):
-        DatasetOptions(max_images=max_images)
+        DataConfig(name="npz", max_images=max_images)
     if max_images in (0, -1):
         with pytest.raises(ValueError, match="`max_images` must be an integer >= 1; got "):
             take_images(load_dataset("digits"), max_images)

@@ -142,7 +142,6 @@ def test_wrong_arguments_are_found_before_the_first_image_is_scored(directory):
     for arguments, message in (
         ({"split": "nothing"}, "`split` must be one of"),
         ({"num_samples": 0}, "`num_samples`"),
-        ({"quality": QualityConfig(reference_split="nothing")}, "`reference_split` must be one"),
     ):
         with pytest.raises(ValueError, match=message):
             write_evaluation(directory, dataset="digits", report=fail, **arguments)
@@ -150,6 +149,7 @@ def test_wrong_arguments_are_found_before_the_first_image_is_scored(directory):
         ({"temperature": float("nan")}, "`temperature` must be finite"),
         ({"num_images": 1}, "`num_images` must be an integer >= 2; got 1"),
         ({"num_splits": 0}, "`num_splits`"),
+        ({"reference_split": "nothing"}, "`reference_split` must be one"),
         ({"metrics": ("fid", "psnr")}, "`metrics` must be some of"),
     ):
         with pytest.raises(ValueError, match=message):

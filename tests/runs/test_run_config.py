@@ -1,13 +1,15 @@
 """The config file of a training directory."""
 
 import copy
+import dataclasses
 import json
 
 import pytest
 
-from tf_marscf.config import MarScfConfig
+from tf_marscf.config import ExecutionConfig, MarScfConfig
+from tf_marscf.data import DataConfig
 from tf_marscf.errors import InputError, MissingInputError
-from tf_marscf.runs.run_config import DataConfig, PixelConfig, RunConfig
+from tf_marscf.runs.run_config import PixelConfig, RunConfig
 
 CONFIG = RunConfig(
     model=MarScfConfig(image_shape=(8, 8, 1), num_levels=2, num_steps=1, hidden_channels=8),
@@ -41,6 +43,26 @@ def test_round_trip(tmp_path):
     assert load_text(tmp_path, json.dumps(without)).data is None
 
 
+def test_execution_has_a_section_where_it_is_not_the_default(tmp_path):
+    CONFIG.save(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text()).keys() == content().keys()
+    changed = dataclasses.replace(CONFIG, execution=ExecutionConfig(network_dtype="bfloat16"))
+    changed.save(tmp_path)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert saved["execution"] == {"network_dtype": "bfloat16"}
+    assert saved["model"] == content()["model"]
+    assert RunConfig.load(tmp_path) == changed
+
+
+@pytest.mark.parametrize("network_dtype", [None, "bfloat16"])
+def test_files_of_earlier_versions_have_the_execution_among_the_model(tmp_path, network_dtype):
+    earlier = {"network_dtype": network_dtype, "recompute_prior": True, "recompute_couplings": True}
+    text = json.dumps(content() | {"model": content()["model"] | earlier})
+    config = load_text(tmp_path, text)
+    assert config.model == CONFIG.model
+    assert config.execution == ExecutionConfig(**earlier)
+
+
 @pytest.mark.parametrize(
     ("section", "field", "value", "message"),
     [
@@ -63,11 +85,11 @@ def test_round_trip(tmp_path):
         ("pixels", "published_scaling", 0, "`published_scaling` must be True or False"),
         ("pixels", "gamma", 2.2, "`pixels` has gamma, which is unknown"),
         ("data", "name", None, "`name` of a data set must be a string"),
-        ("data", "data_dir", 5, "`data_dir` must be a path or None"),
-        ("data", "num_channels", "3", "`num_channels` must be None or an integer >= 1"),
-        ("data", "max_images", 0, "`max_images` must be None or an integer >= 1"),
-        ("data", "max_images", 10**30, "`max_images` must be None or an integer >= 1"),
-        ("data", "num_validation_images", -1, "`num_validation_images` must be None or an integer"),
+        ("data", "data_dir", 5, "`data_dir` must be a path, a string"),
+        ("data", "num_channels", "3", "`num_channels` must be None, 1 or 3"),
+        ("data", "max_images", 0, "`max_images` must be an integer >= 1"),
+        ("data", "max_images", 10**30, r"`max_images` must be below 2\^63"),
+        ("data", "num_validation_images", -1, "`num_validation_images` must be an integer >= 0"),
         ("data", "split", "test", "`data` has split, which is unknown"),
     ],
 )

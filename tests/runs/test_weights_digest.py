@@ -1,5 +1,10 @@
+import hashlib
+import json
+
+import numpy as np
+
 import tf_marscf
-from tests.small_trainers import small_distribution
+from tests.small_trainers import random_pixels, small_distribution
 from tf_marscf.runs.weights_digest import weights_digest
 
 
@@ -23,3 +28,41 @@ def test_any_weight_the_architecture_and_the_scaling_count():
     variable.assign_add(1e-6 + 0.0 * variable)
     digests.add(weights_digest(changed))
     assert len(digests) == 4
+
+
+def test_how_a_model_computes_does_not_count():
+    digest = weights_digest(small_distribution())
+    for options in ({"network_dtype": "bfloat16"}, {"recompute_prior": True}):
+        assert weights_digest(small_distribution(**options)) == digest
+
+
+def test_results_of_earlier_versions_belong_to_their_weights():
+    """They hashed the execution's defaults as fields of the model."""
+    pixels = small_distribution()
+    facts = {
+        "model": {
+            "image_shape": [8, 8, 1], "num_levels": 2, "num_steps": 1, "hidden_channels": 8,
+            "coupling": "affine", "prior": "mar", "prior_hidden_channels": 4,
+            "prior_num_layers": 1, "prior_kernel_sizes": [5, 5], "prior_dilations": [2, 1],
+            "prior_code_channels": 4, "prior_code_hidden_channels": 32, "num_blocks": 1,
+            "num_components": 3, "num_heads": 2, "dropout_rate": 0.2, "dtype": "float32",
+            "network_dtype": None, "recompute_prior": False, "recompute_couplings": True,
+        },
+        "scaling": [17, False],
+    }  # fmt: skip
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for variable in pixels.variables:
+        digest.update(f"{variable.numpy().dtype} {variable.numpy().shape};".encode())
+        digest.update(variable.numpy().tobytes())
+    assert weights_digest(pixels) == digest.hexdigest()[:16]
+
+
+def test_a_saved_model_computes_as_before(tmp_path):
+    saved = small_distribution(network_dtype="bfloat16", recompute_prior=True)
+    tf_marscf.save(saved, tmp_path / "saved")
+    loaded = tf_marscf.load(tmp_path / "saved")
+    assert loaded.distribution.execution == saved.distribution.execution
+    pixels = random_pixels(3)
+    np.testing.assert_array_equal(
+        loaded.bits_per_dim(pixels, seed=1), saved.bits_per_dim(pixels, seed=1)
+    )

@@ -7,8 +7,8 @@ import sys
 import tensorflow as tf
 
 from tests.small_trainers import MIX_LOG_CDF_OPTIONS, MODEL_OPTIONS
+from tf_marscf.data import DataConfig
 from tf_marscf.errors import RunError
-from tf_marscf.runs.run_config import DataConfig
 from tf_marscf.training.training_config import TrainingConfig
 from tf_marscf.training.training_run import TrainingRun
 

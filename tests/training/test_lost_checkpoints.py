@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from tests.small_trainers import MODEL_OPTIONS
+from tf_marscf.data import DataConfig
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.runs.checkpoint_store import CheckpointStore
-from tf_marscf.runs.run_config import DataConfig, RunConfig
+from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import restore_model
 from tf_marscf.training.training_config import TrainingConfig
 from tf_marscf.training.training_run import TrainingRun

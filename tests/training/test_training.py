@@ -11,18 +11,19 @@ import tensorflow as tf
 
 from tests.event_log import read_events
 from tests.small_trainers import MODEL_OPTIONS, random_pixels, small_distribution, weights_of
-from tf_marscf.data import evaluation_pipeline, load_dataset
+from tf_marscf.config import check_model_options
+from tf_marscf.data import DataConfig, evaluation_pipeline, load_dataset
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.evaluation_report import EvaluationRun
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
-from tf_marscf.runs.run_config import DataConfig, RunConfig
+from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.sampling.sample_stream import draw_samples
 from tf_marscf.training.callbacks import SaveSamples
 from tf_marscf.training.run_directory import RunLog
-from tf_marscf.training.training_config import TrainingConfig, check_model_options
+from tf_marscf.training.training_config import TrainingConfig
 from tf_marscf.training.training_run import TrainingRun
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 

@@ -1,13 +1,12 @@
 """What all benchmarks write: a figure, a table and the numbers behind them."""
 
-import dataclasses
 import os
 import platform
-import shlex
 from importlib import metadata
 
 import tensorflow as tf
 
+from tf_marscf.command_text import command_text
 from tf_marscf.figures import save_figure
 from tf_marscf.files.result_files import write_result
 from tf_marscf.files.text_files import write_csv
@@ -38,28 +37,19 @@ def benchmark_command(name, config):
 
     Args:
         name: the benchmark, such as "sampling".
-        config: its config, a dataclass whose fields are the flags; a path is left out, because it
+        config: its config, whose fields are the flags; a path is left out, because it
             says where somebody's files are.
 
     Returns:
         A string.
     """
-    words = ["python", "bin/benchmark.py", name]
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if value != field.default and field.name != "data_dir":
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            words.append(f"--{field.name}={text}")
-    return shlex.join(words)
+    flags = {flag: value for flag, value in config.changes().items() if flag != "data_dir"}
+    return command_text("benchmark", flags, name)
 
 
 def config_dict(config):
     """The fields of a config but for `data_dir`, as a dict that JSON can hold."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in dataclasses.asdict(config).items()
-        if name != "data_dir"
-    }
+    return {name: value for name, value in config.to_dict().items() if name != "data_dir"}
 
 
 def benchmark_facts(name, config):

@@ -3,8 +3,9 @@
 import dataclasses
 
 from tf_marscf.benchmarks.comparison_config import ComparisonConfig
-from tf_marscf.errors import InputError
-from tf_marscf.runs.run_config import DataConfig
+from tf_marscf.config import MarScfConfig
+from tf_marscf.config_fields import integer, number, same_field, some_of
+from tf_marscf.data.data_config import DataConfig
 from tf_marscf.training.training_config import TrainingConfig
 
 _DEFAULT_TRAINING_STEPS = 500
@@ -15,65 +16,37 @@ _DENSITIES = ("mar", "gaussian", "tfb_glow")
 class DensityBenchmarkConfig(ComparisonConfig):
     """What `run_density_benchmark` measures.
 
-    The defaults are the recipe of `digits.flags`, without its decay of the learning rate.
-
-    Attributes:
-        dataset: name of a data set, as of `load_dataset`.
-        data_dir: where it is.
-        num_channels: 3 copies a grey image three times; None keeps the data set's own.
-        max_images: only so many images of each split; None is all.
-        num_levels: L, of all models.
-        batch_size: images a step.
-        learning_rate: of Adamax, after the warm-up.
-        warm_up_images: images over which the learning rate grows.
-        clip_norm: greatest norm of the gradient of bits/dim.
-        num_training_steps: steps of each model.
-        training_seconds: seconds of training of each model, evaluations not counted. Where both
-            budgets are given, the first to be spent ends the training; where neither is, it is
-            500 steps.
-        evaluate_every: steps between evaluations on held-out images.
-        num_evaluation_images: the first test images, which are held out; None is all.
-
-    Raises:
-        ValueError: if a value is out of range, naming it.
+    The defaults are the recipe of `digits.flags`, without its decay of the learning rate. Where
+    steps and seconds are given, the first to be spent ends the training of a model.
     """
 
-    models: tuple = _DENSITIES
-    num_levels: int = 2
-    prior_hidden_channels: int = 16
-    dataset: str = "digits"
-    data_dir: str = None
-    num_channels: int = None
-    max_images: int = None
-    batch_size: int = 64
-    learning_rate: float = 4e-3
-    warm_up_images: int = 2000
-    clip_norm: float = 1.0
-    num_training_steps: int = None
-    training_seconds: float = None
-    evaluate_every: int = 50
-    num_evaluation_images: int = 1000
+    models: tuple = some_of(_DENSITIES, _DENSITIES, "Models to compare, mar among them.", rule="of")
+    num_levels: int = same_field(MarScfConfig, "num_levels", 2)
+    prior_hidden_channels: int = same_field(MarScfConfig, "prior_hidden_channels", 16)
+    dataset: str = same_field(DataConfig, "name", "digits")
+    data_dir: str = same_field(DataConfig, "data_dir")
+    num_channels: int = same_field(DataConfig, "num_channels")
+    max_images: int = same_field(DataConfig, "max_images")
+    batch_size: int = same_field(TrainingConfig, "batch_size", 64)
+    learning_rate: float = same_field(TrainingConfig, "learning_rate", 4e-3)
+    warm_up_images: int = same_field(TrainingConfig, "warm_up_images", 2000)
+    clip_norm: float = same_field(TrainingConfig, "clip_norm")
+    seed: int = same_field(TrainingConfig, "seed")
+    num_training_steps: int = integer(
+        None, "Steps of each model; default: 500, or by training_seconds."
+    )
+    training_seconds: float = number(
+        None, "Seconds of training of each model, evaluations not counted.", above=0
+    )
+    evaluate_every: int = integer(50, "Steps between evaluations on held-out images.")
+    num_evaluation_images: int = integer(
+        1000, "The first so many test images, which are held out, are scored."
+    )
 
     def __post_init__(self):
         super().__post_init__()
-        if not set(self.models) <= set(_DENSITIES):
-            raise InputError(f"`models` must be of {_DENSITIES}; got {','.join(self.models)!r}.")
-        self._check_integers(num_levels=1, evaluate_every=1)
-        TrainingConfig(
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            warm_up_images=self.warm_up_images,
-            clip_norm=self.clip_norm,
-            seed=self.seed,
-        )
         if self.num_training_steps is None and self.training_seconds is None:
-            object.__setattr__(self, "num_training_steps", _DEFAULT_TRAINING_STEPS)
-        if self.num_training_steps is not None:
-            self._check_integers(num_training_steps=1)
-        if self.training_seconds is not None:
-            self._check_positive("training_seconds")
-        if self.num_evaluation_images is not None:
-            self._check_integers(num_evaluation_images=1)
+            self._set("num_training_steps", _DEFAULT_TRAINING_STEPS)
 
     @property
     def data(self):

@@ -21,18 +21,19 @@ _PEAK_SHAPE = (256, 16, 16, 32)  # Maps of one ConvLSTM layer.
 _PEAK_KERNEL = (3, 3, 32, 128)
 
 
-def make_tasks(config, batch_size, seed=0):
+def make_tasks(config, batch_size, seed=0, execution=None):
     """Compiles the three tasks for a model with random weights and images.
 
     Args:
         config: a `MarScfConfig`.
         batch_size: images a call.
         seed: Python `int`.
+        execution: an `ExecutionConfig`, or None for the default.
 
     Returns:
         A dict from each of `TASKS` to a function without arguments that waits for its result.
     """
-    model = MarScf.from_config(config, seed=seed)
+    model = MarScf.from_config(config, seed=seed, execution=execution)
     images_distribution = Dequantized(model)
     pixels = tf.cast(
         tf.random.stateless_uniform(
@@ -104,13 +105,15 @@ class SpeedBenchmark:
         batch_size: images a call.
         num_repeats: timed calls of each task.
         baseline: dict from tasks to seconds, to compare with.
+        execution: an `ExecutionConfig`, or None for the default.
 
     Raises:
         InputError: if a task or a number of the baseline is wrong.
     """
 
-    def __init__(self, config, batch_size, num_repeats, baseline=None):
+    def __init__(self, config, batch_size, num_repeats, baseline=None, execution=None):
         self._config = config
+        self._execution = execution
         self._batch_size = batch_size
         self._num_repeats = num_repeats
         self._baseline = dict(baseline or {})
@@ -125,7 +128,8 @@ class SpeedBenchmark:
         """Reports a table, line by line, and returns a dict from `TASKS` to seconds."""
         start_memory = peak_memory()
         peak_task, peak_operations = convolution_peak()
-        tasks = make_tasks(self._config, self._batch_size) | {"convolution": peak_task}
+        tasks = make_tasks(self._config, self._batch_size, execution=self._execution)
+        tasks["convolution"] = peak_task
         seconds = measure(tasks, self._num_repeats)
         report(f"{'task':<12}{'seconds':>10}{'baseline':>10}{'speed-up':>10}")
         for task in TASKS:

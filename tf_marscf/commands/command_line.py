@@ -1,12 +1,18 @@
-"""What the commands in bin/ share: flags from config classes, and errors in one line."""
+"""What the commands share: flags from config classes, and errors in one line.
 
-import dataclasses
+A command's module defines its flags in a function, so that importing it does nothing, and its
+`run()` is called by the script in bin/ and by the console script of the same name.
+"""
+
 import os
+import re
 import signal
 import sys
 
 from absl import app, flags, logging
 
+from tf_marscf.command_text import called_command
+from tf_marscf.config_fields import REQUIRED, fields_with_flags
 from tf_marscf.errors import InputError, RunError, StoppedError
 from tf_marscf.files.paths import local_path
 from tf_marscf.kernels.intra_op_threads import (
@@ -14,11 +20,9 @@ from tf_marscf.kernels.intra_op_threads import (
     set_default_intra_op_threads,
 )
 
-# --help lists the flags that the main module defines; those defined here are the command's own.
-flags.disclaim_key_flags()
-
 _USAGE_STATUS = 2
 _FAILURE_STATUS = 1
+_SIZE = re.compile("[1-9][0-9]{0,8}")
 
 
 class _PathParser(flags.ArgumentParser):
@@ -54,17 +58,100 @@ def define_path(name, default, text, required=False):
     )
 
 
-def define_flags(config_class, helps):
-    """Defines one flag for a field of a config class, with the field's default.
+def _define_list(name, default, text, required=False):
+    default = None if default is None else [str(value) for value in default]
+    flags.DEFINE_list(name, default, text, required=required)
+
+
+_DEFINE = {
+    "integer": flags.DEFINE_integer,
+    "number": flags.DEFINE_float,
+    "boolean": flags.DEFINE_boolean,
+    "string": flags.DEFINE_string,
+    "path": define_path,
+    "list": _define_list,
+}
+
+
+def define_flags(config_class, **defaults):
+    """Defines a flag for each field of a config class that has one.
 
     Args:
-        config_class: a dataclass.
-        helps: dict from the field's name to `(define function, help)`, such as
-            `(flags.DEFINE_integer, "what it is")`.
+        config_class: a subclass of `Config`.
+        **defaults: by field's name, where they are not the field's own.
     """
-    defaults = {field.name: field.default for field in dataclasses.fields(config_class)}
-    for name, (define, text) in helps.items():
-        define(name, defaults[name], text)
+    for field, flag, description in fields_with_flags(config_class):
+        default = defaults.get(field.name, field.default)
+        is_required = default is REQUIRED
+        _DEFINE[description.kind](
+            flag, None if is_required else default, description.help, required=is_required
+        )
+
+
+def flag_values(config_class):
+    """The values of the flags of a config class, by the names of its fields."""
+    return {
+        field.name: flags.FLAGS[flag].value for field, flag, _ in fields_with_flags(config_class)
+    }
+
+
+def define_train_dir():
+    """Defines the flag of a directory with a model."""
+    define_path("train_dir", None, "Directory of a training run or import.", required=True)
+
+
+def define_trained_model():
+    """Defines the flags of a directory with a model, and of which weights in it."""
+    define_train_dir()
+    flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
+
+
+def define_dataset():
+    """Defines the flags of a data set that is by default the one of the training."""
+    flags.DEFINE_string("dataset", None, "Data set; default: the one that it was trained on.")
+    define_path("data_dir", None, "Where the data set is; default: as in training.")
+
+
+def define_image_size():
+    """Defines the flag that `image_size` reads."""
+    flags.DEFINE_list("image_size", ["32"], "Size of the images: N, or HEIGHT,WIDTH.")
+
+
+def image_size():
+    """Height and width.
+
+    Raises:
+        InputError: if they are not one or two integers of at least 1.
+    """
+    sizes = [size.strip() for size in flags.FLAGS.image_size]
+    if len(sizes) not in (1, 2) or not all(map(_SIZE.fullmatch, sizes)):
+        raise InputError(
+            f"`image_size` must be N or HEIGHT,WIDTH, integers >= 1; got {','.join(sizes)!r}."
+        )
+    return int(sizes[0]), int(sizes[-1])
+
+
+def define_progress():
+    """Defines whether a progress bar is shown."""
+    flags.DEFINE_enum("progress", "bar", ["bar", "none"], "What is shown meanwhile.")
+
+
+def refuse_given(names, reason):
+    """Refuses flags that were given, on the command line or in a flagfile, and have no effect.
+
+    Args:
+        names: of flags that have no effect, as the others are.
+        reason: why, the end of a sentence, such as "without --metrics".
+
+    Raises:
+        InputError: naming the first flag that was given.
+    """
+    for name in names:
+        flag = flags.FLAGS[name]
+        if flag.present:
+            raise InputError(
+                f"`{name}` must not be given {reason}, where it has no effect; got {flag.value!r}."
+            )
 
 
 def start_tensorflow():
@@ -72,11 +159,6 @@ def start_tensorflow():
     from tf_marscf.kernels.tensor_float_32 import set_tensor_float_32
 
     set_tensor_float_32(flags.FLAGS.tensor_float_32)
-
-
-def flag_values(names):
-    """The values of flags, by name."""
-    return {name: flags.FLAGS[name].value for name in names}
 
 
 def _fail(message, status):
@@ -94,6 +176,17 @@ def _parse_flags(arguments):
     if len(remaining) > 1:
         _fail(f"unknown argument {remaining[1]!r}; options start with --", _USAGE_STATUS)
     return remaining
+
+
+def _describe_usage(module):
+    """Lets `--help` show a command's own docstring and flags, whatever script was started."""
+    for defining_module, own_flags in flags.FLAGS.flags_by_module_dict().items():
+        if defining_module.startswith("tf_marscf."):
+            for flag in own_flags:
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    name = module.__name__.rpartition(".")[2]
+    text = (module.__doc__ or "").replace(f"python bin/{name}.py", called_command(name))
+    sys.modules["__main__"].__doc__ = text
 
 
 def run(main, one_thread_on_few_cores=True):
@@ -116,12 +209,12 @@ def run(main, one_thread_on_few_cores=True):
         f"of the environment, else {default if one_thread_on_few_cores else 0}.",
         lower_bound=0,
     )
-
     flags.DEFINE_boolean(
         "tensor_float_32",
         False,
         "Let networks use TensorFloat-32 on GPUs: faster, with 10 bits of mantissa.",
     )
+    _describe_usage(sys.modules[main.__module__])
 
     def call_main(_):
         logging.set_verbosity(logging.WARNING)

@@ -8,7 +8,7 @@ import importlib
 _MODULES = {
     "AUGMENTATIONS": "augmentation",
     "DataUnavailableError": "tfds_images",
-    "DatasetOptions": "dataset_options",
+    "DataConfig": "data_config",
     "ImageDataset": "image_dataset",
     "WeightedImages": "pipeline",
     "augment_image": "augmentation",

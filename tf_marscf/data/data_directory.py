@@ -1,18 +1,13 @@
 """The check of a directory that the user names."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
-from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.errors import InputError, MissingInputError
 
 
-def existing_directory(options: DatasetOptions, content: str, name: str) -> Path:
+def existing_directory(config, content, name):
     """Returns the directory of a data set that has no default one.
 
     Args:
-        options: `options.data_dir` is the directory.
+        config: a `DataConfig`; `config.data_dir` is the directory.
         content: what the directory holds, for the error.
         name: name of the data set, for the error.
 
@@ -24,7 +19,7 @@ def existing_directory(options: DatasetOptions, content: str, name: str) -> Path
         InputError: if it is not given or is no directory.
     """
     rule = f"`data_dir` must be a directory of {content} for dataset {name!r}"
-    directory = options.data_path
+    directory = config.data_path
     if directory is None:
         raise InputError(f"{rule}; got None.")
     if not directory.exists():

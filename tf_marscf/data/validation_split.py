@@ -1,14 +1,11 @@
 """How many training images are held out for validation."""
 
-from __future__ import annotations
-
-from tf_marscf.data.dataset_options import DatasetOptions
 from tf_marscf.errors import InputError
 
 MAX_DEFAULT_NUM_VALIDATION_IMAGES = 5_000
 
 
-def default_num_validation_images(num_development: int) -> int:
+def default_num_validation_images(num_development):
     """The number held out of a training set of any size: a tenth, but not above 5,000.
 
     Args:
@@ -22,13 +19,11 @@ def default_num_validation_images(num_development: int) -> int:
     return max(1, min(MAX_DEFAULT_NUM_VALIDATION_IMAGES, num_development // 10))
 
 
-def split_off_validation(
-    options: DatasetOptions, num_development: int, default: int, source: str
-) -> tuple[int, int]:
+def split_off_validation(config, num_development, default, source):
     """Shares images out between training and validation.
 
     Args:
-        options: `options.num_validation_images` are held out, `default` where it is None.
+        config: a `DataConfig`: `num_validation_images` are held out, `default` where it is None.
         num_development: images that training and validation share.
         default: number of the data set's own.
         source: what an error calls the data set, with quotes where it is a name.
@@ -39,7 +34,7 @@ def split_off_validation(
     Raises:
         InputError: if no training image is left.
     """
-    num_validation = options.num_validation_images
+    num_validation = config.num_validation_images
     if num_validation is None:
         num_validation = default
     if num_validation >= num_development:

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from tf_marscf.command_text import command_text
 from tf_marscf.distributions.bits_per_dim import bits_per_dim
 from tf_marscf.errors import InputError, warn
 from tf_marscf.files.paths import output_directory
@@ -209,5 +210,4 @@ def _command(facts, pairs, interpolation, config, curve):
         **dataclasses.asdict(config),
         "lambda_curve": ",".join(f"{row['lambda']:g}" for row in curve),
     }
-    flags = " ".join(f"--{name}={value}" for name, value in values.items())
-    return f"python bin/interpolate.py --train_dir=TRAIN_DIR {flags}"
+    return command_text("interpolate", {"train_dir": "TRAIN_DIR", **values})

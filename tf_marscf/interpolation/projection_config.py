@@ -3,48 +3,24 @@
 import dataclasses
 import math
 
+from tf_marscf.config_fields import Config, choice, integer, number
 from tf_marscf.errors import InputError
-
-DISTANCES = ("root_mean_square", "mean_square")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ProjectionConfig:
+class ProjectionConfig(Config):
     """How points are projected to high density; see `LatentProjection`.
 
     The defaults are those of the paper; it has lambda_1 about lambda_2, in [0.2, 0.5].
-
-    Attributes:
-        lambda_1: weight of the prior's log-density, above 0.
-        lambda_2: weight of the distance to the nearer image, at least 0.
-        learning_rate: of Adamax.
-        num_iterations: of Adamax.
-        distance: "root_mean_square" or "mean_square".
-
-    Raises:
-        ValueError: if a value is out of range.
     """
 
-    lambda_1: float = 0.5
-    lambda_2: float = 0.5
-    learning_rate: float = 5e-2
-    num_iterations: int = 100
-    distance: str = "root_mean_square"
-
-    def __post_init__(self):
-        """Checks the values."""
-        self._check(self.lambda_1 > 0.0, "lambda_1", "a finite number > 0")
-        self._check(self.lambda_2 >= 0.0, "lambda_2", "a finite number >= 0")
-        self._check(self.learning_rate > 0.0, "learning_rate", "a finite number > 0")
-        count = self.num_iterations
-        is_integer = isinstance(count, int) and not isinstance(count, bool)
-        self._check(is_integer and count >= 1, "num_iterations", "an integer >= 1")
-        self._check(self.distance in DISTANCES, "distance", f"one of {DISTANCES}")
-
-    def _check(self, holds, name, rule):
-        value = getattr(self, name)
-        if not holds or (isinstance(value, float) and not math.isfinite(value)):
-            raise InputError(f"`{name}` must be {rule}; got {value!r}.")
+    lambda_1: float = number(0.5, "Weight of the prior's log-density in Eq. 11.", above=0)
+    lambda_2: float = number(0.5, "Weight of the distance to the nearer image in Eq. 11.", least=0)
+    learning_rate: float = number(5e-2, "Learning rate of Adamax.", above=0)
+    num_iterations: int = integer(100, "Iterations of Adamax.")
+    distance: str = choice(
+        "root_mean_square", ("root_mean_square", "mean_square"), "The distance of Eq. 11."
+    )
 
 
 def parse_lambdas(texts):

@@ -2,57 +2,54 @@
 
 import dataclasses
 
+from tf_marscf.config_fields import Config, choice, integer, number, path, sequence, some_of, string
 from tf_marscf.errors import InputError
-from tf_marscf.quality.sample_quality import METRICS, check_metrics
-from tf_marscf.sampling.sample_stream import check_sampling_arguments
+
+METRICS = ("fid", "kid", "inception_score")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class QualityConfig:
-    """How the quality of samples is measured.
+class QualityConfig(Config):
+    """How the quality of samples is measured."""
 
-    Attributes:
-        metrics: some of "fid", "kid" and "inception_score".
-        num_images: samples that are drawn; default: as many as there are real images. (Published
-            figures mostly have 50,000.)
-        reference_split: the real images: "train", "validation" or "test".
-        temperature: scale of the prior's noise.
-        kid_block_size: images of either kind in a block of KID.
-        num_splits: splits of the samples for the Inception score.
-        batch_size: images at a time.
-        inception_weights: file of the original Inception weights, or None for what PyTorch has in
-            its cache, or else downloads.
-        feature_extractor: a Keras model or SavedModel to use instead, or None.
-        feature_layer: name of the layer of that Keras model that gives the features, or None.
-        pixel_range: the values that that model wants for grey levels 0 and 255.
-
-    Raises:
-        ValueError: from the constructor, naming argument, rule and value seen.
-    """
-
-    metrics: tuple = METRICS
-    num_images: int = None
-    reference_split: str = "test"
-    temperature: float = 1.0
-    kid_block_size: int = 1000
-    num_splits: int = 10
-    batch_size: int = 64
-    inception_weights: str = None
-    feature_extractor: str = None
-    feature_layer: str = None
-    pixel_range: tuple = (0.0, 255.0)
+    metrics: tuple = some_of(METRICS, METRICS, "Measures of the quality of samples.")
+    num_images: int = integer(
+        None,
+        "Samples that are drawn; default: as many as there are real images. (Published figures "
+        "mostly have 50,000.)",
+        least=2,
+        flag="num_generated",
+    )
+    reference_split: str = choice(
+        "test",
+        ("train", "validation", "test"),
+        "The real images that samples are compared with.",
+    )
+    temperature: float = number(
+        1.0, "Scale of the prior's noise, for the metrics.", least=0, rule="finite and >= 0"
+    )
+    kid_block_size: int = integer(1000, "Images of either kind in a block of KID.", least=2)
+    num_splits: int = integer(10, "Splits of the samples for the Inception score.", flag=False)
+    batch_size: int = integer(64, "Images at a time.", flag=False)
+    inception_weights: str = path(
+        None,
+        "File of the original Inception weights, for figures that compare with published ones; "
+        "default: what PyTorch has in its cache, or else downloads.",
+    )
+    feature_extractor: str = path(
+        None,
+        "A .keras file or SavedModel to use instead of Inception. A SavedModel is a program, which "
+        "can read and write files: take one only from whom you trust.",
+    )
+    feature_layer: str = string(
+        None, "Layer of that Keras model that gives the features; default: the output."
+    )
+    pixel_range: tuple = sequence(
+        (0.0, 255.0), "Values that that model wants for grey levels 0 and 255."
+    )
 
     def __post_init__(self):
-        object.__setattr__(self, "metrics", tuple(self.metrics))
-        check_metrics(self.metrics)
-        check_sampling_arguments(temperature=self.temperature, batch_size=self.batch_size)
-        for name, value, minimum in (
-            ("num_images", self.num_images, 2),
-            ("kid_block_size", self.kid_block_size, 2),
-            ("num_splits", self.num_splits, 1),
-        ):
-            if value is not None and (not isinstance(value, int) or value < minimum):
-                raise InputError(f"`{name}` must be an integer >= {minimum}; got {value!r}.")
+        super().__post_init__()
         if self.feature_extractor is None and self.feature_layer is not None:
             raise InputError(
                 "`feature_layer` must be None without `feature_extractor`; got "

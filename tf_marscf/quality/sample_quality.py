@@ -13,11 +13,11 @@ from tf_marscf.quality.kernel_distance import (
     KernelDistance,
     KernelDistanceAccumulator,
 )
+from tf_marscf.quality.quality_config import METRICS
 from tf_marscf.sampling.image_grid import spread_grey_levels
 from tf_marscf.sampling.sample_stream import check_num_finite
 
 _MAX_MOMENT = 1e150
-METRICS = ("fid", "kid", "inception_score")
 
 
 @dataclasses.dataclass(frozen=True)

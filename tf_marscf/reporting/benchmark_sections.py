@@ -15,6 +15,7 @@ from tf_marscf.benchmarks.benchmark_output import config_dict, write_benchmark
 from tf_marscf.benchmarks.comparison_config import MODEL_LABELS, ComparisonConfig
 from tf_marscf.benchmarks.density_benchmark_config import DensityBenchmarkConfig
 from tf_marscf.benchmarks.sampling_benchmark_config import SamplingBenchmarkConfig
+from tf_marscf.command_text import called_command
 from tf_marscf.errors import InputError
 from tf_marscf.figures import render_png
 from tf_marscf.files.result_files import check_files, read_entries, read_file
@@ -150,8 +151,8 @@ def _read_given(benchmark, path):
         benchmark.check(result)
     except InputError as error:
         raise InputError(
-            f"`{benchmark.name}_benchmark` must be a JSON file of `bin/benchmark.py "
-            f"{benchmark.name}`; got {path!r}. {error}"
+            f"`{benchmark.name}_benchmark` must be a JSON file of "
+            f"`{called_command('benchmark')} {benchmark.name}`; got {path!r}. {error}"
         ) from error
     return result
 

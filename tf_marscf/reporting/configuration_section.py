@@ -3,10 +3,11 @@
 import dataclasses
 
 from tf_marscf.config import MarScfConfig
+from tf_marscf.data import DataConfig
 from tf_marscf.reporting.html_elements import element, join
 from tf_marscf.reporting.html_page import Section, paragraphs, repeat
 from tf_marscf.reporting.report_context import command_line_of
-from tf_marscf.runs.run_config import DataConfig, PixelConfig
+from tf_marscf.runs.run_config import PixelConfig
 from tf_marscf.training.training_config import TrainingConfig
 
 TITLE = "Configuration"
@@ -34,7 +35,7 @@ def configuration_section(context):
     run = context.run
     groups = [("Model", run.model.to_dict(), _model_defaults(run.model))]
     if run.data is not None:
-        data = dataclasses.asdict(run.data)
+        data = run.data.to_dict()
         data = {"dataset": data.pop("name")} | data
         if data["data_dir"] is not None:
             # It names a place on somebody's machine.

@@ -3,8 +3,8 @@
 import dataclasses
 import os
 
+from tf_marscf.config_fields import REQUIRED, Config, boolean, choice, path, some_of, string
 from tf_marscf.errors import InputError
-from tf_marscf.files.paths import local_path
 
 SECTIONS = (
     "evaluation",
@@ -21,56 +21,43 @@ _BENCHMARKS = {"sampling_time": "sampling_benchmark", "density": "density_benchm
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ReportConfig:
-    """What a report shows, and how much is computed for it.
+class ReportConfig(Config):
+    """What a report shows, and how much is computed for it."""
 
-    Attributes:
-        train_dir: the training directory, or one of imported weights.
-        output: the page; default: TRAIN_DIR/report.html. The files of single figures go into a
-            directory of the same name, without `.html`.
-        checkpoint: "best" or "latest".
-        dataset: name of the data set; default: the one that the model was trained on.
-        data_dir: where it is; default: as in training.
-        sections: some of `SECTIONS`; the order is that of `SECTIONS`.
-        fast: whether fewer samples, pairs and iterations do.
-        benchmarks: whether to measure sampling time and density over training, for minutes.
-        sampling_benchmark: JSON file of `bin/benchmark.py sampling` to show instead, or None.
-        density_benchmark: JSON file of `bin/benchmark.py density` to show instead, or None.
-
-    Raises:
-        InputError: from the constructor, naming argument, rule and value seen.
-    """
-
-    train_dir: str
-    output: str = None
-    checkpoint: str = "best"
-    dataset: str = None
-    data_dir: str = None
-    sections: tuple = SECTIONS
-    fast: bool = False
-    benchmarks: bool = False
-    sampling_benchmark: str = None
-    density_benchmark: str = None
+    train_dir: str = path(REQUIRED, "Directory of a training run or import.")
+    output: str = path(
+        None,
+        "The HTML file; default: TRAIN_DIR/report.html. Single figures and tables go into a "
+        "directory of its name, without .html.",
+    )
+    checkpoint: str = choice(
+        "best", ("best", "latest"), "Which weights.", rule="'best' or 'latest'"
+    )
+    dataset: str = string(None, "Data set; default: the one that it was trained on.")
+    data_dir: str = path(None, "Where the data set is; default: as in training.")
+    sections: tuple = some_of(SECTIONS, SECTIONS, "What the page shows, always in one order.")
+    fast: bool = boolean(False, "Fewer samples, pairs of images and iterations.")
+    benchmarks: bool = boolean(
+        False,
+        "Measure sampling time and density over training beside other models: takes minutes.",
+    )
+    sampling_benchmark: str = path(
+        None, "JSON file of the sampling benchmark to show instead of measuring."
+    )
+    density_benchmark: str = path(
+        None, "JSON file of the density benchmark to show instead of measuring."
+    )
 
     def __post_init__(self):
-        for name in ("train_dir", "output", *_BENCHMARKS.values()):
-            if name == "train_dir" or getattr(self, name) is not None:
-                object.__setattr__(self, name, local_path(name, getattr(self, name)))
+        super().__post_init__()
         output = self.output or os.path.join(self.train_dir, f"report{_SUFFIX}")
         if not output.endswith(_SUFFIX) or os.path.basename(output) == _SUFFIX:
             raise InputError(f"`output` must be a file that ends with {_SUFFIX!r}; got {output!r}.")
         if os.path.isdir(output):
             raise InputError(f"`output` must be a file; {output!r} is a directory.")
-        object.__setattr__(self, "output", output)
-        unknown = [name for name in self.sections if name not in SECTIONS]
-        if unknown or not self.sections:
-            raise InputError(
-                f"`sections` must be some of {SECTIONS}; got {','.join(self.sections)!r}."
-            )
+        self._set("output", output)
         ordered = tuple(name for name in SECTIONS if name in self.sections)
-        object.__setattr__(self, "sections", ordered)
-        if self.checkpoint not in ("best", "latest"):
-            raise InputError(f"`checkpoint` must be 'best' or 'latest'; got {self.checkpoint!r}.")
+        self._set("sections", ordered)
         for name in _BENCHMARKS.values():
             path = getattr(self, name)
             if path is not None and not os.path.isfile(path):

@@ -2,8 +2,8 @@
 
 import os
 import re
-import shlex
 
+from tf_marscf.command_text import command_text
 from tf_marscf.data import DataUnavailableError
 from tf_marscf.errors import InputError, warn
 from tf_marscf.runs.checkpoint_store import CheckpointStore
@@ -116,15 +116,5 @@ class ReportContext:
 
 
 def command_line_of(script, flags):
-    """`python bin/SCRIPT --NAME=VALUE ...`, quoted for a shell; values of None are left out."""
-    words = ["python", f"bin/{script}"]
-    for name, value in flags.items():
-        if value is None:
-            continue
-        if isinstance(value, bool):
-            words.append(f"--{name}" if value else f"--no{name}")
-        elif isinstance(value, (tuple, list)):
-            words.append(f"--{name}={','.join(map(str, value))}")
-        else:
-            words.append(f"--{name}={value}")
-    return shlex.join(words)
+    """A command of a script in bin/, as the user calls it; values of None are left out."""
+    return command_text(script.removesuffix(".py"), flags)

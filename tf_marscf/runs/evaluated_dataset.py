@@ -2,9 +2,8 @@
 
 import dataclasses
 
-from tf_marscf.data import load_configured_dataset
+from tf_marscf.data import DataConfig, load_configured_dataset
 from tf_marscf.errors import InputError
-from tf_marscf.runs.run_config import DataConfig
 
 
 def load_evaluated_dataset(config, dataset=None, data_dir=None, download=True):

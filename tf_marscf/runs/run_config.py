@@ -1,10 +1,11 @@
 """What a training directory says of its model: enough to evaluate and sample without flags."""
 
 import dataclasses
-import numbers
 import os
 
-from tf_marscf.config import MarScfConfig
+from tf_marscf.config import ExecutionConfig, MarScfConfig
+from tf_marscf.config_fields import REQUIRED, Config, boolean, integer
+from tf_marscf.data.data_config import DataConfig
 from tf_marscf.errors import InputError, MissingInputError
 from tf_marscf.files.text_files import read_json, write_json
 
@@ -12,50 +13,11 @@ FILE_NAME = "config.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PixelConfig:
-    """How grey levels become continuous values; see `PixelScaling`.
+class PixelConfig(Config):
+    """How grey levels become continuous values; see `PixelScaling`."""
 
-    Raises:
-        InputError: from the constructor, naming field, rule and value seen.
-    """
-
-    num_grey_levels: int = 256
-    published_scaling: bool = False
-
-    def __post_init__(self):
-        if not _is_integer(self.num_grey_levels) or not 2 <= self.num_grey_levels <= 256:
-            raise InputError(
-                f"`num_grey_levels` must be an integer in 2 ... 256; got {self.num_grey_levels!r}."
-            )
-        if not isinstance(self.published_scaling, bool):
-            raise InputError(
-                f"`published_scaling` must be True or False; got {self.published_scaling!r}."
-            )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Which images a model was trained on; arguments of `load_dataset`.
-
-    Raises:
-        InputError: from the constructor, naming field, rule and value seen.
-    """
-
-    name: str
-    data_dir: str = None
-    num_channels: int = None
-    num_validation_images: int = None
-    max_images: int = None
-
-    def __post_init__(self):
-        if not isinstance(self.name, str):
-            raise InputError(f"`name` of a data set must be a string; got {self.name!r}.")
-        if not isinstance(self.data_dir, str | os.PathLike | None):
-            raise InputError(f"`data_dir` must be a path or None; got {self.data_dir!r}.")
-        for field, least in (("num_channels", 1), ("num_validation_images", 0), ("max_images", 1)):
-            value = getattr(self, field)
-            if value is not None and not (_is_integer(value) and least <= value < 2**63):
-                raise InputError(f"`{field}` must be None or an integer >= {least}; got {value!r}.")
+    num_grey_levels: int = integer(256, "Of a channel.", least=2, most=256, flag=False)
+    published_scaling: bool = boolean(False, "Scale pixels as the published code does.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,20 +25,30 @@ class RunConfig:
     """The config file of a training directory.
 
     Attributes:
-        model: the architecture.
-        pixels: the pixel scaling.
-        data: the data set, or None for imported weights.
+        model: the architecture, a `MarScfConfig`.
+        pixels: the pixel scaling, a `PixelConfig`.
+        data: the `DataConfig`, or None for imported weights.
         training: the arguments of the training, a dict, or None for imported weights.
+        execution: the `ExecutionConfig` of what is loaded. A training run evaluates and samples
+            with the default, whatever it trains with.
     """
 
     model: MarScfConfig
     pixels: PixelConfig
     data: DataConfig = None
     training: dict = None
+    execution: ExecutionConfig = ExecutionConfig()
 
     def save(self, directory):
         """Writes the config file of a directory, whole or not at all."""
-        content = dataclasses.asdict(self) | {"model": self.model.to_dict()}
+        content = {
+            "model": self.model.to_dict(),
+            "pixels": self.pixels.to_dict(),
+            "data": None if self.data is None else self.data.to_dict(),
+            "training": self.training,
+        }
+        if self.execution.changes():
+            content["execution"] = self.execution.changes()
         write_json(os.path.join(directory, FILE_NAME), content)
 
     @classmethod
@@ -98,23 +70,30 @@ class RunConfig:
                 f"got {directory!r}."
             )
         try:
-            content = read_json(path)
-            names = {field.name for field in dataclasses.fields(cls)}
-            _check_keys("the config", content, names, names)
-            if not isinstance(content["training"], dict | None):
-                raise InputError(
-                    f"`training` must be an object or null; got {content['training']!r}."
-                )
-            return cls(
-                model=_read(MarScfConfig, "model", content["model"]),
-                pixels=_read(PixelConfig, "pixels", content["pixels"]),
-                data=None
-                if content["data"] is None
-                else _read(DataConfig, "data", content["data"]),
-                training=content["training"],
-            )
+            return cls._from_content(read_json(path))
         except InputError as error:
             raise InputError(f"{path!r} is not a config of tf_marscf: {error}") from error
+
+    @classmethod
+    def _from_content(cls, content):
+        required = {"model", "pixels", "data", "training"}
+        _check_keys("the config", content, required, required | {"execution"})
+        if not isinstance(content["training"], dict | None):
+            raise InputError(f"`training` must be an object or null; got {content['training']!r}.")
+        model, execution = content["model"], content.get("execution", {})
+        if isinstance(model, dict):
+            # Earlier versions wrote the execution among the model's fields.
+            names = {field.name for field in dataclasses.fields(ExecutionConfig)} & set(model)
+            execution = {name: model[name] for name in names} or execution
+            model = {name: value for name, value in model.items() if name not in names}
+        data = content["data"]
+        return cls(
+            model=_read(MarScfConfig, "model", model),
+            pixels=_read(PixelConfig, "pixels", content["pixels"]),
+            data=None if data is None else _read(DataConfig, "data", data),
+            training=content["training"],
+            execution=_read(ExecutionConfig, "execution", execution),
+        )
 
 
 def _read(config_class, name, content):
@@ -122,7 +101,7 @@ def _read(config_class, name, content):
     if not isinstance(content, dict):
         raise InputError(f"`{name}` must be an object; got {content!r}.")
     fields = dataclasses.fields(config_class)
-    required = {field.name for field in fields if field.default is dataclasses.MISSING}
+    required = {field.name for field in fields if field.default is REQUIRED}
     _check_keys(f"`{name}`", content, required, {field.name for field in fields})
     return config_class(**content)
 
@@ -132,7 +111,3 @@ def _check_keys(name, content, required, known):
         if keys:
             rule = "it must have" if problem == "lacks" else "which is unknown"
             raise InputError(f"{name} {problem} {', '.join(sorted(keys))}, {rule}.")
-
-
-def _is_integer(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

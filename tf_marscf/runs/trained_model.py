@@ -39,7 +39,7 @@ def restore_model(config, directory, which="best", argument="train_dir"):
         if CheckpointStore(directory, "latest").paths():
             warn(f"{os.fspath(directory)!r} has no checkpoint 'best' yet: 'latest' is used")
             which = "latest"
-    model = MarScf.from_config(config.model)
+    model = MarScf.from_config(config.model, execution=config.execution)
 
     def read(prefix):
         objects = {"average" if _has_average(prefix) else "model": model}

@@ -5,6 +5,10 @@ import json
 
 import numpy as np
 
+# How a model computes is no part of the digest. Earlier versions had it there: with these values,
+# results of theirs still belong to their weights.
+_DEFAULT_EXECUTION = {"network_dtype": None, "recompute_prior": False, "recompute_couplings": True}
+
 
 def weights_digest(images_distribution):
     """A fingerprint of a model: equal for equal weights, architecture and pixel scaling.
@@ -20,7 +24,7 @@ def weights_digest(images_distribution):
     """
     scaling = images_distribution.scaling
     facts = {
-        "model": images_distribution.distribution.get_config(),
+        "model": images_distribution.distribution.config.to_dict() | _DEFAULT_EXECUTION,
         "scaling": [scaling.num_grey_levels, scaling.published],
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())

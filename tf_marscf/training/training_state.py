@@ -235,12 +235,5 @@ _NOTHING, _FAILED = -1, -2
 
 def _build(config, training):
     """A new distribution of uint8 images."""
-    network_dtype = None if training.network_dtype == "float32" else training.network_dtype
-    model_config = dataclasses.replace(
-        config.model,
-        network_dtype=network_dtype,
-        recompute_prior=training.recompute_prior,
-        recompute_couplings=training.recompute_couplings,
-    )
-    model = MarScf.from_config(model_config, seed=training.seed)
+    model = MarScf.from_config(config.model, seed=training.seed, execution=training.execution)
     return Dequantized(model, **dataclasses.asdict(config.pixels))

@@ -1,0 +1,148 @@
+"""Measures models: `python bin/benchmark.py speed`, `sampling` or `density`, each with --help.
+
+speed     seconds of a training step, a density and a sample
+sampling  seconds of a batch of samples against the size of the images, beside other models
+density   held-out bits/dim against seconds and steps of training, beside other models
+"""
+
+import functools
+import os
+import sys
+
+from absl import flags
+
+from tf_marscf.benchmarks.density_benchmark_config import DensityBenchmarkConfig
+from tf_marscf.benchmarks.sampling_benchmark_config import SamplingBenchmarkConfig
+from tf_marscf.command_text import called_command
+from tf_marscf.commands import command_line
+from tf_marscf.config import ExecutionConfig, MarScfConfig
+from tf_marscf.errors import InputError
+from tf_marscf.files.paths import output_file
+from tf_marscf.files.text_files import read_json
+
+# Lines are seen as they come, also through a pipe: the benchmarks take minutes.
+print_line = functools.partial(print, flush=True)
+
+
+def define_speed_flags():
+    """Flags of `speed`."""
+    command_line.define_image_size()
+    flags.DEFINE_integer("image_channels", 3, "Channels of the images.")
+    command_line.define_flags(MarScfConfig, num_steps=4, hidden_channels=64)
+    command_line.define_flags(ExecutionConfig)
+    flags.DEFINE_integer("batch_size", 16, "Images a call.", lower_bound=1)
+    flags.DEFINE_integer(
+        "num_repeats", 10, "Interleaved repeats; medians are shown.", lower_bound=1
+    )
+    command_line.define_path(
+        "baseline",
+        None,
+        'JSON file to compare with: {"train_step": seconds, "log_prob": ..., ...}.',
+    )
+    command_line.define_path("json", None, "JSON file to write the seconds to.")
+
+
+def read_baseline(path):
+    """The seconds of a baseline file."""
+    if not os.path.isfile(path):
+        raise InputError(f"`baseline` must be a file; got {path!r}.")
+    return read_json(path)
+
+
+def speed():
+    """Prints seconds, and ratios to the baseline, of each task."""
+    values = flags.FLAGS
+    height, width = command_line.image_size()
+    config = MarScfConfig(
+        image_shape=(height, width, values.image_channels),
+        **command_line.flag_values(MarScfConfig),
+    )
+    execution = ExecutionConfig(**command_line.flag_values(ExecutionConfig))
+    refuse_flags_without_effect(config)
+    if config.prior != "mar":
+        command_line.refuse_given(["recompute_prior"], f"with --prior={config.prior}")
+    baseline = {} if values.baseline is None else read_baseline(values.baseline)
+    output = None if values.json is None else output_file("json", values.json)
+    command_line.start_tensorflow()
+    from tf_marscf.benchmarks.speed import SpeedBenchmark
+    from tf_marscf.files.text_files import write_json
+
+    benchmark = SpeedBenchmark(config, values.batch_size, values.num_repeats, baseline, execution)
+    seconds = benchmark.run(print_line)
+    if output is not None:
+        write_json(output, seconds)
+
+
+def define_sampling_flags():
+    """Flags of `sampling`."""
+    command_line.define_flags(SamplingBenchmarkConfig)
+    command_line.define_path(
+        "output_dir", "runs/benchmark_sampling", "Where sampling.png, .csv and .json go."
+    )
+
+
+def define_density_flags():
+    """Flags of `density`."""
+    command_line.define_flags(DensityBenchmarkConfig)
+    command_line.define_path(
+        "output_dir", "runs/benchmark_density", "Where density.png, .csv and .json go."
+    )
+
+
+def refuse_flags_without_effect(config):
+    """Refuses what was given and is of the other coupling alone."""
+    if config.coupling != "mixlogcdf":
+        names = ("num_blocks", "num_components", "num_heads", "dropout_rate", "recompute_couplings")
+        defined = [name for name in names if name in flags.FLAGS]
+        command_line.refuse_given(defined, f"with --coupling={config.coupling}")
+
+
+def sampling():
+    """Writes a figure, a table and a JSON file of sampling times."""
+    config = SamplingBenchmarkConfig(**command_line.flag_values(SamplingBenchmarkConfig))
+    refuse_flags_without_effect(config)
+    command_line.start_tensorflow()
+    from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
+
+    SamplingBenchmark(config, flags.FLAGS.output_dir).run(print_line)
+
+
+def density():
+    """Writes a figure, a table and a JSON file of densities over the course of training."""
+    config = DensityBenchmarkConfig(**command_line.flag_values(DensityBenchmarkConfig))
+    refuse_flags_without_effect(config)
+    command_line.start_tensorflow()
+    import tf_keras
+
+    from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
+
+    # The networks of tfb.Glow take no seed of their own.
+    tf_keras.utils.set_random_seed(config.seed)
+    DensityBenchmark(config, flags.FLAGS.output_dir).run(print_line)
+
+
+# Flags are defined for the chosen one only: a flag of another is an error, not ignored.
+_BENCHMARKS = {
+    "speed": (define_speed_flags, speed),
+    "sampling": (define_sampling_flags, sampling),
+    "density": (define_density_flags, density),
+}
+
+
+def run():
+    """Runs the benchmark that the first argument names."""
+    name = sys.argv[1] if len(sys.argv) > 1 else None
+    if name in ("--help", "-h", "-help", "help"):
+        print(__doc__.replace("python bin/benchmark.py", called_command("benchmark")).rstrip())
+        sys.exit(0)
+    if name not in _BENCHMARKS:
+        print(
+            f"error: the first argument must be one of: {', '.join(_BENCHMARKS)}; got {name!r}",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    define_benchmark_flags, main = _BENCHMARKS[name]
+    define_benchmark_flags()
+    del sys.argv[1]
+    # The other models' operations are not split for one thread each.
+    command_line.run(main, one_thread_on_few_cores=name == "speed")

@@ -1,0 +1,77 @@
+"""Scores a trained model: `python bin/evaluate.py --train_dir=runs/digits`."""
+
+from absl import flags
+
+from tf_marscf.commands import command_line
+from tf_marscf.config_fields import fields_with_flags
+from tf_marscf.quality.quality_config import QualityConfig
+
+_SPLITS = ["train", "validation", "test"]
+
+
+def define_flags():
+    """Defines the flags."""
+    command_line.define_trained_model()
+    command_line.define_dataset()
+    flags.DEFINE_enum("split", "test", _SPLITS, "The images whose bits/dim is measured.")
+    flags.DEFINE_integer(
+        "batch_size", None, "Images at a time; default: as in training.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "num_samples", 1, "Draws of noise an image; more give a tighter bound.", lower_bound=1
+    )
+    flags.DEFINE_integer("seed", 0, "Seed of the noise, and of the samples.", lower_bound=0)
+    command_line.define_path(
+        "json", None, "JSON file to write; default: TRAIN_DIR/evaluation_SPLIT.json."
+    )
+    command_line.define_flags(QualityConfig, metrics=())
+    command_line.define_progress()
+
+
+def refuse_flags_without_effect(values):
+    """Refuses what was given and has no effect."""
+    if not values.metrics:
+        names = [flag for _, flag, _ in fields_with_flags(QualityConfig) if flag != "metrics"]
+        command_line.refuse_given(names, "without --metrics")
+    if values.feature_extractor is None:
+        command_line.refuse_given(["feature_layer", "pixel_range"], "without --feature_extractor")
+    if "kid" not in values.metrics:
+        command_line.refuse_given(["kid_block_size"], "unless --metrics has kid")
+    if not {"fid", "kid"} & set(values.metrics):
+        command_line.refuse_given(["feature_layer"], "unless --metrics has fid or kid")
+        if values.num_generated is not None:
+            command_line.refuse_given(
+                ["reference_split"], "with --num_generated for the Inception score alone"
+            )
+
+
+def main():
+    """Prints one line a result."""
+    values = flags.FLAGS
+    refuse_flags_without_effect(values)
+    quality = None
+    if values.metrics:
+        quality = QualityConfig(**command_line.flag_values(QualityConfig))
+    command_line.start_tensorflow()
+    from tf_marscf.evaluation.evaluation_report import write_evaluation
+
+    evaluation = write_evaluation(
+        values.train_dir,
+        which=values.checkpoint,
+        dataset=values.dataset,
+        data_dir=values.data_dir,
+        split=values.split,
+        batch_size=values.batch_size,
+        num_samples=values.num_samples,
+        seed=values.seed,
+        quality=quality,
+        json_path=values.json,
+        progress=values.progress == "bar",
+    )
+    print(f"numbers: {evaluation.json_path}")
+
+
+def run():
+    """Runs the command."""
+    define_flags()
+    command_line.run(main)

@@ -1,0 +1,91 @@
+"""Trains a mAR-SCF model: `python bin/train.py --flagfile=digits.flags`."""
+
+from absl import flags
+
+from tf_marscf.commands import command_line
+from tf_marscf.config import MarScfConfig, check_model_options
+from tf_marscf.data import DataConfig, check_configured_dataset
+from tf_marscf.errors import InputError
+from tf_marscf.runs.run_config import PixelConfig, RunConfig
+from tf_marscf.training.stop_signals import StopSignals
+from tf_marscf.training.tiny import tiny_data, tiny_model_options, tiny_train_dir, tiny_training
+from tf_marscf.training.training_config import TrainingConfig
+
+
+def define_flags():
+    """Defines the flags."""
+    for config_class in (MarScfConfig, TrainingConfig, DataConfig, PixelConfig):
+        command_line.define_flags(config_class)
+    command_line.define_path(
+        "train_dir", None, "Directory for everything that the run writes.", required=True
+    )
+    flags.DEFINE_boolean(
+        "deterministic", True, "Use operations that repeat to the last bit; slower on some GPUs."
+    )
+    flags.DEFINE_boolean(
+        "tiny", False, "A tiny model on 64 images in TRAIN_DIR_tiny: does all of it run?"
+    )
+    command_line.define_path(
+        "initial_weights", None, "Directory, such as an import, whose weights and model to train."
+    )
+    flags.DEFINE_enum(
+        "progress", "auto", ["auto", "bar", "line", "none"], "What each epoch prints."
+    )
+
+
+def initial_model_options(directory):
+    """The model of `--initial_weights`; flags may repeat it, and not contradict it."""
+    model = RunConfig.load(directory, "initial_weights").model
+    options = {name: getattr(model, name) for name in command_line.flag_values(MarScfConfig)}
+    for name, value in options.items():
+        flag = flags.FLAGS[name]
+        if flag.present and flag.value != value:
+            raise InputError(
+                f"`{name}` must be that of `initial_weights`, {value!r}; got {flag.value!r}."
+            )
+    return options
+
+
+def main():
+    """Trains, and prints one line with the result at the end."""
+    with StopSignals() as signals:
+        train(signals)
+
+
+def train(signals):
+    """Checks the flags, trains, evaluates and draws samples."""
+    values = flags.FLAGS
+    model_options = command_line.flag_values(MarScfConfig)
+    check_model_options(model_options)
+    training = TrainingConfig(**command_line.flag_values(TrainingConfig))
+    data = DataConfig(**command_line.flag_values(DataConfig))
+    if values.initial_weights is not None:
+        model_options = initial_model_options(values.initial_weights)
+    train_dir = values.train_dir
+    if values.tiny:
+        model_options, training = tiny_model_options(model_options), tiny_training(training)
+        data, train_dir = tiny_data(data), tiny_train_dir(train_dir)
+    check_configured_dataset(data)
+    command_line.start_tensorflow()
+    import tensorflow as tf
+
+    from tf_marscf.training.training_run import TrainingRun
+
+    if values.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    run = TrainingRun(
+        train_dir,
+        data,
+        model_options,
+        training,
+        published_scaling=values.published_scaling,
+        initial_weights=values.initial_weights,
+        progress=values.progress,
+    )
+    run.run(signals)
+
+
+def run():
+    """Runs the command."""
+    define_flags()
+    command_line.run(main)

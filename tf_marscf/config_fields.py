@@ -1,0 +1,256 @@
+"""Fields of config classes: each carries its rule, its help and its flag.
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class SmallConfig(Config):
+        '''What a small model needs.'''
+
+        num_steps: int = integer(4, "K, steps of flow a level.")
+
+From the field come the check (`SmallConfig(num_steps=0)` is an `InputError`), the attribute's entry
+in the docstring of the class, and the flag `--num_steps` of the commands that take the class (see
+`commands.command_line.define_flags`). Only rules between several fields stand in `__post_init__`.
+
+A field whose default is None may be None, whatever its rule.
+"""
+
+import dataclasses
+import math
+import numbers
+import textwrap
+
+from tf_marscf.errors import InputError
+from tf_marscf.files.paths import local_path
+
+REQUIRED = dataclasses.MISSING
+_KEY = "description"
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldDescription:
+    """What a field carries.
+
+    Attributes:
+        check: a function of the field's name and a value; returns the value to keep, or raises
+            `InputError`.
+        kind: of the flag: "integer", "number", "boolean", "string", "path" or "list".
+        help: sentences for `--help` and the docstring.
+        flag: name of the flag; True for the field's own name, False where there is no flag.
+    """
+
+    check: object
+    kind: str
+    help: str
+    flag: object
+
+
+class Config:
+    """Base of frozen, keyword-only dataclasses whose fields are made by the functions below.
+
+    Raises:
+        InputError: from the constructor, naming field, rule and value seen.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        own = {name: value for name, value in vars(cls).items() if _is_described(value)}
+        described = {**getattr(cls, "__dataclass_fields__", {}), **own}
+        entries = [
+            textwrap.fill(
+                f"{name}: {_description(field).help}",
+                width=100,
+                initial_indent=" " * 8,
+                subsequent_indent=" " * 12,
+            )
+            for name, field in described.items()
+        ]
+        cls.__doc__ = "\n".join([(cls.__doc__ or "").rstrip(), "\n    Attributes:", *entries, ""])
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None or field.default is not None:
+                self._set(field.name, _description(field).check(field.name, value))
+
+    def _set(self, name, value):
+        object.__setattr__(self, name, value)
+
+    def to_dict(self):
+        """A dict that JSON can hold and the constructor takes."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+    def changes(self):
+        """The part of `to_dict` that differs from the defaults."""
+        defaults = field_defaults(type(self))
+        return {
+            name: value
+            for name, value in self.to_dict().items()
+            if name not in defaults or getattr(self, name) != defaults[name]
+        }
+
+
+def field_defaults(config_class):
+    """The defaults of a config class, a dict; fields that must be given have none."""
+    return {
+        field.name: field.default
+        for field in dataclasses.fields(config_class)
+        if field.default is not REQUIRED
+    }
+
+
+def fields_with_flags(config_class):
+    """Yields `(field, flag's name, FieldDescription)` of each field that has a flag."""
+    for field in dataclasses.fields(config_class):
+        description = _description(field)
+        if description.flag:
+            name = field.name if description.flag is True else description.flag
+            yield field, name, description
+
+
+def same_field(config_class, name, default=REQUIRED):
+    """The field of another config class again, with its default or another one."""
+    (field,) = (field for field in dataclasses.fields(config_class) if field.name == name)
+    default = field.default if default is REQUIRED else default
+    return dataclasses.field(default=default, metadata=field.metadata)
+
+
+def integer(default, text, least=1, most=math.inf, num_bits=63, flag=True):
+    """A field: an integer from `least` to `most`, and below 2^num_bits."""
+
+    def check(name, value):
+        return check_integer(name, value, least, most, num_bits)
+
+    return _field(default, check, "integer", text, flag)
+
+
+def number(default, text, least=-math.inf, above=-math.inf, below=math.inf, rule=None, flag=True):
+    """A field: a finite number of at least `least`, above `above` and below `below`."""
+    if rule is None and below < math.inf:
+        rule = f"in [{least:g}, {below:g})"
+    elif rule is None:
+        rule = f"a finite number >= {least:g}" if above < least else f"a finite number > {above:g}"
+
+    def check(name, value):
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not is_number or not (least <= value < below and above < value):
+            raise _error(name, rule, value)
+        return value
+
+    return _field(default, check, "number", text, flag)
+
+
+def boolean(default, text, flag=True):
+    """A field: True or False."""
+
+    def check(name, value):
+        if not isinstance(value, bool):
+            raise _error(name, "True or False", value)
+        return value
+
+    return _field(default, check, "boolean", text, flag)
+
+
+def choice(default, choices, text, rule=None, flag=True):
+    """A field: one of several strings."""
+
+    def check(name, value):
+        if not isinstance(value, str) or value not in choices:
+            raise _error(name, rule or f"one of {tuple(choices)}", value)
+        return value
+
+    return _field(default, check, "string", f"{text} One of: {', '.join(choices)}.", flag)
+
+
+def some_of(default, choices, text, rule="some of", flag=True):
+    """A field: a tuple of one or more of several strings."""
+
+    def check(name, values):
+        values = tuple(values)
+        if not values or any(value not in choices for value in values):
+            raise _error(name, f"{rule} {tuple(choices)}", ",".join(map(str, values)))
+        return values
+
+    return _field(default, check, "list", f"{text} Some of: {', '.join(choices)}.", flag)
+
+
+def string(default, text, flag=True):
+    """A field: a string."""
+
+    def check(name, value):
+        if not isinstance(value, str):
+            raise _error(name, "a string", value)
+        return value
+
+    return _field(default, check, "string", text, flag)
+
+
+def path(default, text, flag=True):
+    """A field: a path on this machine, as a string; see `local_path`."""
+    return _field(default, local_path, "path", text, flag)
+
+
+def sequence(default, text, flag=True):
+    """A field: a tuple; the class, or what uses it, checks its items."""
+
+    def check(name, values):
+        return tuple(values)
+
+    return _field(default, check, "list", text, flag)
+
+
+def integers(default, text, length):
+    """A field without a flag: a tuple of `length` integers, each at least 1."""
+
+    def check(name, values):
+        return check_integers(name, values, length)
+
+    return _field(default, check, "list", text, flag=False)
+
+
+def check_integer(name, value, least=1, most=math.inf, num_bits=63):
+    """The Python `int` that a value is; an `InputError` where it is none within the limits."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Integral)
+        or not least <= value <= most
+    ):
+        rule = f"an integer >= {least}" if most == math.inf else f"an integer in {least} ... {most}"
+        raise _error(name, rule, value)
+    if value >= 2**num_bits:
+        raise _error(name, f"below 2^{num_bits}", value)
+    return int(value)
+
+
+def check_integers(name, values, length):
+    """The tuple of `length` integers from 1 to 2^31 - 1 that values are, or an `InputError`."""
+    try:
+        items = () if isinstance(values, str | bytes | dict) else tuple(values)
+    except TypeError:
+        items = ()
+    if len(items) != length:
+        raise _error(name, f"{length} integers >= 1", values)
+    return tuple(check_integer(name, item, num_bits=31) for item in items)
+
+
+def integer_by_level(default, text):
+    """A field without a flag: an integer, or one a level; the class knows how many those are."""
+    return _field(default, lambda name, value: value, "list", text, flag=False)
+
+
+def _field(default, check, kind, text, flag):
+    description = FieldDescription(check, kind, text, flag)
+    return dataclasses.field(default=default, metadata={_KEY: description})
+
+
+def _description(field):
+    return field.metadata[_KEY]
+
+
+def _is_described(value):
+    return isinstance(value, dataclasses.Field) and _KEY in value.metadata
+
+
+def _error(name, rule, value):
+    return InputError(f"`{name}` must be {rule}; got {value!r}.")
