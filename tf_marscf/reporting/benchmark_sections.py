@@ -25,20 +25,16 @@ _ARCHITECTURE = tuple(ComparisonConfig().model_options)
 class _SamplingBenchmark:
     """Time of a batch of samples against N (Fig. 7)."""
 
-    name = "sampling"
-    section = "sampling_time"
-    columns = sampling_benchmark.COLUMNS
-    size = sampling_figure.SIZE
+    name, section = "sampling", "sampling_time"
+    columns, size = sampling_benchmark.COLUMNS, sampling_figure.SIZE
+    check = staticmethod(check_sampling_result)
+    draw = staticmethod(sampling_figure.draw_sampling_times)
     caption = (
         "Fig. 7: seconds of a batch of samples, and sequential steps, against the size N of the "
         "images, for models of about as many parameters."
     )
-    check = staticmethod(check_sampling_result)
-    draw = staticmethod(sampling_figure.draw_sampling_times)
-    needs_data = False
 
-    @staticmethod
-    def config(context):
+    def config(self, context):
         fast = context.config.fast
         return SamplingBenchmarkConfig(
             sizes=(8, 16) if fast else (8, 16, 32),
@@ -48,13 +44,10 @@ class _SamplingBenchmark:
             **_architecture(context),
         )
 
-    @staticmethod
-    def run(context, config):
-        benchmark = sampling_benchmark.SamplingBenchmark(config, context.config.directory)
-        return benchmark.run(context.report)
+    def run(self, config, directory, report):
+        return sampling_benchmark.SamplingBenchmark(config, directory).run(report)
 
-    @staticmethod
-    def summary(result):
+    def summary(self, result):
         exponents = ", ".join(
             f"{MODEL_LABELS[kind]} {value:.2f}"
             for kind, value in result["growth_exponents"].items()
@@ -68,50 +61,46 @@ class _DensityBenchmark:
     """Bits/dim against steps and seconds of training."""
 
     name = section = "density"
-    columns = density_benchmark.COLUMNS
-    size = density_figure.SIZE
+    columns, size = density_benchmark.COLUMNS, density_figure.SIZE
+    check = staticmethod(check_density_result)
+    draw = staticmethod(density_figure.draw_density_curves)
     caption = (
         "Held-out bits/dim against steps and against seconds of training, for models of about as "
         "many parameters, trained anew on the same batches."
     )
-    check = staticmethod(check_density_result)
-    draw = staticmethod(density_figure.draw_density_curves)
-    needs_data = True
 
-    @staticmethod
-    def config(context):
+    def config(self, context):
         """The training of the run, for a limited time."""
         training = context.run.training or {}
         options = ("batch_size", "learning_rate", "warm_up_images", "clip_norm", "seed")
+        values = {name: training[name] for name in options if name in training}
         data = context.run.data
-        is_of_training = context.config.dataset in (None, data and data.name)
+        if context.config.dataset in (None, data and data.name):
+            values |= {name: getattr(data, name) for name in ("num_channels", "max_images")}
+            data_dir = data.data_dir
+        else:
+            values["num_channels"] = context.run.model.image_shape[2]
+            data_dir = None
         return DensityBenchmarkConfig(
             dataset=context.dataset_name,
-            data_dir=context.config.data_dir or (data.data_dir if is_of_training else None),
-            num_channels=(
-                data.num_channels if is_of_training else context.run.model.image_shape[2]
-            ),
-            max_images=data.max_images if is_of_training else None,
+            data_dir=context.config.data_dir or data_dir,
             num_levels=context.run.model.num_levels,
             num_training_steps=2000,
             training_seconds=15.0 if context.config.fast else 60.0,  # Of each model.
             evaluate_every=25,
             num_evaluation_images=300,
-            **{name: training[name] for name in options if name in training},
+            **values,
             **_architecture(context),
         )
 
-    @staticmethod
-    def run(context, config):
+    def run(self, config, directory, report):
         import tf_keras
 
         # As `bin/benchmark.py` does: the networks of tfb.Glow take no seed of their own.
         tf_keras.utils.set_random_seed(config.seed)
-        benchmark = density_benchmark.DensityBenchmark(config, context.config.directory)
-        return benchmark.run(context.report)
+        return density_benchmark.DensityBenchmark(config, directory).run(report)
 
-    @staticmethod
-    def summary(result):
+    def summary(self, result):
         last = {row["model"]: row for row in result["rows"] if row["bits_per_dim"] is not None}
         scores = ", ".join(
             f"{MODEL_LABELS[kind]} {row['bits_per_dim']:.3f} after {row['step']} steps and "
@@ -121,46 +110,32 @@ class _DensityBenchmark:
         return f"Held-out bits/dim at the end: {scores}."
 
 
-def sampling_time_section(context):
-    """Time of a batch of samples against N (Fig. 7), as far as it is asked for or there.
+_BENCHMARKS = {
+    benchmark.section: benchmark for benchmark in (_SamplingBenchmark(), _DensityBenchmark())
+}
+
+
+def benchmark_section(context, section):
+    """A benchmark, as far as it is asked for or there.
+
+    Args:
+        context: the `ReportContext`.
+        section: "sampling_time" or "density".
 
     Raises:
-        InputError: if the file of `sampling_benchmark` holds something else.
+        InputError: if a given file holds something else.
     """
-    return _section(context, _SamplingBenchmark, context.config.sampling_benchmark)
-
-
-def density_section(context):
-    """Bits/dim against steps and seconds, as far as it is asked for or there.
-
-    Raises:
-        InputError: if the file of `density_benchmark` holds something else.
-    """
-    return _section(context, _DensityBenchmark, context.config.density_benchmark)
-
-
-def check_benchmark_files(config):
-    """Checks, before anything is computed, the files that a `ReportConfig` names.
-
-    Raises:
-        InputError: naming the file that does not hold a benchmark.
-    """
-    if config.sampling_benchmark is not None:
-        _read_given(_SamplingBenchmark, config.sampling_benchmark)
-    if config.density_benchmark is not None:
-        _read_given(_DensityBenchmark, config.density_benchmark)
-
-
-def _section(context, benchmark, given):
-    name, section = benchmark.name, benchmark.section
+    benchmark = _BENCHMARKS[section]
+    name = benchmark.name
     path = context.path(f"{name}.json")
+    given = _read_given(context.config, benchmark)
     if given is not None:
-        context.report(f"{section}: {given}, as given")
+        context.report(f"{section}: {_given_path(context.config, benchmark)}, as given")
         result = write_benchmark(
-            context.config.directory, name, _read_given(benchmark, given),
+            context.config.directory, name, given,
             benchmark.columns, benchmark.draw, benchmark.size, context.report,
         )  # fmt: skip
-    elif context.config.benchmarks and benchmark.needs_data and context.dataset is None:
+    elif context.config.benchmarks and section == "density" and context.dataset is None:
         return Section(section, notes=(context.dataset_problem,))
     else:
         result = _stored_or_measured(context, benchmark, path)
@@ -180,7 +155,25 @@ def _section(context, benchmark, given):
     return Section(section, values)
 
 
-def _read_given(benchmark, path):
+def check_benchmark_files(config):
+    """Checks, before anything is computed, the files that a `ReportConfig` names.
+
+    Raises:
+        InputError: naming the file that does not hold a benchmark.
+    """
+    for benchmark in _BENCHMARKS.values():
+        _read_given(config, benchmark)
+
+
+def _given_path(config, benchmark):
+    return getattr(config, f"{benchmark.name}_benchmark")
+
+
+def _read_given(config, benchmark):
+    """The content of the file that a `ReportConfig` names, or None."""
+    path = _given_path(config, benchmark)
+    if path is None:
+        return None
     try:
         result = read_entries(path)
         benchmark.check(result)
@@ -204,7 +197,7 @@ def _stored_or_measured(context, benchmark, path):
         config = benchmark.config(context)
         if result is None or result["config"] != config_dict(config):
             context.report(f"{benchmark.section}: measuring, this takes minutes")
-            return benchmark.run(context, config)
+            return benchmark.run(config, context.config.directory, context.report)
     if result is not None:
         context.report(f"{benchmark.section}: {path} is of this model, used again")
     return result

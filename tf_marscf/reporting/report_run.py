@@ -10,11 +10,7 @@ from tf_marscf.errors import InputError, RunError, warn
 from tf_marscf.files.atomic_file import atomic_write
 from tf_marscf.files.output_path import output_directory, output_file
 from tf_marscf.files.result_files import write_result
-from tf_marscf.reporting.benchmark_sections import (
-    check_benchmark_files,
-    density_section,
-    sampling_time_section,
-)
+from tf_marscf.reporting.benchmark_sections import benchmark_section, check_benchmark_files
 from tf_marscf.reporting.configuration_section import configuration_section
 from tf_marscf.reporting.evaluation_section import evaluation_section
 from tf_marscf.reporting.interpolation_section import interpolation_section
@@ -104,8 +100,8 @@ def _made(name, context, curves):
         "samples": samples_section,
         "temperature": temperature_section,
         "interpolation": interpolation_section,
-        "sampling_time": sampling_time_section,
-        "density": density_section,
+        "sampling_time": lambda context: benchmark_section(context, "sampling_time"),
+        "density": lambda context: benchmark_section(context, "density"),
     }
     try:
         return makers[name](context)

@@ -66,13 +66,14 @@ def samples_section(context):
     return Section("samples", values, notes)
 
 
-def transparent_image_grid(images, num_grey_levels, num_columns):
+def transparent_image_grid(images, num_grey_levels, num_columns, is_missing=None):
     """Lays out images in rows with nothing between them, for paper of any colour.
 
     Args:
         images: uint8 [N, H, W, 1 or 3], below `num_grey_levels`.
         num_grey_levels: grey levels are spread over 0 to 255.
         num_columns: images a row.
+        is_missing: bool [N], places that stay empty; default: none.
 
     Returns:
         uint8 [height, width, 4]: red, green, blue and opacity; clear pixels around each image.
@@ -83,8 +84,11 @@ def transparent_image_grid(images, num_grey_levels, num_columns):
     images = spread_grey_levels(images, num_grey_levels)
     grid = image_grid(images, num_columns, padding=1)
     grid = np.broadcast_to(grid, (*grid.shape[:2], 3))
-    is_gap = image_grid(np.zeros_like(images[..., :1]), num_columns, padding=1) > 0
-    return np.concatenate([grid, np.where(is_gap, 0, 255).astype(np.uint8)], axis=-1)
+    gaps = np.zeros_like(images[..., :1])
+    if is_missing is not None:
+        gaps[is_missing] = 255
+    # What is beside the images is white in a grid.
+    return np.concatenate([grid, 255 - image_grid(gaps, num_columns, padding=1)], axis=-1)
 
 
 def _picture(title, images, num_grey_levels):

@@ -9,15 +9,8 @@ from tf_marscf.files.result_files import check_files, read_entries
 def read_result(path, check):
     """The content of a JSON file, a dict; None where there is none.
 
-    A file that holds something else, such as one that was cut off, is named in a warning and not
-    used.
-
-    Args:
-        path: the file.
-        check: called with the content; raises `InputError` if it is not that of such a result.
-
-    Raises:
-        OSError: if it cannot be read.
+    A file for whose content `check` raises `InputError`, or that was cut off, is named in a warning
+    and not used.
     """
     if not os.path.lexists(path):
         return None
@@ -66,13 +59,8 @@ def find_result(context, path, check=None, **expected):
 def stored_or_made(context, section, stored, place, doing, make):
     """The stored result of a section or, where that is None, what `make()` returns.
 
-    Args:
-        context: the `ReportContext`, which gets lines that tell which.
-        section: name of the section.
-        stored: the result that is there, or None.
-        place: path of the stored or new result.
-        doing: what `make` does.
-        make: function without arguments.
+    The report has lines that tell which: `place` is the path of the one or the other, and `doing`
+    says what `make` does.
     """
     if stored is not None:
         context.report(f"{section}: {place} is of these weights, used again")

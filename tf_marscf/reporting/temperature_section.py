@@ -81,19 +81,16 @@ def _draw_rows(figure, rows, num_columns, num_grey_levels):
     axes.grid(False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    height, width, channels = next(iter(rows.values()))[0].shape[1:]
-    places = np.zeros([len(rows) * num_columns, height, width, channels], np.uint8)
+    image_shape = next(iter(rows.values()))[0].shape[1:]
+    places = np.zeros([len(rows) * num_columns, *image_shape], np.uint8)
     is_filled = np.zeros(len(places), bool)
     for row, (images, columns) in enumerate(rows.values()):
         places[row * num_columns + columns] = images
         is_filled[row * num_columns + columns] = True
-    grid = transparent_image_grid(places, num_grey_levels, num_columns)
-    for row, column in zip(*np.divmod(np.flatnonzero(~is_filled), num_columns), strict=True):
-        top, left = row * (height + 1), column * (width + 1)
-        grid[top : top + height + 1, left : left + width + 1, 3] = 0
+    grid = transparent_image_grid(places, num_grey_levels, num_columns, ~is_filled)
     axes.imshow(grid, interpolation="nearest")
     axes.set_xticks([])
-    centers = [row * (height + 1) + (height + 1) / 2 for row in range(len(rows))]
+    centers = (np.arange(len(rows)) + 0.5) * (image_shape[0] + 1)
     axes.set_yticks(centers, [f"T = {temperature:g}" for temperature in rows])
 
 
