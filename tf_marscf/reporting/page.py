@@ -59,18 +59,10 @@ class Picture:
     pixel_ratio: float = 1.0
 
     @property
-    def width(self):
-        """In pixels of the page."""
-        return self._size(0)
-
-    @property
-    def height(self):
-        """In pixels of the page."""
-        return self._size(1)
-
-    def _size(self, axis):
+    def size(self):
+        """Width and height in pixels of the page."""
         with Image.open(io.BytesIO(self.light)) as image:
-            return round(image.size[axis] / self.pixel_ratio)
+            return [round(pixels / self.pixel_ratio) for pixels in image.size]
 
 
 def data_uri(content, ending):
