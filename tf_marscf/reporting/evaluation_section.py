@@ -67,7 +67,7 @@ def evaluation_section(context):
             _FIGURE,
         ),
         "commands": [
-            context.command("evaluate.py", **_evaluation_flags(content), json=path),
+            context.command("evaluate", **_evaluation_flags(content), json=path),
             context.section_command("evaluation"),
         ],
         "files": [download(context.new_path(_TABLE)), download(path)],

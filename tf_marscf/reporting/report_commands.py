@@ -17,18 +17,16 @@ _NO_FLAGS = (
 _FOLLOWING = ("image_shape", "network_dtype")
 
 
-def command_line(script, flags):
-    """`python bin/SCRIPT --NAME=VALUE ...`, quoted for a shell; values of None are left out."""
-    words = ["python", f"bin/{script}"]
-    for name, value in flags.items():
-        if value is None:
-            continue
+def command_text(name, flags):
+    """`python bin/NAME.py --FLAG=VALUE ...`, quoted for a shell; values of None are left out."""
+    words = ["python", f"bin/{name}.py"]
+    for flag, value in flags.items():
         if isinstance(value, bool):
-            words.append(f"--{name}" if value else f"--no{name}")
+            words.append(f"--{flag}" if value else f"--no{flag}")
         elif isinstance(value, (tuple, list)):
-            words.append(f"--{name}={','.join(map(str, value))}")
-        else:
-            words.append(f"--{name}={value}")
+            words.append(f"--{flag}={','.join(map(str, value))}")
+        elif value is not None:
+            words.append(f"--{flag}={value}")
     return shlex.join(words)
 
 
@@ -60,14 +58,14 @@ def training_command(train_dir, run):
     flags |= not_default(known, defaults)
     if run.pixels.published_scaling:
         flags["published_scaling"] = True
-    return command_line("train.py", flags)
+    return command_text("train", flags)
 
 
 def report_command(config):
     """The command line of a report, from its `ReportConfig`."""
     defaults = dataclasses.asdict(type(config)(train_dir=config.train_dir))
     flags = not_default(dataclasses.asdict(config), defaults)
-    return command_line("report.py", {"train_dir": config.train_dir, **flags})
+    return command_text("report", {"train_dir": config.train_dir, **flags})
 
 
 def not_default(values, defaults):

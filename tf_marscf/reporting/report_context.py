@@ -8,7 +8,7 @@ from tf_marscf.data import DataUnavailableError
 from tf_marscf.errors import InputError, warn
 from tf_marscf.figures import render_png
 from tf_marscf.reporting.page import Picture
-from tf_marscf.reporting.report_commands import command_line
+from tf_marscf.reporting.report_commands import command_text
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
@@ -100,16 +100,16 @@ class ReportContext:
         """The path of a file in the training directory."""
         return os.path.join(self.config.train_dir, name)
 
-    def command(self, script, **flags):
+    def command(self, name, **flags):
         """A command line for this report's training directory, checkpoint and data set."""
         config = self.config
         checkpoint = None if config.checkpoint == "best" else config.checkpoint
         model = {"checkpoint": checkpoint, "dataset": config.dataset, "data_dir": config.data_dir}
-        return command_line(script, {"train_dir": config.train_dir, **model, **flags})
+        return command_text(name, {"train_dir": config.train_dir, **model, **flags})
 
     def section_command(self, name):
         """The command line of a report of one section."""
-        return self.command("report.py", sections=name, output=self.path(f"{name}.html"))
+        return self.command("report", sections=name, output=self.path(f"{name}.html"))
 
     def picture(self, alt, draw, size, file_name=None):
         """Draws a Matplotlib figure for light and dark screens.

@@ -54,7 +54,7 @@ def samples_section(context):
         blocks[f"Test images of {context.dataset.name}"] = real_images
     num_grey_levels = context.run.pixels.num_grey_levels
     save_picture(context.new_path(_PICTURE), samples, real_images, num_grey_levels)
-    command = context.command("sample.py", **arguments, output=context.path(_PICTURE))
+    command = context.command("sample", **arguments, output=context.path(_PICTURE))
     values = {
         "blocks": {
             title: _picture(title, images, num_grey_levels) for title, images in blocks.items()

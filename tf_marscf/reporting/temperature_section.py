@@ -51,7 +51,7 @@ def temperature_section(context):
     )
     commands = [
         context.command(
-            "sample.py",
+            "sample",
             temperature=temperature,
             num_samples=num_samples,
             seed=_SEED,
