@@ -2,13 +2,13 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 from tf_marscf.data import DataUnavailableError
 from tf_marscf.errors import InputError, warn
 from tf_marscf.figures import render_png
 from tf_marscf.reporting.page import Picture
-from tf_marscf.reporting.report_commands import command_text
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
@@ -127,3 +127,16 @@ class ReportContext:
         if file_name is not None:
             Path(self.new_path(file_name)).write_bytes(light)
         return Picture(alt, light, dark, _PIXEL_RATIO)
+
+
+def command_text(name, flags):
+    """`python bin/NAME.py --FLAG=VALUE ...`, quoted for a shell; values of None are left out."""
+    words = ["python", f"bin/{name}.py"]
+    for flag, value in flags.items():
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no{flag}")
+        elif isinstance(value, (tuple, list)):
+            words.append(f"--{flag}={','.join(map(str, value))}")
+        elif value is not None:
+            words.append(f"--{flag}={value}")
+    return shlex.join(words)
