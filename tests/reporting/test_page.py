@@ -76,4 +76,6 @@ def test_a_picture_states_its_size_in_pixels_of_the_page():
     assert 'media="screen and (prefers-color-scheme: dark)"' in text
     assert data_uri(picture.light, "png") in text
     assert data_uri(picture.dark, "png") in text
-    assert made("image", picture_of(255)).strip().startswith("<img ")
+    alone = made("image", picture_of(255)).strip()
+    assert alone.startswith("<img ") and "class=" not in alone and "style=" not in alone
+    assert 'class="pixels"' in made("image", picture_of(255), **{"class": "pixels"})
