@@ -1,14 +1,12 @@
 """Samples beside real images."""
 
-import io
 import math
 
 import numpy as np
 
 from tf_marscf.data import collect_images
-from tf_marscf.files.result_files import read_file
 from tf_marscf.reporting.page import Picture, Section
-from tf_marscf.reporting.stored_results import download, find_result, stored_or_made
+from tf_marscf.reporting.stored_results import download, find_result, read_arrays, stored_or_made
 from tf_marscf.sampling.image_grid import encode_png, image_grid, spread_grey_levels
 from tf_marscf.sampling.sample_picture import save_picture
 from tf_marscf.sampling.sample_run import write_samples
@@ -43,8 +41,7 @@ def samples_section(context):
             **arguments,
         ).to_dict(),
     )
-    with np.load(io.BytesIO(read_file(path, numbers, _ARRAY)), allow_pickle=False) as archive:
-        samples = archive["images"]
+    samples = read_arrays(path, numbers, _ARRAY)["images"]
     blocks, real_images, notes = {f"Samples (seed {_SEED})": samples}, None, ()
     if context.dataset is None:
         notes = (f"No real images beside the samples. {context.dataset_problem}",)

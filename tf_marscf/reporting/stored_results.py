@@ -1,9 +1,12 @@
 """Results that are there already, and whether they still belong to the model."""
 
+import io
 import os
 
+import numpy as np
+
 from tf_marscf.errors import InputError, warn
-from tf_marscf.files.result_files import check_files, read_entries
+from tf_marscf.files.result_files import check_files, read_entries, read_file
 
 
 def read_result(path, check):
@@ -69,6 +72,12 @@ def stored_or_made(context, section, stored, place, doing, make):
     made = make()
     context.report(f"{section}: wrote {place}")
     return made
+
+
+def read_arrays(path, content, name):
+    """The arrays of an NPZ file of a result, by name; arguments and errors as of `read_file`."""
+    with np.load(io.BytesIO(read_file(path, content, name)), allow_pickle=False) as archive:
+        return dict(archive)
 
 
 def download(path):

@@ -1,14 +1,12 @@
 """The same noise at several temperatures, a row each."""
 
-import io
-
 import numpy as np
 
 from tf_marscf.errors import RunError
-from tf_marscf.files.result_files import read_file, write_result
+from tf_marscf.files.result_files import write_result
 from tf_marscf.reporting.page import Section
 from tf_marscf.reporting.samples_section import transparent_image_grid
-from tf_marscf.reporting.stored_results import download, find_result, stored_or_made
+from tf_marscf.reporting.stored_results import download, find_result, read_arrays, stored_or_made
 from tf_marscf.sampling.sample_stream import SampleStream
 
 _ARRAY, _NUMBERS, _PICTURE = "temperature.npz", "temperature.json", "temperature.png"
@@ -34,12 +32,11 @@ def temperature_section(context):
         f"drawing {len(temperatures)} rows of samples",
         lambda: _write_rows(context, path, expected),
     )
-    content = io.BytesIO(read_file(path, numbers, _ARRAY))
-    with np.load(content, allow_pickle=False) as archive:
-        rows = {
-            temperature: (archive[f"images_{index}"], archive[f"columns_{index}"])
-            for index, temperature in enumerate(temperatures)
-        }
+    arrays = read_arrays(path, numbers, _ARRAY)
+    rows = {
+        temperature: (arrays[f"images_{index}"], arrays[f"columns_{index}"])
+        for index, temperature in enumerate(temperatures)
+    }
     num_grey_levels = context.run.pixels.num_grey_levels
     height, width, _ = context.run.model.image_shape
     picture = context.picture(
