@@ -34,6 +34,8 @@ INSTALL_REQUIRES = [
     # TensorFlow Datasets 4.9.10 imports importlib_resources when it prepares a data set, yet
     # declares it for Python < 3.9 only.
     "importlib_resources>=6.0",
+    # The templates of the report's page.
+    "jinja2>=3.1,<4",
     # TensorFlow 2.21 itself needs Keras >= 3.12. The bijectors hold Keras 3 layers through their
     # `Variable.value`, an interface that a new major version may change.
     "keras>=3.12,<4",
@@ -100,6 +102,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["tf_marscf", "tf_marscf.*"]),
+    package_data={"tf_marscf.reporting": ["templates/*"]},
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

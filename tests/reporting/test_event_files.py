@@ -6,8 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.reporting.event_files import read_scalars
-from tf_marscf.runs.event_sessions import next_session, session_of, session_suffix
-from tf_marscf.training.training_log import TrainingLog
+from tf_marscf.training.training_log import (
+    TrainingLog,
+    next_session,
+    session_of,
+    session_suffix,
+)
 
 
 def write_log(directory, values, name, picture=False):

@@ -65,17 +65,15 @@ _DENSITY = {
 
 
 def check_sampling_result(result):
-    """Checks the content of the JSON file of `bin/benchmark.py sampling`.
-
-    Args:
-        result: a dict.
+    """Checks the content, a dict, of the JSON file of `bin/benchmark.py sampling`.
 
     Raises:
         InputError: naming the entry that is missing or wrong.
     """
-    check_entries(result, _SAMPLING)
-    _check_command(result)
-    _check_models(result, result["growth_exponents"])
+    _check(result, _SAMPLING)
+    models = result["config"]["models"]
+    if not result["growth_exponents"].keys() <= set(models):
+        raise InputError(f"growth_exponents must be of the models {models}.")
     for row in result["rows"]:
         needed = ("expected_seconds",) if row["skipped"] else ("mean_seconds", "variance_seconds")
         for name in needed:
@@ -88,30 +86,23 @@ def check_sampling_result(result):
 
 
 def check_density_result(result):
-    """Checks the content of the JSON file of `bin/benchmark.py density`.
-
-    Args:
-        result: a dict.
+    """Checks the content, a dict, of the JSON file of `bin/benchmark.py density`.
 
     Raises:
         InputError: naming the entry that is missing or wrong.
     """
-    check_entries(result, _DENSITY)
-    _check_command(result)
-    _check_models(result)
+    _check(result, _DENSITY)
     if len(result["data"]["image_shape"]) != 3:
         raise InputError("image_shape must be height, width and channels.")
 
 
-def _check_command(result):
+def _check(result, rules):
+    """Checks the entries, the command line, and that the rows are of the models of the config."""
+    check_entries(result, rules)
     try:
         shlex.split(result["command"])
     except ValueError as error:
         raise InputError(f"command must be a command line; {error}.") from error
-
-
-def _check_models(result, others=()):
-    """Checks that the models of the config are those of the rows."""
     models = set(result["config"]["models"])
-    if {row["model"] for row in result["rows"]} != models or not set(others) <= models:
+    if {row["model"] for row in result["rows"]} != models:
         raise InputError(f"rows must be of the models {sorted(models)}.")

@@ -2,75 +2,41 @@
 
 import dataclasses
 
+from tf_marscf.command_text import command_text
 from tf_marscf.config import MarScfConfig
 from tf_marscf.data import DataConfig
-from tf_marscf.reporting.html_elements import element, join
-from tf_marscf.reporting.html_page import Section, paragraphs, repeat
-from tf_marscf.reporting.report_context import command_line_of
+from tf_marscf.reporting.page import Section
 from tf_marscf.runs.run_config import PixelConfig
 from tf_marscf.training.training_config import TrainingConfig
 
-TITLE = "Configuration"
-# Fields of a model that bin/train.py has no flag for, or that follow from the data.
+# Fields of a model that bin/train.py has no flag for; those of the second kind follow from others.
 _NO_FLAGS = (
-    "image_shape",
     "prior_kernel_sizes",
     "prior_dilations",
     "prior_code_channels",
     "prior_code_hidden_channels",
     "dtype",
-    "network_dtype",
 )
+_FOLLOWING = ("image_shape", "network_dtype")
 
 
 def configuration_section(context):
-    """All settings, those that differ from their defaults in bold; and the commands.
-
-    Args:
-        context: the `ReportContext`.
-
-    Returns:
-        A `Section`.
-    """
+    """All settings, those that differ from their defaults in bold; and the commands."""
     run = context.run
-    groups = [("Model", run.model.to_dict(), _model_defaults(run.model))]
+    groups = {"Model": _group(run.model.to_dict(), _model_defaults(run.model))}
     if run.data is not None:
         data = run.data.to_dict()
         data = {"dataset": data.pop("name")} | data
         if data["data_dir"] is not None:
             # It names a place on somebody's machine.
             data["data_dir"] = "given, not shown"
-        groups.append(("Data", data, _defaults(DataConfig)))
-    groups.append(("Pixels", dataclasses.asdict(run.pixels), _defaults(PixelConfig)))
+        groups["Data"] = _group(data, _config_defaults(DataConfig))
+    groups["Pixels"] = _group(dataclasses.asdict(run.pixels), _config_defaults(PixelConfig))
     if run.training is not None:
-        groups.append(("Training", run.training, _training_defaults(run.training)))
-    settings = element(
-        "div", *(_group(title, values, defaults) for title, values, defaults in groups),
-        class_="settings",
-    )  # fmt: skip
-    commands, what = [report_command(context.config)], "This report"
-    if _has_flags_for_all(run):
-        commands.insert(0, training_command(context.config.train_dir, run))
-        what = "The training run, and this report"
-    return Section(
-        "configuration",
-        TITLE,
-        join(
-            paragraphs("From config.json. Bold: not the default."),
-            settings,
-            element("h3", "All of this again"),
-            repeat(commands, text=what),
-        ),
-    )
-
-
-def _has_flags_for_all(run):
-    """Whether `bin/train.py` can repeat the run."""
-    if run.training is None or run.data is None:
-        return False
-    model, defaults = run.model.to_dict(), _model_defaults(run.model)
-    ours = set(_NO_FLAGS) - {"image_shape", "network_dtype"}  # Those follow from other flags.
-    return all(model[name] == defaults[name] for name in ours)
+        groups["Training"] = _group(run.training, _training_defaults(run.training))
+    commands = [training_command(context.config.train_dir, run), report_command(context.config)]
+    commands = [command for command in commands if command is not None]
+    return Section("configuration", {"groups": groups, "commands": commands})
 
 
 def training_command(train_dir, run):
@@ -80,43 +46,48 @@ def training_command(train_dir, run):
 
     Args:
         train_dir: the training directory.
-        run: a `RunConfig` with data and training.
+        run: a `RunConfig`.
+
+    Returns:
+        A string; None where `bin/train.py` cannot repeat the run, as of imported weights.
     """
+    if run.training is None or run.data is None:
+        return None
+    model = _not_default(run.model.to_dict(), _model_defaults(run.model))
+    if model.keys() & set(_NO_FLAGS):
+        return None
     flags = {"train_dir": train_dir, "dataset": run.data.name}
     if run.data.data_dir is not None:
         flags["data_dir"] = "DATA_DIR"
     for name in ("num_channels", "num_validation_images", "max_images"):
         flags[name] = getattr(run.data, name)
-    model, defaults = run.model.to_dict(), _model_defaults(run.model)
-    flags |= {
-        name: value
-        for name, value in model.items()
-        if name not in _NO_FLAGS and value != defaults[name]
-    }
+    flags |= {name: value for name, value in model.items() if name not in _FOLLOWING}
     defaults = _training_defaults(run.training)
-    flags |= {
-        name: value
-        for name, value in run.training.items()
-        if name in defaults and value != defaults[name]
-    }
+    known = {name: value for name, value in run.training.items() if name in defaults}
+    flags |= _not_default(known, defaults)
     if run.pixels.published_scaling:
         flags["published_scaling"] = True
-    return command_line_of("train.py", flags)
+    return command_text("train", flags)
 
 
 def report_command(config):
-    """The command line of a report.
-
-    Args:
-        config: a `ReportConfig`.
-    """
-    values = dataclasses.asdict(config)
+    """The command line of a report, from its `ReportConfig`."""
     defaults = dataclasses.asdict(type(config)(train_dir=config.train_dir))
-    flags = {name: value for name, value in values.items() if value != defaults[name]}
-    return command_line_of("report.py", {"train_dir": config.train_dir, **flags})
+    flags = _not_default(dataclasses.asdict(config), defaults)
+    return command_text("report", {"train_dir": config.train_dir, **flags})
 
 
-def _defaults(config_class):
+def _not_default(values, defaults):
+    """The entries of a dict that are not those of `defaults`."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in defaults or value != defaults[name]
+    }
+
+
+def _config_defaults(config_class):
+    """The default values of a dataclass's fields, by name."""
     return {
         field.name: field.default
         for field in dataclasses.fields(config_class)
@@ -128,30 +99,19 @@ def _model_defaults(model):
     """Defaults of a model's fields; those by level are those of its number of levels."""
     defaults = MarScfConfig(image_shape=model.image_shape, num_levels=model.num_levels).to_dict()
     del defaults["image_shape"]
-    return (
-        defaults
-        | _defaults(MarScfConfig)
-        | {name: defaults[name] for name in ("prior_kernel_sizes", "prior_dilations")}
-    )
+    by_level = {name: defaults[name] for name in ("prior_kernel_sizes", "prior_dilations")}
+    return defaults | _config_defaults(MarScfConfig) | by_level
 
 
 def _training_defaults(training):
-    return _defaults(TrainingConfig) | {"evaluation_batch_size": training.get("batch_size")}
+    """Defaults of the settings of a training run."""
+    evaluation_batch_size = training.get("batch_size")
+    return _config_defaults(TrainingConfig) | {"evaluation_batch_size": evaluation_batch_size}
 
 
-def _group(title, values, defaults):
-    rows = []
-    for name, value in values.items():
-        is_given = name not in defaults or value != defaults[name]
-        rows.append(
-            element(
-                "div",
-                element("dt", name),
-                element("dd", _text(value)),
-                class_="given" if is_given else None,
-            )
-        )
-    return element("div", element("h3", title), element("dl", *rows), class_="group")
+def _group(values, defaults):
+    given = _not_default(values, defaults)
+    return [(name, _text(value), name not in given) for name, value in values.items()]
 
 
 def _text(value):

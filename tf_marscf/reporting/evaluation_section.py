@@ -1,207 +1,183 @@
 """Bits/dim of the test set and what it is made of, and the quality of samples."""
 
-import dataclasses
-import os
+import itertools
 
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim
 from tf_marscf.evaluation.evaluation_report import check_evaluation, write_evaluation
-from tf_marscf.figures import render_png, save_figure
 from tf_marscf.files.text_files import write_csv
-from tf_marscf.reporting.bits_per_dim_figure import draw_bits_per_dim_terms
-from tf_marscf.reporting.html_elements import element, join, table
-from tf_marscf.reporting.html_page import Section, Tile, figure, note, paragraphs, wide_figure
-from tf_marscf.reporting.stored_results import find_results, read_bytes
+from tf_marscf.reporting.page import Section, Tile
+from tf_marscf.reporting.stored_results import download, find_result, stored_or_made
 
-TITLE = "Bits per dimension"
 _FILE, _FIGURE, _TABLE = "evaluation_test.json", "bits_per_dim.png", "bits_per_dim.csv"
-_SIZE = (7.5, 3.4)
-_METRICS = {
-    "fid": "FID",
-    "kid": "KID",
-    "inception_score": "Inception score",
+_METRICS = {"fid": "FID", "kid": "KID", "inception_score": "Inception score"}
+# What to call a term, and what it is; see `_terms` for the priors.
+_TERMS = {
+    "grey_levels": ("grey levels", "width of a grey level"),
+    "log_det": ("log-det", "volume change of all levels' flows"),
+    "importance_weighting": (
+        "importance weighting",
+        "what the bound over many draws gains over one draw",
+    ),
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationSection:
-    """The section, and the key figures that come from it."""
-
-    section: Section
-    tiles: tuple = ()
 
 
 def evaluation_section(context):
     """Evaluates the model, unless a result of its weights is there already.
 
-    Args:
-        context: the `ReportContext`.
-
-    Returns:
-        An `EvaluationSection`.
-
     Raises:
         RunError: if bits/dim is not finite.
     """
-    found = _stored(context)
-    if found is None:
-        if context.dataset is None:
-            return EvaluationSection(Section("evaluation", TITLE, note(context.dataset_problem)))
-        context.report("evaluation: scoring the test images")
-        evaluation = write_evaluation(
+    path, content = _stored(context)
+    if content is None and context.dataset is None:
+        return Section("evaluation", notes=(context.dataset_problem,))
+
+    def evaluate():
+        return write_evaluation(
             context.config.train_dir,
             which=context.config.checkpoint,
             dataset=context.config.dataset,
             data_dir=context.config.data_dir,
-            json_path=context.path(_FILE),
+            json_path=path,
             report=context.report,
             progress=context.progress,
-        )
-        path, content = evaluation.json_path, evaluation.to_dict()
-        context.report(f"evaluation: wrote {path}")
-    else:
-        path, content = found
-        context.report(f"evaluation: {path} is of these weights, used again")
+        ).to_dict()
+
+    content = stored_or_made(
+        context, "evaluation", content, path, "scoring the test images", evaluate
+    )
     bits_per_dim = BitsPerDim.from_dict(content)
-    size = (_SIZE[0], 1.3 + 0.3 * len(bits_per_dim.terms))
-
-    def draw(figure):
-        draw_bits_per_dim_terms(figure, bits_per_dim)
-
-    save_figure(context.new_path(_FIGURE), draw, size)
-    write_csv(context.new_path(_TABLE), ["term", "bits_per_dim"], _term_rows(bits_per_dim))
-    chart = wide_figure(
-        f"Bar chart of the terms of {bits_per_dim.mean:.3f} bits/dim.",
-        lambda theme: render_png(draw, size, theme),
-        size,
-    )
-    body = join(
-        paragraphs(_summary(content, bits_per_dim)),
-        table(
-            ["term", "#bits/dim", "meaning"],
-            [
-                (row["label"], f"{row['bits_per_dim']:+.4f}".replace("-", "−"), row["meaning"])
-                for row in _labelled(bits_per_dim)
-            ],
-            caption="Terms of bits/dim, means over images",
+    rows = [{"term": name, "bits_per_dim": value} for name, _, _, value in _terms(bits_per_dim)] + [
+        {"term": f"log_det_level_{level}", "bits_per_dim": value}
+        for level, value in enumerate(bits_per_dim.log_det_by_level, 1)
+    ]
+    write_csv(context.new_path(_TABLE), ["term", "bits_per_dim"], rows)
+    quality = content.get("quality")
+    metrics = list(_metrics(quality))
+    values = {
+        "bits_per_dim": bits_per_dim,
+        "dataset": content["dataset"],
+        "terms": [
+            (label, f"{value:+.4f}".replace("-", "−"), meaning)
+            for _, label, meaning, value in _terms(bits_per_dim)
+        ],
+        "picture": context.picture(
+            f"Bar chart of the terms of {bits_per_dim.mean:.3f} bits/dim.",
+            lambda figure: draw_bits_per_dim_terms(figure, bits_per_dim),
+            (7.5, 1.3 + 0.3 * len(bits_per_dim.terms)),
+            _FIGURE,
         ),
-        figure(
-            chart,
-            "Bits/dim, built up term by term (Eq. 4). Negative terms make the images more likely. "
-            "More bits are worse.",
-            _commands(context, path, content),
-            [(name, read_bytes(place)) for name, place in (
-                (_TABLE, context.new_path(_TABLE)), (os.path.basename(path), path))],
+        "commands": [
+            context.command("evaluate", **_evaluation_flags(content), json=path),
+            context.section_command("evaluation"),
+        ],
+        "files": [download(context.new_path(_TABLE)), download(path)],
+        "quality": quality,
+        "metrics": metrics,
+    }
+    error = bits_per_dim.standard_error
+    tiles = [
+        Tile(
+            f"{bits_per_dim.mean:.3f}",
+            f"bits/dim, {bits_per_dim.num_images:,} test images",
+            "" if error is None else f"± {error:.3f}",
         ),
-        _quality(content.get("quality")),
-    )  # fmt: skip
-    return EvaluationSection(
-        Section("evaluation", TITLE, body), tuple(_tiles(content, bits_per_dim))
-    )
+        *(
+            Tile(value, f"{label}, {quality['num_samples']:,} samples", spread)
+            for label, value, spread in metrics
+        ),
+    ]
+    return Section("evaluation", values, tiles=tuple(tiles))
+
+
+def draw_bits_per_dim_terms(figure, bits_per_dim):
+    """Draws the terms of bits/dim one below the other, each from where the one before it ends.
+
+    Args:
+        figure: an empty `matplotlib.figure.Figure`.
+        bits_per_dim: a `BitsPerDim`.
+    """
+    *terms, total = _terms(bits_per_dim)
+    terms = [term for term in terms if term[3] != 0.0]
+    values = [value for *_, value in terms]
+    ends = list(itertools.accumulate(values))
+    starts = [0.0, *ends[:-1], 0.0]
+    labels = [label.replace(",", "") for _, label, *_ in [*terms, total]]
+    # More bits are worse: each kind has a colour of its own.
+    colours = ["C1" if value > 0.0 else "C0" for value in values] + ["C6"]
+    texts = [f"{value:+.3f}" for value in values] + [str(bits_per_dim)]
+    values.append(bits_per_dim.mean)
+    axes = figure.add_subplot()
+    axes.barh(labels, values, left=starts, color=colours, height=0.65)
+    for row, (value, start, text) in enumerate(zip(values, starts, texts, strict=True)):
+        place = (max(start, start + value), row)
+        axes.annotate(text, place, xytext=(4, 0), textcoords="offset points", va="center")
+    for row, end in enumerate(ends):
+        axes.plot([end, end], [row, row + 1], color="C6", linewidth=0.8)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_axisbelow(True)
+    # Room for the text beside the longest bar.
+    axes.set_xlim(min(0.0, *starts, *ends), 1.2 * max(*starts, *ends, 0.0))
+    axes.set_xlabel(f"bits/dim, mean over {bits_per_dim.num_images} images")
+
+
+def _terms(bits_per_dim):
+    """Name, label, meaning and bits/dim of each term, and of their sum."""
+    for name, value in bits_per_dim.terms.items():
+        level = name.rpartition("_")[2]
+        label, meaning = _TERMS.get(
+            name, (f"prior, level {level}", f"the prior of the latent maps l_{level}")
+        )
+        if name != "importance_weighting" or value != 0.0:
+            yield name, label, meaning, value
+    yield "bits_per_dim", "bits/dim", "the sum", bits_per_dim.mean
 
 
 def _stored(context):
-    """The most thorough evaluation that is there, or None."""
-    config = context.config
-    name = config.dataset or (context.run.data and context.run.data.name)
+    """Path and content of the most thorough evaluation that is there; without one, None."""
+    place = context.path(_FILE)
+    name = context.dataset_name
     if name is None:
-        return None
-    places = [
-        context.path(_FILE),
-        context.train_path(os.path.join("report", _FILE)),
+        return place, None
+    paths = [
+        place,
+        context.train_path(f"report/{_FILE}"),
         context.train_path(_FILE),
+        context.train_path(f"evaluation_{name.replace('/', '_')}_test.json"),
     ]
-    places.append(context.train_path(f"evaluation_{name.replace('/', '_')}_test.json"))
     expected = {"split": "test", "dataset": name}
     if context.dataset is not None:
         expected["num_images"] = context.dataset.num_test_images
-    found = find_results(context, dict.fromkeys(places), check_evaluation, **expected)
-    return max(
-        found,
-        key=lambda result: (result[1].get("quality") is not None, result[1]["num_samples"]),
-        default=None,
-    )
-
-
-def _summary(content, bits_per_dim):
-    draws = "one draw" if bits_per_dim.num_samples == 1 else f"{bits_per_dim.num_samples} draws"
-    score = str(bits_per_dim).replace("+-", "±")
-    return (
-        f"{score} bits/dim on the {bits_per_dim.num_images:,} test images of {content['dataset']} "
-        f"(mean and its standard error over images; {draws} of dequantization "
-        "noise an image, no dropout)."
-    )
-
-
-def _labelled(bits_per_dim):
-    """A dict for each term: `term`, `label`, `meaning` and `bits_per_dim`."""
-    labels = {
-        "grey_levels": ("grey levels", "width of a grey level"),
-        "log_det": ("log-det", "volume change of all levels' flows"),
-        "importance_weighting": (
-            "importance weighting",
-            "what the bound over many draws gains over one draw",
-        ),
-    }
-    for name, value in bits_per_dim.terms.items():
-        if value == 0.0 and name == "importance_weighting":
-            continue
-        level = name.rpartition("_")[2]
-        label, meaning = labels.get(
-            name, (f"prior, level {level}", f"the prior of the latent maps l_{level}")
-        )
-        yield {"term": name, "label": label, "meaning": meaning, "bits_per_dim": value}
-    yield {
-        "term": "bits_per_dim",
-        "label": "bits/dim",
-        "meaning": "the sum",
-        "bits_per_dim": bits_per_dim.mean,
-    }
-
-
-def _term_rows(bits_per_dim):
-    rows = [
-        {name: row[name] for name in ("term", "bits_per_dim")} for row in _labelled(bits_per_dim)
+    found = [
+        (path, find_result(context, path, check_evaluation, **expected))
+        for path in dict.fromkeys(paths)
     ]
-    for level, value in enumerate(bits_per_dim.log_det_by_level, 1):
-        rows.append({"term": f"log_det_level_{level}", "bits_per_dim": value})
-    return rows
+    return max(
+        ((path, content) for path, content in found if content is not None),
+        key=lambda result: (result[1].get("quality") is not None, result[1]["num_samples"]),
+        default=(place, None),
+    )
 
 
-def _commands(context, path, content):
-    """Of the numbers, and of the picture."""
+def _evaluation_flags(content):
     flags = {
-        **context.model_flags,
         "num_samples": None if content["num_samples"] == 1 else content["num_samples"],
         "seed": content["seed"] or None,
-        **_quality_flags(content.get("quality")),
-        "json": path,
     }
-    return [
-        context.command("evaluate.py", **flags),
-        context.command(
-            "report.py",
-            **context.model_flags,
-            sections="evaluation",
-            output=context.path("evaluation.html"),
-        ),
-    ]
-
-
-def _quality_flags(quality):
+    quality = content.get("quality")
     if quality is None:
-        return {}
+        return flags
     # A Keras model is named by its file, and the layer.
     file, _, layer = quality["feature_extractor"].partition(", layer ")
-    is_inception = file.startswith("Inception v3")
     has_features = quality["fid"] is not None or quality["kid"] is not None
-    flags = {
+    flags |= {
         "metrics": [name for name in _METRICS if quality[name] is not None],
         "num_generated": quality["num_samples"] + quality["num_non_finite"],
         "reference_split": quality["reference_split"] if has_features else None,
         "temperature": quality["temperature"],
         "kid_block_size": quality.get("kid_block_size") if quality["kid"] is not None else None,
     }
-    if not is_inception:
+    if not file.startswith("Inception v3"):
         flags |= {
             "feature_extractor": file,
             "feature_layer": layer or None,
@@ -210,9 +186,9 @@ def _quality_flags(quality):
     return flags
 
 
-def _quality_texts(quality):
-    """Name, value and spread of each metric that was measured."""
-    for name, label in _METRICS.items():
+def _metrics(quality):
+    """Label, value and spread of each metric that was measured."""
+    for name, label in _METRICS.items() if quality else ():
         measured = quality[name]
         if measured is None:
             continue
@@ -223,48 +199,3 @@ def _quality_texts(quality):
         digits = 4 if name == "kid" else 2
         value = f"{measured['mean']:.{digits}f}"
         yield label, value, "" if spread is None else f"± {spread:.{digits}f}"
-
-
-def _quality(quality):
-    title = element("h3", "Quality of samples")
-    if quality is None:
-        return join(
-            title,
-            element(
-                "p",
-                "FID, KID and Inception score were not measured: ",
-                element("code", "evaluate.py --metrics=fid,kid"),
-                " measures them, and the next report shows them.",
-            ),
-        )
-    left_out = ""
-    if quality["num_non_finite"]:
-        left_out = (
-            f" {quality['num_non_finite']:,} further samples were not finite and are left out."
-        )
-    return join(
-        title,
-        table(
-            ["metric", "#value", "spread"],
-            _quality_texts(quality),
-            caption=f"{quality['num_samples']:,} samples at temperature "
-            f"{quality['temperature']:g}, against {quality['num_reference_images']:,} "
-            f"{quality['reference_split']} images",
-        ),
-        paragraphs(
-            f"Features: {quality['feature_extractor']}; images {quality['feature_input']}."
-            f"{left_out}"
-        ),
-    )
-
-
-def _tiles(content, bits_per_dim):
-    error = bits_per_dim.standard_error
-    yield Tile(
-        f"{bits_per_dim.mean:.3f}",
-        f"bits/dim, {bits_per_dim.num_images:,} test images",
-        "" if error is None else f"± {error:.3f}",
-    )
-    quality = content.get("quality")
-    for label, value, spread in _quality_texts(quality) if quality else ():
-        yield Tile(value, f"{label}, {quality['num_samples']:,} samples", spread)

@@ -1,4 +1,8 @@
-"""Numbers in TensorBoard's event files."""
+"""Numbers in TensorBoard's event files.
+
+TensorBoard's own EventAccumulator orders files by their times and not by their sessions, says
+nothing of damage, and keeps all pictures in memory.
+"""
 
 import math
 from pathlib import Path
@@ -7,7 +11,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tf_marscf.errors import first_line
-from tf_marscf.runs.event_sessions import session_of
+from tf_marscf.training.training_log import session_of
 
 
 def read_scalars(directory):
@@ -15,9 +19,9 @@ def read_scalars(directory):
 
     A run that was stopped and went on writes a new file and repeats the steps since its last
     checkpoint. What earlier files say of steps after the one where a session went on is
-    superseded. Sessions are ordered by their numbers (`event_sessions.py`), since no clock is sure
-    not to be set back. Files without a number, of earlier versions, come before, by the time in
-    their names, and go on at the first step that they hold.
+    superseded. Sessions are ordered by their numbers (`session_of`), since no clock is sure not to
+    be set back. Files without a number, of earlier versions, come before, by the time in their
+    names, and go on at the first step that they hold.
 
     Args:
         directory: where the event files are, such as TRAIN_DIR/logs/train.
@@ -39,7 +43,6 @@ def read_scalars(directory):
                 del values[step]
         for tag, step, value in entries:
             scalars.setdefault(tag, {})[step] = value
-    scalars = {tag: values for tag, values in scalars.items() if values}
     for tag, values in scalars.items():
         wrong = sorted(step for step, value in values.items() if not math.isfinite(value))
         for step in wrong:
@@ -49,7 +52,9 @@ def read_scalars(directory):
                 f"{len(wrong)} values of {tag} are not finite, the first at step {wrong[0]}: they "
                 "are left out."
             )
-    return {tag: dict(sorted(values.items())) for tag, values in scalars.items()}, problems
+    return {
+        tag: dict(sorted(values.items())) for tag, values in scalars.items() if values
+    }, problems
 
 
 def _entries(path, problems):

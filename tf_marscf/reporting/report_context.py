@@ -2,15 +2,21 @@
 
 import os
 import re
+from pathlib import Path
 
 from tf_marscf.command_text import command_text
 from tf_marscf.data import DataUnavailableError
 from tf_marscf.errors import InputError, warn
+from tf_marscf.figures import render_png
+from tf_marscf.reporting.page import Picture
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import restore_model
 from tf_marscf.runs.weights_digest import weights_digest
+
+# Figures have 150 pixels an inch, pages 96: text of 10 points is as large as that of the page.
+_PIXEL_RATIO = 150.0 / 96.0
 
 
 class ReportContext:
@@ -27,10 +33,8 @@ class ReportContext:
             that is not named and not at hand is no error; see `dataset_problem`.
 
     Attributes:
-        config: the `ReportConfig`.
+        config, report, progress: as given.
         new_directory: where files are until the page is there too; see `new_path`.
-        report: as given.
-        progress: as given.
         run: the `RunConfig` of the directory.
         distribution: the `Dequantized` of its checkpoint.
         weights: its `weights_digest`.
@@ -65,6 +69,11 @@ class ReportContext:
             return None, f"The data set {self.run.data.name} is not at hand: {error}"
 
     @property
+    def dataset_name(self):
+        """The data set that is named or that the model was trained on; None where none is known."""
+        return self.config.dataset or (self.run.data and self.run.data.name)
+
+    @property
     def step(self):
         """Training steps of the checkpoint, as its name tells; None before there is one."""
         for kind in (self.config.checkpoint, "latest"):
@@ -91,30 +100,30 @@ class ReportContext:
         """The path of a file in the training directory."""
         return os.path.join(self.config.train_dir, name)
 
-    def command(self, script, **flags):
-        """A command line for the training directory.
+    def command(self, name, **flags):
+        """A command line for this report's training directory, checkpoint and data set."""
+        config = self.config
+        checkpoint = None if config.checkpoint == "best" else config.checkpoint
+        model = {"checkpoint": checkpoint, "dataset": config.dataset, "data_dir": config.data_dir}
+        return command_text(name, {"train_dir": config.train_dir, **model, **flags})
+
+    def section_command(self, name):
+        """The command line of a report of one section."""
+        return self.command("report", sections=name, output=self.path(f"{name}.html"))
+
+    def picture(self, alt, draw, size, file_name=None):
+        """Draws a Matplotlib figure for light and dark screens.
 
         Args:
-            script: a file in bin/.
-            **flags: values by name; None and the defaults of all commands are left out.
+            alt: what it shows.
+            draw: as of `render_png`.
+            size: width and height in inches.
+            file_name: of the file beside the page that holds the light one, or None.
 
         Returns:
-            A string, quoted for a shell.
+            A `Picture`.
         """
-        return command_line_of(script, {"train_dir": self.config.train_dir, **flags})
-
-    @property
-    def data_flags(self):
-        """Flags of the data set, as this report's command has them."""
-        return {"dataset": self.config.dataset, "data_dir": self.config.data_dir}
-
-    @property
-    def model_flags(self):
-        """Flags of data set and checkpoint, as this report's command has them."""
-        checkpoint = None if self.config.checkpoint == "best" else self.config.checkpoint
-        return {"checkpoint": checkpoint, **self.data_flags}
-
-
-def command_line_of(script, flags):
-    """A command of a script in bin/, as the user calls it; values of None are left out."""
-    return command_text(script.removesuffix(".py"), flags)
+        light, dark = (render_png(draw, size, theme) for theme in ("light", "dark"))
+        if file_name is not None:
+            Path(self.new_path(file_name)).write_bytes(light)
+        return Picture(alt, light, dark, _PIXEL_RATIO)

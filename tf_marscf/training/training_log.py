@@ -1,12 +1,35 @@
 """The TensorBoard log of a training run."""
 
 import os
+import re
 import time
 
 import keras
 import tensorflow as tf
 
-from tf_marscf.runs.event_sessions import next_session, session_suffix
+_SESSION = re.compile(r"\.session_(\d+)_after_step_(\d+)$")
+
+
+def session_suffix(session, step):
+    """The end of the names of a session's event files.
+
+    Args:
+        session: number of the session, from 1.
+        step: the training step after which it goes on, 0 for a new run.
+    """
+    return f".session_{session}_after_step_{step}"
+
+
+def session_of(name):
+    """Session and step of an event file's name; None where it has none, as of earlier versions."""
+    found = _SESSION.search(name)
+    return found and (int(found[1]), int(found[2]))
+
+
+def next_session(directories):
+    """The number after those of all sessions that wrote into directories, which may be missing."""
+    names = [name for path in directories if os.path.isdir(path) for name in os.listdir(path)]
+    return 1 + max((session_of(name)[0] for name in names if session_of(name)), default=0)
 
 
 class TrainingLog(keras.callbacks.Callback):
@@ -20,7 +43,7 @@ class TrainingLog(keras.callbacks.Callback):
 
     The names of event files begin with the time, and no clock tells for certain which was written
     first: it may be set back. So each file also has the number of its session, the next that is
-    free, and the step after which it goes on; see `event_files.py`.
+    free, and the step after which it goes on; see `session_suffix`.
 
     Args:
         directory: where the logs go.
