@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tests.small_models import greatest_difference, random_images, randomize
+from tf_marscf.kernels.batch_parts import on_nonempty_batch
 from tf_marscf.kernels.convolution import convolve
-from tf_marscf.kernels.occupied_batch import with_occupied_batch
 from tf_marscf.networks.act_norm_layer import ActNormLayer
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
 from tf_marscf.networks.dropout import dropout_mask, spatial_dropout
@@ -580,7 +580,7 @@ def batch_results(maps, rest):
 @pytest.mark.parametrize("in_graph", [False, True])
 def test_batches_may_be_empty(batch, in_graph):
     def function(maps, rest):
-        return with_occupied_batch(batch_results, maps, rest)
+        return on_nonempty_batch(batch_results, maps, rest)
 
     if in_graph:
         function = tf.function(function, input_signature=2 * [tf.TensorSpec([None, 4, 6, 3])])
@@ -596,14 +596,14 @@ def test_batches_may_be_empty(batch, in_graph):
 
 
 @pytest.mark.parametrize("batch", [0, 2])
-def test_parts_that_are_none_pass_through_occupied_batch(batch):
+def test_parts_that_are_none_pass_through_on_nonempty_batch(batch):
     seen = []
 
     def function(maps, rest):
         seen.append(rest)
         return maps
 
-    assert with_occupied_batch(function, tf.zeros([batch, 4, 4, 3]), None).shape[0] == batch
+    assert on_nonempty_batch(function, tf.zeros([batch, 4, 4, 3]), None).shape[0] == batch
     assert seen == [None]
 
 

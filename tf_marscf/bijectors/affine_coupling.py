@@ -7,7 +7,6 @@ from tf_marscf.bijectors.image_bijector import (
     check_even_channels,
     sum_over_event,
 )
-from tf_marscf.kernels.batch_parts import for_each_part, joined, split_batch
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 
@@ -74,20 +73,13 @@ class AffineCoupling(ImageBijector):
         return super()._initialize(x, constant_channels)
 
     def _transformed(self, function, maps, dropout_seed):
-        """Calls `function(changed, shift, raw_scale)`; `(concat(half, value), log-det of forward)`.
-
-        The batch is split into parts, for the whole chain of operations.
-        """
-        condition, changed = (split_batch(half) for half in tf.split(maps, 2, axis=-1))
+        """Calls `function(changed, shift, raw_scale)`; `(y or x, log-det of forward)`."""
+        condition, changed = tf.split(maps, 2, axis=-1)
         outputs = self.network(condition, in_halves=True, dropout_seed=dropout_seed)
-
-        def transformed(condition, changed, outputs):
-            shift, raw_scale = tf.split(outputs, 2, axis=-1)
-            raw_scale += _RAW_SCALE_OFFSET
-            value = tf.concat([condition, function(changed, shift, raw_scale)], axis=-1)
-            return value, sum_over_event(tf.math.log_sigmoid(raw_scale))
-
-        return joined(for_each_part(transformed, condition, changed, outputs))
+        shift, raw_scale = tf.split(outputs, 2, axis=-1)
+        raw_scale += _RAW_SCALE_OFFSET
+        value = tf.concat([condition, function(changed, shift, raw_scale)], axis=-1)
+        return value, sum_over_event(tf.math.log_sigmoid(raw_scale))
 
     def _forward_and_log_det(self, x, dropout_seed=None):
         return self._transformed(

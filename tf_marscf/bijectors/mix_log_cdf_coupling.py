@@ -8,7 +8,6 @@ from tf_marscf.bijectors.image_bijector import (
     sum_over_event,
 )
 from tf_marscf.bijectors.mixture_logit_cdf import MixtureLogitCdf
-from tf_marscf.kernels.batch_parts import for_each_part, joined, split_batch
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 from tf_marscf.networks.mix_log_cdf_network import MixLogCdfNetwork
 
@@ -88,19 +87,11 @@ class MixLogCdfCoupling(ImageBijector):
             )
 
     def _transformed(self, function, maps, dropout_seed):
-        """Calls `function(changed, log_scale, shift, mixture)`; `(concat(value, half), log-det)`.
-
-        The batch is split into parts, for the whole chain of operations.
-        """
-        changed, condition = (split_batch(half) for half in tf.split(maps, 2, axis=-1))
-        parameters = self.network(condition, dropout_seed=dropout_seed)
-
-        def transformed(condition, changed, parameters):
-            log_scale, shift, *mixture = parameters
-            value, log_det = function(changed, log_scale, shift, MixtureLogitCdf(*mixture))
-            return tf.concat([value, condition], axis=-1), sum_over_event(log_det)
-
-        return joined(for_each_part(transformed, condition, changed, parameters))
+        """Calls `function(changed, log_scale, shift, mixture)`; `(y or x, log-det)`."""
+        changed, condition = tf.split(maps, 2, axis=-1)
+        log_scale, shift, *mixture = self.network(condition, dropout_seed=dropout_seed)
+        value, log_det = function(changed, log_scale, shift, MixtureLogitCdf(*mixture))
+        return tf.concat([value, condition], axis=-1), sum_over_event(log_det)
 
     def _forward_and_log_det(self, x, dropout_seed=None):
         def forward(changed, log_scale, shift, mixture):

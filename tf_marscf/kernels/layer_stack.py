@@ -61,10 +61,7 @@ class LayerStack(keras.layers.Layer):
         )
 
     def call(self, maps, dropout_seed=None):
-        """Runs all layers; `dropout_seed` [2] turns dropout on.
-
-        A list of parts of a batch gives a list.
-        """
+        """Runs all layers; `dropout_seed` turns dropout on."""
         seeds = split_seed(dropout_seed, self.num_layers)
         stacks = [tf.convert_to_tensor(weight) for weight in self.stacked_weights]
         if tf.executing_eagerly() or self.num_layers < _MIN_LOOPED_LAYERS:
@@ -79,13 +76,8 @@ class LayerStack(keras.layers.Layer):
 
     def _run_layer(self, maps, weights, seed, recompute=False):
         """The template's operations with these weights."""
-        num_weights = len(weights)
 
-        def run(*tensors):
-            inputs = tf.nest.pack_sequence_as(maps, tensors[num_weights:])
-            return self.template.stateless_call(
-                tensors[:num_weights], [], inputs, dropout_seed=seed
-            )[0]
+        def run(maps, *weights):
+            return self.template.stateless_call(weights, [], maps, dropout_seed=seed)[0]
 
-        tensors = [*weights, *tf.nest.flatten(maps)]
-        return recomputed(run, *tensors) if recompute else run(*tensors)
+        return recomputed(run, maps, *weights) if recompute else run(maps, *weights)

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.kernels.batch_parts import for_each_part
 from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.act_norm_layer import ActNormLayer
 from tf_marscf.networks.initializers import spawn_seeds
@@ -64,7 +63,7 @@ class AffineCouplingNetwork(keras.layers.Layer):
         runs convolution, bias and ReLU as one operation.
 
         Args:
-            maps: the network's input, or a list of parts of a batch, which gives a list.
+            maps: the network's input.
             dropout_seed: accepted for a common interface; this network has no dropout.
             initialize: if True, each ActNorm is first set from what it sees: a whole batch.
             in_halves: if True, all even output channels come before all odd ones.
@@ -80,16 +79,11 @@ class AffineCouplingNetwork(keras.layers.Layer):
             scale = tf.exp(tf.convert_to_tensor(act_norm.log_scale))
             kernel, bias = convolution.kernel, act_norm.bias
             kernel, bias = (scale * tf.convert_to_tensor(weight) for weight in (kernel, bias))
-            maps = _convolved(maps, kernel, bias)
-            maps = for_each_part(tf.nn.relu, maps)
+            maps = tf.nn.relu(tf.nn.bias_add(convolve(maps, kernel), bias))
         kernel, bias = self.output_convolution.scaled_weights()
         if in_halves:
             kernel, bias = (_in_halves(weight) for weight in (kernel, bias))
-        return _convolved(maps, kernel, bias)
-
-
-def _convolved(maps, kernel, bias):
-    return for_each_part(lambda maps: tf.nn.bias_add(convolve(maps, kernel), bias), maps)
+        return tf.nn.bias_add(convolve(maps, kernel), bias)
 
 
 def _in_halves(weights):

@@ -6,7 +6,6 @@ that it continues. So there is no hidden random state: a seed turns dropout on, 
 
 import tensorflow as tf
 
-from tf_marscf.kernels.batch_parts import batch_size, for_each_part, split_like
 from tf_marscf.stateless_seed import batch_mask
 
 
@@ -16,7 +15,7 @@ def dropout_mask(shape, rate, seed):
     Args:
         shape: of the mask, the batch first: a list, its last entry a Python `int`.
         rate: Python `float` in [0, 1), the share that is dropped.
-        seed: [2] integer tensor, or None.
+        seed: as of `batch_mask`, or None.
     """
     return None if seed is None or rate == 0.0 else batch_mask(shape, seed, rate)
 
@@ -24,20 +23,7 @@ def dropout_mask(shape, rate, seed):
 def spatial_dropout(maps, rate, seed):
     """Zeroes whole channels of [N, H, W, C] maps and scales the others by `1 / (1 - rate)`.
 
-    Args:
-        maps: [N, H, W, C], or a list of parts of a batch: the mask is that of the whole.
-        rate: as of `dropout_mask`.
-        seed: as of `dropout_mask`.
-
-    Returns:
-        What `maps` is.
+    `rate` and `seed` are as of `dropout_mask`.
     """
-    num_channels = tf.nest.flatten(maps)[0].shape[-1]
-    kept = dropout_mask([batch_size(maps), 1, 1, num_channels], rate, seed)
-    if kept is None:
-        return maps
-    return for_each_part(
-        lambda maps, kept: maps * (tf.cast(kept, maps.dtype) / (1.0 - rate)),
-        maps,
-        split_like(kept, maps),
-    )
+    kept = dropout_mask([tf.shape(maps)[0], 1, 1, maps.shape[-1]], rate, seed)
+    return maps if kept is None else maps * (tf.cast(kept, maps.dtype) / (1.0 - rate))

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.kernels.batch_parts import batch_size, for_each_part, split_like
 from tf_marscf.kernels.dot_product_attention import dot_product_attention
 from tf_marscf.networks.dropout import dropout_mask
 from tf_marscf.networks.gated_conv import gated_linear
@@ -72,39 +71,28 @@ class GatedAttention(keras.layers.Layer):
         self.built = True
 
     def call(self, maps, dropout_seed=None):
-        """[N, H, W, C] -> [N, H, W, C], H and W static; `dropout_seed` [2] turns dropout on.
-
-        A list of parts of a batch gives a list.
-        """
-        first = tf.nest.flatten(maps)[0]
-        height, width, channels = first.shape[1:]
+        """[N, H, W, C] -> [N, H, W, C], H and W static; `dropout_seed` turns dropout on."""
+        height, width, channels = maps.shape[1:]
         length, num_heads = height * width, self.num_heads
         head_channels = channels // num_heads
-        codes = tf.constant(position_codes(length, channels), dtype=first.dtype)
+        codes = tf.constant(position_codes(length, channels), dtype=maps.dtype)
         # Queries are scaled by way of the kernel, which is smaller.
-        factors = tf.repeat(tf.constant([1.0, 1.0, head_channels**-0.5], first.dtype), channels)
+        factors = tf.repeat(tf.constant([1.0, 1.0, head_channels**-0.5], maps.dtype), channels)
         kernel = (self.projection.normalized_kernel() * factors)[tf.newaxis]
         kept = dropout_mask(
-            [batch_size(maps), num_heads, length, length], self.dropout_rate, dropout_seed
+            [tf.shape(maps)[0], num_heads, length, length], self.dropout_rate, dropout_seed
         )
-
-        def attend(maps, kept):
-            sequence = tf.reshape(maps, [-1, length, channels]) + codes
-            projected = tf.matmul(kernel, sequence, transpose_a=True, transpose_b=True)
-            key, value, query = (
-                tf.reshape(part, [-1, num_heads, head_channels, length])
-                for part in tf.split(projected, 3, axis=1)
-            )
-            attended = dot_product_attention(query, key, value, kept, self.dropout_rate)
-            return tf.reshape(attended, [-1, channels, length])
-
-        attended = for_each_part(attend, maps, split_like(kept, maps))
+        sequence = tf.reshape(maps, [-1, length, channels]) + codes
+        projected = tf.matmul(kernel, sequence, transpose_a=True, transpose_b=True)
+        key, value, query = (
+            tf.reshape(part, [-1, num_heads, head_channels, length])
+            for part in tf.split(projected, 3, axis=1)
+        )
+        attended = dot_product_attention(query, key, value, kept, self.dropout_rate)
         outputs = gated_linear(
             lambda attended, kernel: tf.matmul(attended, kernel[tf.newaxis], transpose_a=True),
             self.gate.normalized_kernel(),
             tf.convert_to_tensor(self.gate.bias),
-            attended,
+            tf.reshape(attended, [-1, channels, length]),
         )
-        return for_each_part(
-            lambda outputs: tf.reshape(outputs, [-1, height, width, channels]), outputs
-        )
+        return tf.reshape(outputs, [-1, height, width, channels])

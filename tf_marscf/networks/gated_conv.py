@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.kernels.batch_parts import for_each_part
 from tf_marscf.networks.dropout import spatial_dropout
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.networks.weight_norm import WeightNormConv2D
@@ -24,21 +23,18 @@ def gated_linear(multiply, kernel, bias, inputs):
         multiply: of `inputs` and one half of the kernel, [C_in, C]: their product, [..., C].
         kernel: [C_in, 2 C].
         bias: [2 C].
-        inputs: [..., C_in], or a list of parts of a batch.
+        inputs: [..., C_in].
 
     Returns:
-        [..., C], or a list.
+        [..., C].
     """
-    halves = list(zip(tf.split(kernel, 2, axis=-1), tf.split(bias, 2), strict=True))
-
-    def gated(inputs):
-        values, gates = (
-            tf.nn.bias_add(multiply(inputs, kernel_half), bias_half)
-            for kernel_half, bias_half in halves
+    values, gates = (
+        tf.nn.bias_add(multiply(inputs, kernel_half), bias_half)
+        for kernel_half, bias_half in zip(
+            tf.split(kernel, 2, axis=-1), tf.split(bias, 2), strict=True
         )
-        return values * tf.sigmoid(gates)
-
-    return for_each_part(gated, inputs)
+    )
+    return values * tf.sigmoid(gates)
 
 
 class GatedConv(keras.layers.Layer):
@@ -69,21 +65,13 @@ class GatedConv(keras.layers.Layer):
         self.built = True
 
     def call(self, maps, dropout_seed=None):
-        """[N, H, W, C] -> [N, H, W, C]; `dropout_seed` [2] turns dropout on.
-
-        A list of parts of a batch gives a list.
-        """
-        maps = for_each_part(concat_elu, self.convolution(for_each_part(concat_elu, maps)))
+        """[N, H, W, C] -> [N, H, W, C]; `dropout_seed` turns dropout on."""
+        maps = concat_elu(self.convolution(concat_elu(maps)))
         maps = spatial_dropout(maps, self.dropout_rate, dropout_seed)
-        pixels = for_each_part(lambda maps: tf.reshape(maps, [-1, maps.shape[-1]]), maps)
         outputs = gated_linear(
             tf.matmul,
             self.gate.normalized_kernel()[0, 0],
             tf.convert_to_tensor(self.gate.bias),
-            pixels,
+            tf.reshape(maps, [-1, maps.shape[-1]]),
         )
-        return for_each_part(
-            lambda outputs, maps: tf.reshape(outputs, [-1, *maps.shape[1:3], outputs.shape[-1]]),
-            outputs,
-            maps,
-        )
+        return tf.reshape(outputs, [-1, *maps.shape[1:3], outputs.shape[-1]])

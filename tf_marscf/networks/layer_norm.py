@@ -3,8 +3,6 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.kernels.batch_parts import for_each_part
-
 
 class LayerNorm(keras.layers.Layer):
     """Layer normalisation over the last axis (Ba et al., 2016).
@@ -31,14 +29,10 @@ class LayerNorm(keras.layers.Layer):
         self.built = True
 
     def call(self, maps):
-        """[..., C] -> [..., C]; a list gives a list."""
+        """[..., C] -> [..., C]."""
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-
-        def normalize(maps):
-            outputs = _layer_norm(tf.cast(maps, gamma.dtype), gamma, beta, self.epsilon)
-            return tf.cast(outputs, maps.dtype)
-
-        return for_each_part(normalize, maps)
+        outputs = _layer_norm(tf.cast(maps, gamma.dtype), gamma, beta, self.epsilon)
+        return tf.cast(outputs, maps.dtype)
 
 
 def _layer_norm(maps, scale, offset, epsilon):

@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.kernels.batch_parts import for_each_part
 from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
 
@@ -76,9 +75,8 @@ class WeightNormConv2D(_WeightNormLayer):
         return (self.kernel_size, self.kernel_size, input_channels, self.units)
 
     def call(self, maps):
-        """[N, H, W, C] -> [N, H, W, units]; a list gives a list."""
-        kernel = self.normalized_kernel()
-        return for_each_part(lambda maps: self._add_bias(convolve(maps, kernel)), maps)
+        """[N, H, W, C] -> [N, H, W, units]."""
+        return self._add_bias(convolve(maps, self.normalized_kernel()))
 
 
 class WeightNormDense(_WeightNormLayer):
