@@ -383,7 +383,7 @@ def test_new_mix_log_cdf_network_has_published_sizes_and_rescales_by_one():
 def test_affine_coupling_network_starts_as_zero():
     network = AffineCouplingNetwork(8, 6, dtype="float64")
     network.build((None, None, None, 3))
-    np.testing.assert_array_equal(network(normal(2, 4, 5, 3)), np.zeros([2, 4, 5, 6]))
+    np.testing.assert_array_equal(network(normal(2, 4, 5, 3)), np.zeros([2, 2, 4, 5, 3]))
 
 
 def test_affine_coupling_kernels_start_normal_with_deviation_0_05_and_without_bias():
@@ -409,7 +409,10 @@ def test_affine_coupling_network_is_its_operations_in_order():
         hidden = np.maximum(hidden * np.exp(act_norm.log_scale.numpy()), 0.0)
     output = network.output_convolution
     expected = numpy_convolution(hidden, output.kernel, output.bias)
-    assert_close(network(maps), expected * np.exp(3.0 * output.log_scale.numpy()))
+    expected = expected * np.exp(3.0 * output.log_scale.numpy())
+    shift, raw_scale = network(maps)
+    assert_close(shift, expected[..., 0::2])
+    assert_close(raw_scale, expected[..., 1::2])
     # There is no dropout.
     np.testing.assert_array_equal(network(maps, dropout_seed=[1, 2]), network(maps))
 

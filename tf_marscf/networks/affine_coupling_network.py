@@ -19,7 +19,7 @@ class AffineCouplingNetwork(keras.layers.Layer):
 
     Args:
         hidden_channels: channels between the convolutions.
-        output_channels: channels of the output.
+        output_channels: channels of shift and raw scale together.
         seed: `int` or None, seed of the initial weights.
     """
 
@@ -56,17 +56,17 @@ class AffineCouplingNetwork(keras.layers.Layer):
         self.output_convolution.build(shape)
         self.built = True
 
-    def call(self, maps, dropout_seed=None, initialize=False, in_halves=False, report=None):
-        """[N, H, W, C] -> [N, H, W, output_channels].
+    def call(self, maps, dropout_seed=None, initialize=False, report=None):
+        """[N, H, W, C] -> `(shift, raw_scale)`, [N, H, W, output_channels / 2] each.
 
-        What follows a convolution and is linear is folded into its weights, so that TensorFlow
-        runs convolution, bias and ReLU as one operation.
+        They are the even and the odd channels of the last convolution. What follows a convolution
+        and is linear is folded into its weights, so that TensorFlow runs convolution, bias and ReLU
+        as one operation.
 
         Args:
             maps: the network's input.
             dropout_seed: accepted for a common interface; this network has no dropout.
             initialize: if True, each ActNorm is first set from what it sees: a whole batch.
-            in_halves: if True, all even output channels come before all odd ones.
             report: called for each ActNorm that is set, with its name and which of its channels are
                 constant, `bool` [C]; or None.
         """
@@ -81,12 +81,11 @@ class AffineCouplingNetwork(keras.layers.Layer):
             kernel, bias = (scale * tf.convert_to_tensor(weight) for weight in (kernel, bias))
             maps = tf.nn.relu(tf.nn.bias_add(convolve(maps, kernel), bias))
         kernel, bias = self.output_convolution.scaled_weights()
-        if in_halves:
-            kernel, bias = (_in_halves(weight) for weight in (kernel, bias))
-        return tf.nn.bias_add(convolve(maps, kernel), bias)
+        kernel, bias = (_even_before_odd(weight) for weight in (kernel, bias))
+        return tf.split(tf.nn.bias_add(convolve(maps, kernel), bias), 2, axis=-1)
 
 
-def _in_halves(weights):
+def _even_before_odd(weights):
     """Moves the even entries of the last axis before the odd ones."""
     size = weights.shape[-1]
     # A product with a permutation is exact, and faster than slices of stride two.

@@ -124,19 +124,17 @@ class MixLogCdfNetwork(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, maps, dropout_seed=None, initialize=False):
+    def call(self, maps, dropout_seed=None):
         """Computes the parameters of the coupling.
 
         Args:
             maps: [N, H, W, C_in], the half that stays.
             dropout_seed: as of `batch_mask`, turns dropout on; or None.
-            initialize: accepted for a common interface; nothing here depends on data.
 
         Returns:
             `(log_scale, shift, logits, means, component_log_scales)`: the first two [N, H, W, c],
             the others [N, H, W, c, M], component log-scales at least -7.
         """
-        del initialize
         maps = self.blocks(self.input_convolution(maps), dropout_seed=dropout_seed)
         outputs = self.output_convolution(maps)
         num_components = self.num_components
