@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.kernels.test_written_gradients import assert_equal_derivatives
-from tf_marscf.kernels.layer_loop import layer_loop, recomputed_layer_loop
-from tf_marscf.kernels.layer_stack import LayerStack
+from tf_marscf.kernels.layer_stack import LayerStack, layer_loop, recomputed_layer_loop
 from tf_marscf.stateless_seed import stateless_normal
 
 NUM_LAYERS = 4

@@ -8,17 +8,22 @@ import tensorflow as tf
 from tests.small_models import greatest_difference, random_images, randomize
 from tf_marscf.kernels.batch_parts import on_nonempty_batch
 from tf_marscf.kernels.convolution import convolve
-from tf_marscf.networks.act_norm_layer import ActNormLayer
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
-from tf_marscf.networks.dropout import dropout_mask, spatial_dropout
-from tf_marscf.networks.gated_attention import GatedAttention, position_codes
-from tf_marscf.networks.gated_conv import GatedConv, concat_elu, gated_linear
+from tf_marscf.networks.gated_layers import (
+    GatedAttention,
+    GatedConv,
+    concat_elu,
+    dropout_mask,
+    gated_linear,
+    position_codes,
+    spatial_dropout,
+)
+from tf_marscf.networks.glow_layers import ActNormLayer, ZeroInitConv2D
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
 from tf_marscf.networks.keras_module import KerasModule
 from tf_marscf.networks.mar_prior_network import MarPriorNetwork
 from tf_marscf.networks.mix_log_cdf_network import GatedBlock, MixLogCdfNetwork
-from tf_marscf.networks.weight_norm import WeightNormConv2D, WeightNormDense
-from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
+from tf_marscf.networks.normalization import WeightNormConv2D, WeightNormDense
 from tf_marscf.stateless_seed import split_seed
 
 DROPOUT_SEEDS = [None, (1, 2)]

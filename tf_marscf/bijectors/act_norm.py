@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tf_marscf.bijectors.image_bijector import ImageBijector, num_pixels
-from tf_marscf.networks.act_norm_layer import act_norm_parameters
+from tf_marscf.networks.glow_layers import act_norm_parameters
 
 
 class ActNorm(ImageBijector):

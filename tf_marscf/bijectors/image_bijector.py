@@ -4,14 +4,37 @@ import abc
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import cache_util
 
 from tf_marscf.bijectors.constant_channels import ConstantChannels, check_statistics
-from tf_marscf.bijectors.graph_cache import GraphCache
 from tf_marscf.kernels.batch_parts import in_batch_parts, on_nonempty_batch
 from tf_marscf.rebuilt_from_parameters import RebuiltFromParameters
 from tf_marscf.stateless_seed import first_row_of_replica, seed_of_rows
 
 _EVENT_NDIMS = 3
+
+
+class _GraphCache(cache_util.BijectorCache):
+    """TFP's cache, while a `tf.function` is traced and nowhere else.
+
+    In a trace the cache makes `forward` and `forward_log_det_jacobian` of the same tensor run a
+    network once. In eager mode a layer's variables can change between two calls with the same
+    tensor, and a cached answer would be stale; so would one from outside a `tf.GradientTape`.
+    Calls with keyword arguments (a dropout seed) are not cached either.
+    """
+
+    def _is_safe(self, kwargs):
+        return not tf.executing_eagerly() and not kwargs
+
+    def _lookup(self, input, forward_name, inverse_name, **kwargs):
+        if self._is_safe(kwargs):
+            return super()._lookup(input, forward_name, inverse_name, **kwargs)
+        return self._invoke(input, forward_name, kwargs, {})
+
+    def _attributes(self, input, fn_name, **kwargs):
+        if self._is_safe(kwargs):
+            return super()._attributes(input, fn_name, **kwargs)
+        return {}
 
 
 class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
@@ -39,7 +62,7 @@ class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
         name: Python `str`.
     """
 
-    _cache = GraphCache()
+    _cache = _GraphCache()
 
     def __init__(
         self, num_channels, *, dtype, is_constant_jacobian, parameters, validate_args, name

@@ -5,9 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.kernels.convolution import convolve
-from tf_marscf.networks.act_norm_layer import ActNormLayer
+from tf_marscf.networks.glow_layers import ActNormLayer, ZeroInitConv2D
 from tf_marscf.networks.initializers import spawn_seeds
-from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
 
 _KERNEL_STDDEV = 0.05
 

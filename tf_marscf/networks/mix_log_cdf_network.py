@@ -4,11 +4,9 @@ import keras
 import tensorflow as tf
 
 from tf_marscf.kernels.layer_stack import LayerStack
-from tf_marscf.networks.gated_attention import GatedAttention
-from tf_marscf.networks.gated_conv import GatedConv
+from tf_marscf.networks.gated_layers import GatedAttention, GatedConv
 from tf_marscf.networks.initializers import spawn_seeds
-from tf_marscf.networks.layer_norm import LayerNorm
-from tf_marscf.networks.weight_norm import WeightNormConv2D
+from tf_marscf.networks.normalization import LayerNorm, WeightNormConv2D
 from tf_marscf.stateless_seed import split_seed
 
 _LAYER_NORM_EPSILON = 1e-5
@@ -21,7 +19,7 @@ class GatedBlock(keras.layers.Layer):
     Args:
         num_channels: C, channels of input and output.
         num_heads: attention heads.
-        dropout_rate: of both parts.
+        dropout_rate: of both layers.
         seed: `int` or None, seed of the initial weights.
     """
 
@@ -43,17 +41,17 @@ class GatedBlock(keras.layers.Layer):
 
     def build(self, input_shape):
         """Creates the weights for [N, H, W, C] inputs."""
-        for part in (self.convolution, self.attention, *self.norms):
-            part.build(input_shape)
+        for layer in (self.convolution, self.attention, *self.norms):
+            layer.build(input_shape)
         self.built = True
 
     def call(self, maps, dropout_seed=None):
         """[N, H, W, C] -> [N, H, W, C]; `dropout_seed` turns dropout on."""
         seeds = split_seed(dropout_seed, 2)
-        for part, norm, seed in zip(
+        for layer, norm, seed in zip(
             (self.convolution, self.attention), self.norms, seeds, strict=True
         ):
-            maps = norm(maps + part(maps, dropout_seed=seed))
+            maps = norm(maps + layer(maps, dropout_seed=seed))
         return maps
 
 
