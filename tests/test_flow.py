@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_marscf
 from tests.small_models import greatest_difference, random_images, small_model
 from tf_marscf.bijectors import ActNorm
-from tf_marscf.networks.act_norm_layer import ActNormLayer
+from tf_marscf.networks.glow_layers import ActNormLayer
 
 COUPLINGS = ["affine", "mixlogcdf"]
 

@@ -11,6 +11,7 @@ from tf_marscf.errors import InputError
 from tf_marscf.stateless_seed import (
     batch_mask,
     batch_uniform,
+    seed_of_rows,
     split_seed,
     stateless_normal,
     stateless_seed,
@@ -151,6 +152,34 @@ def test_entries_of_a_mask_are_independent():
     for shift in (1, 2, 3):
         pairs = np.corrcoef(mask[shift:].ravel(), mask[:-shift].ravel())[0, 1]
         assert abs(pairs) < 5.0 / np.sqrt(mask.size)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("columns", [[7], [5, 30], [4, 8]])
+@pytest.mark.parametrize("probability", [0.2, 0.7])
+def test_the_mask_of_some_rows_is_part_of_that_of_the_batch(probability, columns, jit_compile):
+    @tf.function(jit_compile=jit_compile)
+    def rows(first, seed):
+        return batch_mask([4, *columns], seed_of_rows(seed, first), probability)
+
+    seed = tf.constant([-3, 2**30])
+    mask = batch_mask([20, *columns], seed, probability)
+    for first in (0, 1, 2, 7, 16):
+        np.testing.assert_array_equal(rows(tf.constant(first), seed), mask[first : first + 4])
+
+
+def test_seeds_of_rows_are_split_as_others():
+    plain = split_seed(tf.constant([3, 4]), 3)
+    for one, other in zip(split_seed(seed_of_rows([3, 4], 5), 3), plain, strict=True):
+        np.testing.assert_array_equal(one, [*other.numpy(), 5])
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_noise_from_a_row_on_is_that_of_the_batch(dtype):
+    for seed in (5, -5, [-7, 2**30]):
+        noise = stateless_uniform([9, 3], seed, dtype)
+        rows = stateless_uniform([4, 3], seed, dtype, first_row=2)
+        np.testing.assert_array_equal(rows, noise[2:6])
 
 
 def test_a_mask_is_the_same_under_xla():

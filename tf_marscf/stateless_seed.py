@@ -6,6 +6,7 @@ import numbers
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow.python.ops.random_ops_util import get_key_counter_alg
 
 from tf_marscf.errors import InputError
 
@@ -94,15 +95,35 @@ def split_seed(seed, count):
     """`count` independent stateless seeds from one; None stays None for all of them.
 
     Args:
-        seed: as of `stateless_seed`, or None for "no randomness".
+        seed: as of `stateless_seed`, or from `seed_of_rows`, or None for "no randomness".
         count: Python `int`.
 
     Returns:
-        A list of [2] int32 tensors, or of None.
+        A list of [2] int32 tensors, of what `seed_of_rows` returns, or of None.
     """
     if seed is None:
         return [None] * count
-    return tf.unstack(tf.random.split(stateless_seed(seed), count, alg=_ALGORITHM), num=count)
+    seed, first_row = _seed_and_first_row(seed)
+    seeds = tf.unstack(tf.random.split(stateless_seed(seed), count, alg=_ALGORITHM), num=count)
+    return seeds if first_row is None else [seed_of_rows(one, first_row) for one in seeds]
+
+
+def seed_of_rows(seed, first_row):
+    """A seed with which `batch_mask` draws some rows of a batch's mask.
+
+    Args:
+        seed: as of `stateless_seed`, of the whole batch.
+        first_row: scalar int32 tensor, the number of the first of these rows in the batch.
+
+    Returns:
+        A [3] int32 tensor.
+    """
+    return tf.concat([stateless_seed(seed), [first_row]], axis=0)
+
+
+def _seed_and_first_row(seed):
+    """Takes a `seed_of_rows` apart; the row is None of other seeds."""
+    return (seed[:2], seed[2]) if tf.is_tensor(seed) and seed.shape == [3] else (seed, None)
 
 
 def fold_in(seed, number):
@@ -119,7 +140,7 @@ def fold_in(seed, number):
     return tf.random.fold_in(stateless_seed(seed), number, alg=_ALGORITHM)
 
 
-def stateless_uniform(shape, seed, dtype):
+def stateless_uniform(shape, seed, dtype, first_row=None):
     """Uniform noise in [0, 1): the same with and without XLA, on CPUs and GPUs.
 
     The multiples of 2^-24 in float32, of 2^-53 in float64.
@@ -128,12 +149,13 @@ def stateless_uniform(shape, seed, dtype):
         shape: shape of the noise.
         seed: as of `stateless_seed`.
         dtype: float32 or float64.
+        first_row: where the noise is part of that of a batch, the number of its first row.
     """
     # TensorFlow turns random bits into floats in one way, XLA in another; the bits are the same.
     bits_dtype, num_bits, precision = (
         (tf.uint64, 64, 53) if tf.as_dtype(dtype) == tf.float64 else (tf.uint32, 32, 24)
     )
-    bits = _random_bits(shape, seed, bits_dtype)
+    bits = _random_bits(shape, seed, bits_dtype, first_row)
     bits = tf.bitwise.right_shift(bits, tf.constant(num_bits - precision, bits_dtype))
     return tf.cast(bits, dtype) * 2.0**-precision
 
@@ -163,11 +185,7 @@ def batch_uniform(shape, seed, dtype):
         seed: as of `stateless_seed`.
         dtype: float dtype.
     """
-
-    def draw(num_rows):
-        return stateless_uniform(tf.concat([[num_rows], shape[1:]], axis=0), seed, dtype)
-
-    return _rows_of_replica(draw, shape[0])
+    return stateless_uniform(shape, seed, dtype, first_row_of_replica(shape[0]))
 
 
 def batch_mask(shape, seed, probability):
@@ -179,7 +197,7 @@ def batch_mask(shape, seed, probability):
 
     Args:
         shape: shape of the mask, the batch first: a list, its last entry a Python `int`.
-        seed: as of `stateless_seed`.
+        seed: as of `stateless_seed`, or from `seed_of_rows`.
         probability: Python `float` in [0, 1], of False.
 
     Returns:
@@ -187,31 +205,45 @@ def batch_mask(shape, seed, probability):
     """
     rarer = min(probability, 1.0 - probability)
     least = math.floor(rarer * 256.0)
-    bytes_seed, rows_seed = split_seed(seed, 2)
-
-    def draw(num_rows):
-        rows, num_columns = [num_rows, *shape[1:-1]], shape[-1]
-        words = _random_bits([*rows, -(-num_columns // 4)], bytes_seed, tf.uint32)
-        entries = tf.reshape(tf.bitcast(words, tf.uint8), [*rows, -1])[..., :num_columns]
-        rounds_up = stateless_uniform([*rows, 1], rows_seed, tf.float32) < rarer * 256.0 - least
-        bounds = tf.cast(least, tf.uint8) + tf.cast(rounds_up, tf.uint8)
-        return entries >= bounds if probability <= 0.5 else entries < bounds
-
-    return _rows_of_replica(draw, shape[0])
-
-
-def _random_bits(shape, seed, dtype):
-    return tf.random.stateless_uniform(
-        shape, stateless_seed(seed), minval=None, maxval=None, dtype=dtype, alg=_ALGORITHM
-    )
+    *rows, num_columns = shape
+    seed, first_row = _seed_and_first_row(seed)
+    if first_row is None:
+        first_row = first_row_of_replica(shape[0])
+    bytes_seed, bounds_seed = split_seed(seed, 2)
+    words = _random_bits([*rows, -(-num_columns // 4)], bytes_seed, tf.uint32, first_row)
+    entries = tf.reshape(tf.bitcast(words, tf.uint8), [*rows, -1])[..., :num_columns]
+    uniform = stateless_uniform([*rows, 1], bounds_seed, tf.float32, first_row)
+    bounds = tf.cast(least, tf.uint8) + tf.cast(uniform < rarer * 256.0 - least, tf.uint8)
+    return entries >= bounds if probability <= 0.5 else entries < bounds
 
 
-def _rows_of_replica(draw, num_rows):
-    """`draw(num_rows)`, or this replica's rows of what is drawn for all replicas."""
+def first_row_of_replica(num_rows):
+    """The number, in the global batch, of the first of this replica's rows; 0 without replicas."""
     context = tf.distribute.get_replica_context()
-    num_replicas = 1 if context is None else context.num_replicas_in_sync
-    if num_replicas == 1:
-        return draw(num_rows)
-    noise = draw(num_replicas * num_rows)
-    first = tf.cast(context.replica_id_in_sync_group, tf.int32) * num_rows
-    return noise[first : first + num_rows]
+    if context is None or context.num_replicas_in_sync == 1:
+        return 0
+    return tf.cast(context.replica_id_in_sync_group, tf.int32) * num_rows
+
+
+def _random_bits(shape, seed, dtype, first_row=None):
+    """Random integers; with `first_row`, those from that row on of a tensor with more rows."""
+    seed = stateless_seed(seed)
+    if first_row is None:
+        return tf.random.stateless_uniform(
+            shape, seed, minval=None, maxval=None, dtype=dtype, alg=_ALGORITHM
+        )
+    # Philox gives 16 bytes for each value of a counter.
+    values_per_count = 16 // tf.as_dtype(dtype).size
+    row_size = tf.reduce_prod(tf.cast(shape[1:], tf.int64))
+    start = tf.cast(first_row, tf.int64) * row_size
+    key, counter, algorithm = get_key_counter_alg(seed, _ALGORITHM)
+    counter += tf.cast(tf.stack([start // values_per_count, 0]), tf.uint64)
+    num_values = tf.cast(shape[0], tf.int64) * row_size
+    values = tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=[num_values + values_per_count - 1],
+        key=key,
+        counter=counter,
+        dtype=dtype,
+        alg=algorithm,
+    )
+    return tf.reshape(tf.slice(values, [start % values_per_count], [num_values]), shape)

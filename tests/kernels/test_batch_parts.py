@@ -1,18 +1,13 @@
 """Parts of a batch that are computed side by side."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.small_models import greatest_difference, random_images, randomize, small_model
-from tf_marscf.kernels.batch_parts import (
-    batch_size,
-    for_each_part,
-    joined,
-    num_batch_parts,
-    split_batch,
-    split_like,
-)
+from tf_marscf.kernels.batch_parts import in_batch_parts, num_batch_parts
 from tf_marscf.networks.mix_log_cdf_network import MixLogCdfNetwork
+from tf_marscf.stateless_seed import seed_of_rows
 
 COUPLINGS = ["affine", "mixlogcdf"]
 
@@ -53,39 +48,40 @@ def test_one_part_in_eager_mode_and_on_gpus(monkeypatch):
 @pytest.mark.parametrize("num_images", [1, 2, 3, 7, 9])
 def test_parts_are_nearly_equal_and_in_order(monkeypatch, num_images):
     use_threads(monkeypatch, 1, 3)
-    values = tf.range(num_images * 2)
-    with tf.Graph().as_default():
-        parts = split_batch(tf.reshape(tf.range(num_images * 2), [num_images, 2]))
-        sizes = [part.shape[0] for part in parts]
-        again, whole = joined(parts), batch_size(parts)
-        with tf.compat.v1.Session() as session:
-            again, whole = session.run([again, whole])
-    assert len(sizes) == min(num_images, 3)
+    values = tf.reshape(tf.range(num_images * 2), [num_images, 2])
+    sizes = []
+
+    def function(first, second, third):
+        assert third is None
+        sizes.append(first.shape[0])
+        number_of_parts = tf.ones_like(first[:1])
+        return {"values": first, "size": number_of_parts}, 2 * second
+
+    (values_again, doubled) = in_graph(in_batch_parts_of(function), values, values)
+    np.testing.assert_array_equal(values_again["values"], values)
+    np.testing.assert_array_equal(doubled, 2 * values)
+    assert len(values_again["size"]) == min(num_images, 3)
+    # Traced once for each size.
+    assert len(sizes) == len(set(sizes)) <= 2
     assert max(sizes) - min(sizes) <= 1
-    assert whole == num_images
-    assert again.ravel().tolist() == values.numpy().tolist()
 
 
-def test_tensors_and_lists():
-    whole, parts = tf.range(5), [tf.range(2), tf.range(2, 5)]
-    assert batch_size(whole) == batch_size(parts) == 5
-    assert split_like(whole, whole) is whole
-    assert split_like(whole, [whole]) == [whole]
-    assert split_like(None, whole) is None
-    assert split_like(None, parts) == [None, None]
-    assert [part.numpy().tolist() for part in split_like(whole, parts)] == [[0, 1], [2, 3, 4]]
-    assert for_each_part(tf.add, whole, whole).shape == [5]
-    sums = for_each_part(tf.add, parts, parts)
-    assert [part.numpy().tolist() for part in sums] == [[0, 2], [4, 6, 8]]
-    assert joined([(whole, {"a": whole})])[1]["a"] is whole
-    with pytest.raises(ValueError, match="zip"):
-        for_each_part(tf.add, parts, parts[:1])
+def in_batch_parts_of(function):
+    return lambda *batches: in_batch_parts(function, *batches, None)
+
+
+def network_in_parts(layer, maps, seed):
+    def network(maps, rows):
+        row_seed = None if seed is None else seed_of_rows(seed, rows[0])
+        return layer(maps, dropout_seed=row_seed)
+
+    return in_batch_parts(network, maps, tf.range(maps.shape[0]))
 
 
 @pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("num_blocks", [1, 3])
 @pytest.mark.parametrize("dropout_seed", [None, (3, 4)])
-def test_a_network_of_parts_is_that_of_the_batch(num_blocks, recompute, dropout_seed):
+def test_a_network_of_parts_is_that_of_the_batch(monkeypatch, num_blocks, recompute, dropout_seed):
     """Values and gradients; one dropout mask for all parts."""
     layer = MixLogCdfNetwork(
         4, 2, num_blocks=num_blocks, num_components=3, recompute=recompute, dtype="float64"
@@ -94,19 +90,21 @@ def test_a_network_of_parts_is_that_of_the_batch(num_blocks, recompute, dropout_
     randomize(layer)
     maps = random_images(5, 4, 4, 3, dtype="float64")
 
-    def outputs_and_gradients(sizes):
+    def outputs_and_gradients(run):
         with tf.GradientTape() as tape:
             tape.watch(maps)
-            parts = maps if sizes is None else tf.split(maps, sizes)
-            outputs = layer(parts, dropout_seed=dropout_seed)
-            outputs = outputs if sizes is None else joined(outputs)
+            outputs = run(layer, maps, dropout_seed)
             loss = tf.add_n([tf.reduce_sum(tf.sin(part)) for part in outputs])
         variables = [variable.value for variable in layer.trainable_variables]
         return [*outputs, *tape.gradient(loss, [maps, *variables])]
 
-    expected = in_graph(outputs_and_gradients, None)
-    for actual, value in zip(in_graph(outputs_and_gradients, [2, 3]), expected, strict=True):
-        assert greatest_difference(actual, value) < 1e-11
+    use_threads(monkeypatch, 1, 2)
+    actual = in_graph(outputs_and_gradients, network_in_parts)
+    expected = in_graph(
+        outputs_and_gradients, lambda layer, maps, seed: layer(maps, dropout_seed=seed)
+    )
+    for one, other in zip(actual, expected, strict=True):
+        assert greatest_difference(one, other) < 1e-11
 
 
 def density_sample_and_gradients(model, images):
@@ -133,33 +131,27 @@ def test_a_model_of_parts_is_that_of_the_batch(monkeypatch, coupling):
 
 
 @pytest.mark.parametrize("coupling", COUPLINGS)
-def test_each_part_is_an_operation_of_its_own(monkeypatch, coupling):
-    """And what follows from weights alone is there once."""
+def test_each_part_of_a_level_is_a_call_of_one_function(monkeypatch, coupling):
+    """The calls do not depend on each other: TensorFlow runs them at the same time."""
     model = small_model(coupling=coupling)
 
-    def count(images, kinds):
+    def called_functions(images):
         function = tf.function(model.log_prob, autograph=False)
         operations = function.get_concrete_function(images).graph.get_operations()
-        return [sum(operation.type == kind for operation in operations) for kind in kinds]
+        calls = [one for one in operations if one.type.endswith("PartitionedCall")]
+        for call in calls:
+            assert not any(tensor.op in calls for tensor in call.inputs)
+            assert not any(control in calls for control in call.control_inputs)
+        return [call.get_attr("f").name for call in calls]
 
     images = random_images(6, 8, 8, 1)
-    # Networks' outputs, and the norms or the scales of their weights.
-    kinds = {"affine": ["Relu", "Exp"], "mixlogcdf": ["Softmax", "Sqrt"]}[coupling]
     use_threads(monkeypatch, 2, 3)
-    (outputs, scales), (unknown_outputs, _) = (
-        count(images, kinds),
-        count(tf.TensorSpec([None, 8, 8, 1]), kinds),
-    )
+    assert called_functions(images) == []
     use_threads(monkeypatch, 1, 3)
-    in_parts, scales_in_parts = count(images, kinds)
-    assert in_parts == 3 * outputs - 2 * _outside_couplings(coupling, model)
-    assert scales_in_parts == scales > 0
-    assert count(tf.TensorSpec([None, 8, 8, 1]), kinds)[0] == unknown_outputs
-
-
-def _outside_couplings(coupling, model):
-    """ReLUs of the priors, whose batch is not split; they have one a conditional level."""
-    return len(model.levels) - 1 if coupling == "affine" else 0
+    in_parts = called_functions(images)
+    assert len(in_parts) == 3 * len(model.levels)
+    assert len(set(in_parts)) == len(model.levels)
+    assert called_functions(tf.TensorSpec([None, 8, 8, 1])) == []
 
 
 @pytest.mark.parametrize("coupling", COUPLINGS)

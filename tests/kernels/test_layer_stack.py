@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.kernels.test_written_gradients import assert_equal_derivatives
-from tf_marscf.kernels.layer_loop import layer_loop, recomputed_layer_loop
-from tf_marscf.kernels.layer_stack import LayerStack
+from tf_marscf.kernels.layer_stack import LayerStack, layer_loop, recomputed_layer_loop
 from tf_marscf.stateless_seed import stateless_normal
 
 NUM_LAYERS = 4
@@ -29,10 +28,9 @@ MAPS, KERNELS, BIASES = (
 
 
 def layer(maps, weights, seed):
-    """A layer of a tensor, or of a list of parts."""
     kernel, bias = weights
     noise = 0.0 if seed is None else stateless_normal([4], seed, tf.float64)
-    return tf.nest.map_structure(lambda part: tf.tanh(part @ kernel + bias + noise), maps)
+    return tf.tanh(maps @ kernel + bias + noise)
 
 
 def one_after_another(maps, stacks, seeds=None):
@@ -56,23 +54,22 @@ def test_a_loop_has_the_value_and_derivatives_of_its_layers(loop, seeds):
 
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
 @pytest.mark.parametrize("loop", [layer_loop, recomputed_layer_loop])
-def test_parts_of_a_batch_share_the_weights(loop, jit_compile):
+def test_a_loop_in_graphs_has_the_value_and_gradients_of_its_layers(loop, jit_compile):
     @tf.function(jit_compile=jit_compile)
-    def run(first, second):
+    def run(maps):
         with tf.GradientTape() as tape:
-            tape.watch([first, second, KERNELS, BIASES])
-            outputs = loop(layer, [first, second], [KERNELS, BIASES], SEEDS)
-            loss = tf.add_n([tf.reduce_sum(tf.sin(output)) for output in outputs])
-        return outputs, tape.gradient(loss, [first, second, KERNELS, BIASES])
+            tape.watch([maps, KERNELS, BIASES])
+            outputs = loop(layer, maps, [KERNELS, BIASES], SEEDS)
+            loss = tf.reduce_sum(tf.sin(outputs))
+        return outputs, tape.gradient(loss, [maps, KERNELS, BIASES])
 
-    outputs, (*part_gradients, kernels_gradient, biases_gradient) = run(MAPS[:1], MAPS[1:])
+    outputs, actual = run(MAPS)
     with tf.GradientTape() as tape:
         tape.watch([MAPS, KERNELS, BIASES])
         expected = one_after_another(MAPS, [KERNELS, BIASES], SEEDS)
         loss = tf.reduce_sum(tf.sin(expected))
     gradients = tape.gradient(loss, [MAPS, KERNELS, BIASES])
-    np.testing.assert_allclose(tf.concat(outputs, axis=0), expected, atol=1e-12)
-    actual = [tf.concat(part_gradients, axis=0), kernels_gradient, biases_gradient]
+    np.testing.assert_allclose(outputs, expected, atol=1e-12)
     for one, other in zip(actual, gradients, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-12)
 

@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tf_marscf.kernels.dot_product_attention import dot_product_attention
-from tf_marscf.networks.layer_norm import LayerNorm
-from tf_marscf.networks.weight_norm import normalized
+from tf_marscf.networks.normalization import LayerNorm, normalized
 
 
 def normal(*shape, seed=0):

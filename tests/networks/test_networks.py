@@ -6,19 +6,24 @@ import pytest
 import tensorflow as tf
 
 from tests.small_models import greatest_difference, random_images, randomize
+from tf_marscf.kernels.batch_parts import on_nonempty_batch
 from tf_marscf.kernels.convolution import convolve
-from tf_marscf.kernels.occupied_batch import with_occupied_batch
-from tf_marscf.networks.act_norm_layer import ActNormLayer
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
-from tf_marscf.networks.dropout import dropout_mask, spatial_dropout
-from tf_marscf.networks.gated_attention import GatedAttention, position_codes
-from tf_marscf.networks.gated_conv import GatedConv, concat_elu, gated_linear
+from tf_marscf.networks.gated_layers import (
+    GatedAttention,
+    GatedConv,
+    concat_elu,
+    dropout_mask,
+    gated_linear,
+    position_codes,
+    spatial_dropout,
+)
+from tf_marscf.networks.glow_layers import ActNormLayer, ZeroInitConv2D
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
 from tf_marscf.networks.keras_module import KerasModule
 from tf_marscf.networks.mar_prior_network import MarPriorNetwork
 from tf_marscf.networks.mix_log_cdf_network import GatedBlock, MixLogCdfNetwork
-from tf_marscf.networks.weight_norm import WeightNormConv2D, WeightNormDense
-from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
+from tf_marscf.networks.normalization import WeightNormConv2D, WeightNormDense
 from tf_marscf.stateless_seed import split_seed
 
 DROPOUT_SEEDS = [None, (1, 2)]
@@ -383,7 +388,7 @@ def test_new_mix_log_cdf_network_has_published_sizes_and_rescales_by_one():
 def test_affine_coupling_network_starts_as_zero():
     network = AffineCouplingNetwork(8, 6, dtype="float64")
     network.build((None, None, None, 3))
-    np.testing.assert_array_equal(network(normal(2, 4, 5, 3)), np.zeros([2, 4, 5, 6]))
+    np.testing.assert_array_equal(network(normal(2, 4, 5, 3)), np.zeros([2, 2, 4, 5, 3]))
 
 
 def test_affine_coupling_kernels_start_normal_with_deviation_0_05_and_without_bias():
@@ -409,7 +414,10 @@ def test_affine_coupling_network_is_its_operations_in_order():
         hidden = np.maximum(hidden * np.exp(act_norm.log_scale.numpy()), 0.0)
     output = network.output_convolution
     expected = numpy_convolution(hidden, output.kernel, output.bias)
-    assert_close(network(maps), expected * np.exp(3.0 * output.log_scale.numpy()))
+    expected = expected * np.exp(3.0 * output.log_scale.numpy())
+    shift, raw_scale = network(maps)
+    assert_close(shift, expected[..., 0::2])
+    assert_close(raw_scale, expected[..., 1::2])
     # There is no dropout.
     np.testing.assert_array_equal(network(maps, dropout_seed=[1, 2]), network(maps))
 
@@ -580,7 +588,7 @@ def batch_results(maps, rest):
 @pytest.mark.parametrize("in_graph", [False, True])
 def test_batches_may_be_empty(batch, in_graph):
     def function(maps, rest):
-        return with_occupied_batch(batch_results, maps, rest)
+        return on_nonempty_batch(batch_results, maps, rest)
 
     if in_graph:
         function = tf.function(function, input_signature=2 * [tf.TensorSpec([None, 4, 6, 3])])
@@ -596,14 +604,14 @@ def test_batches_may_be_empty(batch, in_graph):
 
 
 @pytest.mark.parametrize("batch", [0, 2])
-def test_parts_that_are_none_pass_through_occupied_batch(batch):
+def test_parts_that_are_none_pass_through_on_nonempty_batch(batch):
     seen = []
 
     def function(maps, rest):
         seen.append(rest)
         return maps
 
-    assert with_occupied_batch(function, tf.zeros([batch, 4, 4, 3]), None).shape[0] == batch
+    assert on_nonempty_batch(function, tf.zeros([batch, 4, 4, 3]), None).shape[0] == batch
     assert seen == [None]
 
 

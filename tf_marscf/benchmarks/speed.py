@@ -10,7 +10,7 @@ from tf_marscf.benchmarks.operation_count import convolution_operations, log_pro
 from tf_marscf.distributions import Dequantized
 from tf_marscf.errors import InputError
 from tf_marscf.flow import MarScf
-from tf_marscf.kernels.batch_parts import split_batch
+from tf_marscf.kernels.batch_parts import in_batch_parts
 from tf_marscf.kernels.intra_op_threads import num_cores, num_intra_op_threads
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.fused_adamax import FusedAdamax
@@ -80,14 +80,13 @@ def convolution_peak():
 
     @tf.function
     def convolve():
-        # One number of each is waited for: copying all would count as convolution.
-        return [
-            tf.nn.conv2d(part, kernel, strides=1, padding="SAME")[0, 0, 0, 0]
-            for part in split_batch(maps)
-        ]
+        # One number of each part is waited for: copying all would count as convolution.
+        return in_batch_parts(
+            lambda part: tf.nn.conv2d(part, kernel, strides=1, padding="SAME")[:1, 0, 0, 0], maps
+        )
 
     return (
-        lambda: [number.numpy() for number in convolve()],
+        lambda: convolve().numpy(),
         convolution_operations(_PEAK_SHAPE, _PEAK_KERNEL),
     )
 

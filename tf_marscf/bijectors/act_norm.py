@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tf_marscf.bijectors.image_bijector import ImageBijector, num_pixels
-from tf_marscf.networks.act_norm_layer import act_norm_parameters
+from tf_marscf.networks.glow_layers import act_norm_parameters
 
 
 class ActNorm(ImageBijector):
@@ -13,7 +13,8 @@ class ActNorm(ImageBijector):
 
     It starts as the identity. `initialize(x)` sets it from a batch: `bias = -mean`,
     `log_scale = -log(std + 1e-6)`, so that every channel of `y` has zero mean and unit variance;
-    but a channel that is constant keeps its scale.
+    but a channel that is constant keeps its scale. `FlowStep` computes it together with the 1x1
+    convolution that follows.
 
     Args:
         num_channels: C.

@@ -31,7 +31,7 @@ class ConstantChannels:
     """Notes of ActNorm layers with channels that are constant over a batch.
 
     Args:
-        path: names of the layer and what it is part of, the outermost first.
+        path: names of the layer and of what holds it, the outermost first.
         found: a list that all layers of a model share.
     """
 
@@ -40,7 +40,7 @@ class ConstantChannels:
         self._found = [] if found is None else found
 
     def within(self, name):
-        """The notes of a part of this name."""
+        """The notes of what has this name inside."""
         return ConstantChannels((*self._path, name), self._found)
 
     def add(self, is_constant):

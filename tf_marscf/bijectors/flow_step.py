@@ -3,12 +3,11 @@
 import tensorflow as tf
 
 from tf_marscf.bijectors.act_norm import ActNorm
-from tf_marscf.bijectors.affine_coupling import AffineCoupling
+from tf_marscf.bijectors.coupling import AffineCoupling, MixLogCdfCoupling
 from tf_marscf.bijectors.half_swap import HalfSwap
 from tf_marscf.bijectors.image_bijector import num_pixels
 from tf_marscf.bijectors.image_chain import ImageChain
 from tf_marscf.bijectors.invertible_conv1x1 import InvertibleConv1x1, multiply_channels
-from tf_marscf.bijectors.mix_log_cdf_coupling import MixLogCdfCoupling
 from tf_marscf.kernels.tensor_float_32 import exact_matmul
 from tf_marscf.networks.initializers import spawn_seeds
 
@@ -18,8 +17,10 @@ COUPLINGS = ("affine", "mixlogcdf")
 class FlowStep(ImageChain):
     """ActNorm -> invertible 1x1 convolution -> coupling (-> half swap after MixLogCDF).
 
-    The first two, both linear at each pixel, run as one matrix product:
-    `W ((x + bias) * scale) = (W diag(scale)) x + W (bias * scale)`.
+    The first two, both linear at each pixel, run here as one matrix product, not by their own
+    `forward` and `inverse`:
+
+        W ((x + bias) * scale) = (W diag(scale)) x + W (bias * scale)
 
     Args:
         num_channels: C, even.

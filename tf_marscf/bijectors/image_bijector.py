@@ -1,17 +1,40 @@
 """Base class of the layers of the flow."""
 
 import abc
-import functools
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import cache_util
 
 from tf_marscf.bijectors.constant_channels import ConstantChannels, check_statistics
-from tf_marscf.bijectors.graph_cache import GraphCache
-from tf_marscf.kernels.occupied_batch import with_occupied_batch
+from tf_marscf.kernels.batch_parts import in_batch_parts, on_nonempty_batch
 from tf_marscf.rebuilt_from_parameters import RebuiltFromParameters
+from tf_marscf.stateless_seed import first_row_of_replica, seed_of_rows
 
 _EVENT_NDIMS = 3
+
+
+class _GraphCache(cache_util.BijectorCache):
+    """TFP's cache, while a `tf.function` is traced and nowhere else.
+
+    In a trace the cache makes `forward` and `forward_log_det_jacobian` of the same tensor run a
+    network once. In eager mode a layer's variables can change between two calls with the same
+    tensor, and a cached answer would be stale; so would one from outside a `tf.GradientTape`.
+    Calls with keyword arguments (a dropout seed) are not cached either.
+    """
+
+    def _is_safe(self, kwargs):
+        return not tf.executing_eagerly() and not kwargs
+
+    def _lookup(self, input, forward_name, inverse_name, **kwargs):
+        if self._is_safe(kwargs):
+            return super()._lookup(input, forward_name, inverse_name, **kwargs)
+        return self._invoke(input, forward_name, kwargs, {})
+
+    def _attributes(self, input, fn_name, **kwargs):
+        if self._is_safe(kwargs):
+            return super()._attributes(input, fn_name, **kwargs)
+        return {}
 
 
 class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
@@ -22,11 +45,13 @@ class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
         _forward_and_log_det(x):  y = f(x),       log|det df/dx|
         _inverse_and_log_det(y):  x = f^-1(y),    log|det df^-1/dy|
 
-    so that a coupling's network runs once for both. `forward` maps images towards latents.
+    so that a coupling's network runs once for both. `forward` maps images towards latents. On CPUs
+    these two see one part of a batch after another (`batch_parts.py`).
 
     Every method that takes an image also takes `dropout_seed`, a [2] integer tensor: it turns the
     dropout of the networks inside on, with a mask that is a function of the seed. Without it there
-    is no dropout.
+    is no dropout. The two methods above get it as `seed_of_rows`, so that the masks of the parts
+    are those of the whole batch.
 
     Args:
         num_channels: C of the input, or None where any will do.
@@ -37,7 +62,7 @@ class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
         name: Python `str`.
     """
 
-    _cache = GraphCache()
+    _cache = _GraphCache()
 
     def __init__(
         self, num_channels, *, dtype, is_constant_jacobian, parameters, validate_args, name
@@ -131,23 +156,30 @@ class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
             `y` with the leading shape of `x`, and the log-det of that leading shape, in nats.
         """
         x = self._checked(x, "x", self._check_input)
-        return self._value_and_log_det(self._forward_and_log_det, x, dropout_seed=dropout_seed)
+        return self._value_and_log_det(self._forward_and_log_det, x, dropout_seed)
 
     def inverse_and_log_det(self, y, dropout_seed=None):
         """`(x, log|det dx/dy|)`, the inverse of `forward_and_log_det`."""
         y = self._checked(y, "y", self._check_output)
-        return self._value_and_log_det(self._inverse_and_log_det, y, dropout_seed=dropout_seed)
+        return self._value_and_log_det(self._inverse_and_log_det, y, dropout_seed)
 
-    def _value_and_log_det(self, function, value, **kwargs):
+    def _value_and_log_det(self, function, value, dropout_seed):
+        """One of the two functions of rank-4 tensors, for any leading shape."""
+
+        def of_batch(maps):
+            num_images = tf.shape(maps)[0]
+            rows = first_row_of_replica(num_images) + tf.range(num_images)
+            return in_batch_parts(of_part, maps, rows)
+
+        def of_part(maps, rows):
+            seed = None if dropout_seed is None else seed_of_rows(dropout_seed, rows[0])
+            output, log_det = function(maps, dropout_seed=seed)
+            return output, tf.broadcast_to(log_det, tf.shape(maps)[:1])
+
         flat, restore = _flatten_leading(value)
-        output, log_det = with_occupied_batch(functools.partial(function, **kwargs), flat)
-        leading_shape = tf.shape(value)[:-_EVENT_NDIMS]
-        if log_det.shape.rank == 0:
-            log_det = tf.fill(leading_shape, log_det)
-        else:
-            log_det = tf.reshape(log_det, leading_shape)
-        log_det = tf.ensure_shape(log_det, value.shape[:-_EVENT_NDIMS])
-        return restore(output), log_det
+        output, log_det = on_nonempty_batch(of_batch, flat)
+        log_det = tf.reshape(log_det, tf.shape(value)[:-_EVENT_NDIMS])
+        return restore(output), tf.ensure_shape(log_det, value.shape[:-_EVENT_NDIMS])
 
     def _forward(self, x, **kwargs):
         y, log_det = self.forward_and_log_det(x, **kwargs)

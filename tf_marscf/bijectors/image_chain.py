@@ -9,7 +9,7 @@ from tf_marscf.stateless_seed import split_seed
 class ImageChain(ImageBijector):
     """Image bijectors one after another, listed in the order in which `forward` runs them.
 
-        forward = f_n(... f_2(f_1(x))),      log|det| = sum of the parts' log-dets
+        forward = f_n(... f_2(f_1(x))),      log|det| = sum of theirs
 
     (`tfb.Chain([a, b])` runs b first; the reversal is hidden here, once.)
 
@@ -33,7 +33,7 @@ class ImageChain(ImageBijector):
             super().__init__(
                 bijectors[0].num_channels,
                 dtype=bijectors[0].dtype,
-                is_constant_jacobian=all(part.is_constant_jacobian for part in bijectors),
+                is_constant_jacobian=all(one.is_constant_jacobian for one in bijectors),
                 parameters=parameters,
                 validate_args=validate_args,
                 name=name,
@@ -48,16 +48,16 @@ class ImageChain(ImageBijector):
         log_det = tf.zeros([], dtype=x.dtype)
         seeds = split_seed(dropout_seed, len(self.bijectors))
         for bijector, seed in zip(self.bijectors, seeds, strict=True):
-            x, part = bijector._forward_and_log_det(x, dropout_seed=seed)
-            log_det += part
+            x, layer_log_det = bijector._forward_and_log_det(x, dropout_seed=seed)
+            log_det += layer_log_det
         return x, log_det
 
     def _inverse_and_log_det(self, y, dropout_seed=None):
         log_det = tf.zeros([], dtype=y.dtype)
         seeds = split_seed(dropout_seed, len(self.bijectors))
         for bijector, seed in zip(reversed(self.bijectors), reversed(seeds), strict=True):
-            y, part = bijector._inverse_and_log_det(y, dropout_seed=seed)
-            log_det += part
+            y, layer_log_det = bijector._inverse_and_log_det(y, dropout_seed=seed)
+            log_det += layer_log_det
         return y, log_det
 
     def _check_input(self, event_shape, argument):

@@ -14,7 +14,8 @@ class InvertibleConv1x1(ImageBijector):
         W = P (tril(L, -1) + I) (triu(U, 1) + diag(sign_s * exp(log_s)))
         y = W x,      log|det| = H * W * sum(log_s)
 
-    P, a permutation, and sign_s are fixed. W starts as a random rotation.
+    P, a permutation, and sign_s are fixed. W starts as a random rotation. `FlowStep` computes it
+    together with the ActNorm before.
 
     Args:
         num_channels: C.

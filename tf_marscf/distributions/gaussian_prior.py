@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from tf_marscf.distributions.image_distribution import no_parameter_properties
 from tf_marscf.distributions.latent_prior import LatentPrior
+from tf_marscf.networks.glow_layers import ZeroInitConv2D
 from tf_marscf.networks.keras_module import KerasModule, network_policy
-from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
 
 
 class GaussianPrior(LatentPrior):

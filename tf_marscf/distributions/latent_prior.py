@@ -13,7 +13,7 @@ from tf_marscf.distributions.image_distribution import (
     no_parameter_properties,
 )
 from tf_marscf.distributions.sampling_arguments import checked_temperature
-from tf_marscf.kernels.occupied_batch import with_occupied_batch
+from tf_marscf.kernels.batch_parts import on_nonempty_batch
 from tf_marscf.stateless_seed import stateless_normal
 
 _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
@@ -91,7 +91,7 @@ class LatentPrior(ImageDistribution, abc.ABC):
                 conditional_input, tf.concat([leading_shape, conditional_shape], axis=0)
             )
             conditional_input = tf.reshape(conditional_input, [-1, *conditional_shape])
-        outputs = with_occupied_batch(function, maps, conditional_input)
+        outputs = on_nonempty_batch(function, maps, conditional_input)
         return tf.nest.map_structure(
             lambda output: tf.reshape(
                 output, tf.concat([leading_shape, tf.shape(output)[1:]], axis=0)

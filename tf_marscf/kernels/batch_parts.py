@@ -1,11 +1,9 @@
-"""Parts of a batch that are computed side by side.
+"""Batches that are computed in parts, and empty ones.
 
 On CPUs, TensorFlow computes independent operations at the same time, which costs next to nothing,
 or one operation on several threads, which all meet after each. Where operations are limited to one
 thread (see `intra_op_threads.py`), a chain of operations keeps several cores busy only if it is
 there several times: once for each part of the batch.
-
-Networks take a tensor, or a list of parts of one batch, which share all that follows from weights.
 """
 
 import tensorflow as tf
@@ -27,52 +25,52 @@ def num_batch_parts(num_images):
     return min(num_images, num_threads)
 
 
-def split_batch(values):
-    """A list of tensors: the parts of a batch, in order, sizes as equal as they can be."""
-    num_images = values.shape[0]
-    num_parts = num_batch_parts(num_images)
-    if num_parts == 1:
-        return [values]
-    bounds = [num_images * part // num_parts for part in range(num_parts + 1)]
-    return tf.split(values, [stop - start for start, stop in zip(bounds, bounds[1:], strict=False)])
+def in_batch_parts(function, *batches):
+    """`function(*batches)`, for a function that treats each image by itself.
 
-
-def split_like(values, maps):
-    """What belongs to a whole batch, split as `maps` is: a tensor, or a list of parts.
-
-    None stays None for each part.
-    """
-    if not isinstance(maps, list):
-        return values
-    if values is None:
-        return [None] * len(maps)
-    return [values] if len(maps) == 1 else tf.split(values, [part.shape[0] for part in maps])
-
-
-def batch_size(maps):
-    """The number of images of a tensor, or of a list of parts."""
-    if not isinstance(maps, list):
-        return tf.shape(maps)[0]
-    return tf.add_n([tf.shape(part)[0] for part in maps])
-
-
-def for_each_part(function, *batches):
-    """Calls a function of tensors once for each part, or once if there are none.
+    The function is called for each part of the batch, `num_batch_parts` of sizes as equal as they
+    can be. It is traced once for each size, and stays a function of the graph: its operations are
+    not copied for each call.
 
     Args:
-        function: from tensors to a structure.
-        *batches: its arguments: tensors, or lists of as many parts.
+        function: from tensors [N, ...] to a structure of tensors [N, ...].
+        *batches: its arguments, [N, ...] each, or None, which is passed on.
 
     Returns:
-        What `function` returns, or a list of that.
+        What `function` returns for the whole batch.
     """
-    if not isinstance(batches[0], list):
+    num_images = batches[0].shape[0]
+    num_parts = num_batch_parts(num_images)
+    if num_parts == 1:
         return function(*batches)
-    return [function(*parts) for parts in zip(*batches, strict=True)]
+    bounds = [num_images * part // num_parts for part in range(num_parts + 1)]
+    sizes = [stop - start for start, stop in zip(bounds, bounds[1:], strict=False)]
+    split = [[None] * num_parts if batch is None else tf.split(batch, sizes) for batch in batches]
+    traced = tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+    outputs = [traced(*part) for part in zip(*split, strict=True)]
+    return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *outputs)
 
 
-def joined(parts):
-    """Puts the parts of structures of tensors together again."""
-    if len(parts) == 1:
-        return parts[0]
-    return tf.nest.map_structure(lambda *tensors: tf.concat(tensors, axis=0), *parts)
+def on_nonempty_batch(function, *batches):
+    """`function(*batches)`, for a function of batches that must not be empty.
+
+    oneDNN's float32 convolution returns a tensor of the wrong shape for an empty batch. Here the
+    function sees one image of zeros instead, and what it makes of that is dropped.
+
+    Args:
+        function: from tensors [N, H, W, C] to a structure of tensors whose first axis is N, or
+            scalars.
+        *batches: its arguments, [N, H, W, C] each, or None, which is passed on.
+
+    Returns:
+        What `function` returns.
+    """
+    if batches[0].shape[0]:
+        return function(*batches)
+    num_images = tf.shape(batches[0])[0]
+    num_missing = tf.cast(tf.equal(num_images, 0), tf.int32)
+    padding = [[0, num_missing], [0, 0], [0, 0], [0, 0]]
+    outputs = function(*(None if batch is None else tf.pad(batch, padding) for batch in batches))
+    return tf.nest.map_structure(
+        lambda output: output[:num_images] if output.shape.rank else output, outputs
+    )

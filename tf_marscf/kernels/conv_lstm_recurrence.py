@@ -15,7 +15,7 @@ import collections
 import tensorflow as tf
 
 from tf_marscf.kernels.conv_lstm_cell import conv_lstm_cell, conv_lstm_cell_gradient
-from tf_marscf.kernels.recomputation import copies_behind
+from tf_marscf.kernels.recomputation import copies_after
 from tf_marscf.kernels.wavefront import Wavefront
 
 # What the gradient needs of one layer: tensors with one entry a step.
@@ -47,7 +47,7 @@ def conv_lstm_recurrence(inputs, kernels, biases, convolution, recompute=False):
         def gradient(output_gradients):
             kept = layers
             if recompute:
-                again = copies_behind([inputs, *weights], output_gradients)
+                again = copies_after([inputs, *weights], output_gradients)
                 kept = _run_forward(again[0], again[1:], convolution, keep=True)
             input_gradients, gates_gradients = _run_backward(
                 output_gradients, kept, weights[:num_layers], convolution

@@ -8,15 +8,15 @@ With weights pi, scales s, z_k = (x - mean_k) / s_k and sigma the sigmoid, wante
 far into both tails, where they are smaller than any number of their dtype. Let u be the z_k nearest
 to zero if all have one sign, else 0, and
 
-    E_k = exp(u - z_k),   a = exp(min(u, 0)),   b = exp(-max(u, 0)),   S_k = 1 / (a + b E_k)
+    e_k = exp(u - z_k),   a = exp(min(u, 0)),   b = exp(-max(u, 0)),   r_k = a + b e_k
 
-so that sigma(z_k) = a S_k and sigma(-z_k) = b E_k S_k. Of the following sums P and Q are never very
-small, and D is on plateaus between components only:
+so that sigma(z_k) = a / r_k and sigma(-z_k) = b e_k / r_k. Of the following sums p and q are never
+very small, and d is on plateaus between components only:
 
-    P = sum_k pi_k S_k = F / a,   Q = sum_k pi_k E_k S_k = (1 - F) / b,
-    D = sum_k pi_k E_k S_k^2 / s_k = F' / (a b)
+    p = sum_k pi_k / r_k = F / a,   q = sum_k pi_k e_k / r_k = (1 - F) / b,
+    d = sum_k pi_k e_k / (r_k^2 s_k) = F' / (a b)
 
-    logit F = log P - log Q + u,   log d(logit F)/dx = log D - log P - log Q
+    logit F = log p - log q + u,   log d(logit F)/dx = log d - log p - log q
 """
 
 import numpy as np
@@ -38,58 +38,56 @@ class MixtureTerms:
 
     def __init__(self, negative_z, weights, inverse_scales):
         dtype = negative_z.dtype
-        # -u; a number for infinite z, too, whose exponents then stay in range.
-        shift = tf.maximum(tf.reduce_min(negative_z, axis=-1, keepdims=True), 0.0)
-        shift += tf.minimum(tf.reduce_max(negative_z, axis=-1, keepdims=True), 0.0)
-        shift = tf.clip_by_value(shift, -(dtype.max**0.5), dtype.max**0.5)
+        # A number for infinite z, too, whose exponents then stay in range.
+        minus_u = tf.maximum(tf.reduce_min(negative_z, axis=-1, keepdims=True), 0.0)
+        minus_u += tf.minimum(tf.reduce_max(negative_z, axis=-1, keepdims=True), 0.0)
+        minus_u = tf.clip_by_value(minus_u, -(dtype.max**0.5), dtype.max**0.5)
         limit = _greatest_exponent(dtype)
-        exponentials = tf.exp(tf.clip_by_value(negative_z - shift, -limit, limit))
+        e = tf.exp(tf.clip_by_value(negative_z - minus_u, -limit, limit))
         self._inverse_scales = inverse_scales
-        self._below = tf.exp(-tf.maximum(shift, 0.0))
-        self._above = tf.exp(tf.minimum(shift, 0.0))
-        # 1 / S, divided by and nowhere inverted: graphs make a `Reciprocal` of `1 / x`, which is
-        # coarse near the ends of the dtype's range.
-        self._inverse_shares = self._below + self._above * exponentials
-        self._exponential_shares = exponentials / self._inverse_shares
-        below_terms = weights / self._inverse_shares
-        self._densities = below_terms * self._exponential_shares
-        self._below_sum = _sum(below_terms)
-        self._above_sum = _sum(below_terms * exponentials)
-        tiny = np.finfo(dtype.as_numpy_dtype).tiny
-        self._slope_sum = _sum(self._densities * inverse_scales) + tiny
-        log_below, log_above = tf.math.log(self._below_sum), tf.math.log(self._above_sum)
-        self.logit_cdf = (log_below - log_above - shift)[..., 0]
-        self.log_slope = (tf.math.log(self._slope_sum) - log_below - log_above)[..., 0]
+        self._a = tf.exp(-tf.maximum(minus_u, 0.0))
+        self._b = tf.exp(tf.minimum(minus_u, 0.0))
+        # Divided by and nowhere inverted: graphs make a `Reciprocal` of `1 / x`, which is coarse
+        # near the ends of the dtype's range.
+        self._r = self._a + self._b * e
+        self._e_over_r = e / self._r
+        weights_over_r = weights / self._r
+        self._densities = weights_over_r * self._e_over_r  # pi_k e_k / r_k^2
+        self._p = _sum(weights_over_r)
+        self._q = _sum(weights_over_r * e)
+        self._d = _sum(self._densities * inverse_scales) + np.finfo(dtype.as_numpy_dtype).tiny
+        log_p, log_q = tf.math.log(self._p), tf.math.log(self._q)
+        self.logit_cdf = (log_p - log_q - minus_u)[..., 0]
+        self.log_slope = (tf.math.log(self._d) - log_p - log_q)[..., 0]
 
     def log_slope_derivative(self):
         """The derivative of `log_slope` to x, [...]."""
         # A mean: the products of small scales' inverses would leave the dtype's range.
-        shares = self._densities * self._inverse_scales / self._slope_sum
-        imbalance = self._below * self._below_sum - self._above * self._above_sum
+        shares = self._densities * self._inverse_scales / self._d
+        imbalance = self._a * self._p - self._b * self._q
         derivative = _sum(shares * self._bends())
-        derivative += self._slope_sum / self._below_sum * (imbalance / self._above_sum)
+        derivative += self._d / self._p * (imbalance / self._q)
         return derivative[..., 0]
 
     def gradients(self, logit_cdf_gradient, log_slope_gradient):
         """From the gradients to the two attributes, those to the three arguments."""
         logit_cdf_gradient = logit_cdf_gradient[..., tf.newaxis]
         log_slope_gradient = log_slope_gradient[..., tf.newaxis]
-        slope_gradient = log_slope_gradient / self._slope_sum
-        below_gradient = (logit_cdf_gradient - log_slope_gradient) / self._below_sum
-        above_gradient = (logit_cdf_gradient + log_slope_gradient) / self._above_sum
-        # d S_k / dz_k = b E_k S_k^2,  d (E_k S_k) / dz_k = -a E_k S_k^2
+        p_gradient = (logit_cdf_gradient - log_slope_gradient) / self._p
+        minus_q_gradient = (logit_cdf_gradient + log_slope_gradient) / self._q
+        d_gradient = log_slope_gradient / self._d
+        # d(1 / r_k) / dz_k = b e_k / r_k^2,    d(e_k / r_k) / dz_k = -a e_k / r_k^2
         negative_z_gradient = -self._densities * (
-            slope_gradient * self._bends()
-            + (self._above * below_gradient + self._below * above_gradient)
+            d_gradient * self._bends() + (self._b * p_gradient + self._a * minus_q_gradient)
         )
         weights_gradient = (
-            slope_gradient * self._exponential_shares * self._inverse_scales + below_gradient
-        ) / self._inverse_shares - above_gradient * self._exponential_shares
-        return negative_z_gradient, weights_gradient, slope_gradient * self._densities
+            d_gradient * self._e_over_r * self._inverse_scales + p_gradient
+        ) / self._r - minus_q_gradient * self._e_over_r
+        return negative_z_gradient, weights_gradient, d_gradient * self._densities
 
     def _bends(self):
         """The derivatives of sigma(z_k) sigma(-z_k) to x, divided by it."""
-        return self._inverse_scales * (1.0 - 2.0 * self._below / self._inverse_shares)
+        return self._inverse_scales * (1.0 - 2.0 * self._a / self._r)
 
 
 @tf.custom_gradient
@@ -144,7 +142,7 @@ def _gradients(terms, arguments, *output_gradients):
 def mixture_weights(logits):
     """softmax(logits), but at least exp(-60) (float32) or exp(-479) (float64).
 
-    The sums are accurate with such weights: the one term of P, Q or D that is not small outweighs
+    The sums are accurate with such weights: the one term of p, q or d that is not small outweighs
     the errors of terms whose exponents are out of range.
     """
     # TensorFlow's softmax, unlike this one, has kernels that refuse more than five axes.

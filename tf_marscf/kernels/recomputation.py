@@ -1,10 +1,15 @@
-"""What a gradient computes a second time, and its inputs."""
+"""What a gradient computes a second time, and its inputs.
+
+Not `tf.recompute_grad`, which `keras.remat` calls: in graphs it has no second derivatives, and puts
+a constant NaN there, which `tf.debugging.enable_check_numerics` refuses. Its loops would keep
+copies of the layers' weights.
+"""
 
 import tensorflow as tf
 
 
-def copies_behind(tensors, gradient):
-    """Copies of tensors that exist once a gradient does, after the forward pass only.
+def copies_after(tensors, gradient):
+    """Copies of tensors that exist only after a gradient does: after the forward pass.
 
     Without them TensorFlow, which merges equal operations, could keep what the first pass computed.
 
@@ -35,7 +40,7 @@ def recomputed(function, *tensors, forward=None):
     @tf.custom_gradient
     def run(*tensors):
         def gradient(*output_gradients):
-            again = copies_behind(tensors, output_gradients)
+            again = copies_after(tensors, output_gradients)
             with tf.GradientTape() as tape:
                 tape.watch(again)
                 outputs = tf.nest.flatten(function(*again))

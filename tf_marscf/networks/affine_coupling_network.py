@@ -4,11 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.kernels.batch_parts import for_each_part
 from tf_marscf.kernels.convolution import convolve
-from tf_marscf.networks.act_norm_layer import ActNormLayer
+from tf_marscf.networks.glow_layers import ActNormLayer, ZeroInitConv2D
 from tf_marscf.networks.initializers import spawn_seeds
-from tf_marscf.networks.zero_init_conv2d import ZeroInitConv2D
 
 _KERNEL_STDDEV = 0.05
 
@@ -20,7 +18,7 @@ class AffineCouplingNetwork(keras.layers.Layer):
 
     Args:
         hidden_channels: channels between the convolutions.
-        output_channels: channels of the output.
+        output_channels: channels of shift and raw scale together.
         seed: `int` or None, seed of the initial weights.
     """
 
@@ -57,17 +55,17 @@ class AffineCouplingNetwork(keras.layers.Layer):
         self.output_convolution.build(shape)
         self.built = True
 
-    def call(self, maps, dropout_seed=None, initialize=False, in_halves=False, report=None):
-        """[N, H, W, C] -> [N, H, W, output_channels].
+    def call(self, maps, dropout_seed=None, initialize=False, report=None):
+        """[N, H, W, C] -> `(shift, raw_scale)`, [N, H, W, output_channels / 2] each.
 
-        What follows a convolution and is linear is folded into its weights, so that TensorFlow
-        runs convolution, bias and ReLU as one operation.
+        They are the even and the odd channels of the last convolution. What follows a convolution
+        and is linear is folded into its weights, so that TensorFlow runs convolution, bias and ReLU
+        as one operation.
 
         Args:
-            maps: the network's input, or a list of parts of a batch, which gives a list.
+            maps: the network's input.
             dropout_seed: accepted for a common interface; this network has no dropout.
             initialize: if True, each ActNorm is first set from what it sees: a whole batch.
-            in_halves: if True, all even output channels come before all odd ones.
             report: called for each ActNorm that is set, with its name and which of its channels are
                 constant, `bool` [C]; or None.
         """
@@ -80,19 +78,13 @@ class AffineCouplingNetwork(keras.layers.Layer):
             scale = tf.exp(tf.convert_to_tensor(act_norm.log_scale))
             kernel, bias = convolution.kernel, act_norm.bias
             kernel, bias = (scale * tf.convert_to_tensor(weight) for weight in (kernel, bias))
-            maps = _convolved(maps, kernel, bias)
-            maps = for_each_part(tf.nn.relu, maps)
+            maps = tf.nn.relu(tf.nn.bias_add(convolve(maps, kernel), bias))
         kernel, bias = self.output_convolution.scaled_weights()
-        if in_halves:
-            kernel, bias = (_in_halves(weight) for weight in (kernel, bias))
-        return _convolved(maps, kernel, bias)
+        kernel, bias = (_even_before_odd(weight) for weight in (kernel, bias))
+        return tf.split(tf.nn.bias_add(convolve(maps, kernel), bias), 2, axis=-1)
 
 
-def _convolved(maps, kernel, bias):
-    return for_each_part(lambda maps: tf.nn.bias_add(convolve(maps, kernel), bias), maps)
-
-
-def _in_halves(weights):
+def _even_before_odd(weights):
     """Moves the even entries of the last axis before the odd ones."""
     size = weights.shape[-1]
     # A product with a permutation is exact, and faster than slices of stride two.

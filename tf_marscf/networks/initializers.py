@@ -1,4 +1,4 @@
-"""Weight initialisation: seeds for the parts of a model, and the published code's defaults."""
+"""Weight initialisation: seeds of its layers, and the published code's defaults."""
 
 import numbers
 

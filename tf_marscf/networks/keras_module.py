@@ -5,7 +5,11 @@ import contextlib
 import keras
 import tensorflow as tf
 
-from tf_marscf.networks import keras_backend  # noqa: F401  (fails early on a foreign backend)
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "tf_marscf needs Keras with the TensorFlow backend; got KERAS_BACKEND="
+        f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow before Python starts."
+    )
 
 
 def network_policy(dtype, network_dtype=None):
@@ -66,7 +70,7 @@ def weights_read_once(module):
     Args:
         module: a `tf.Module`.
     """
-    layers = [part.layer for part in module.submodules if isinstance(part, KerasModule)]
+    layers = [one.layer for one in module.submodules if isinstance(one, KerasModule)]
     variables = [variable for layer in layers for variable in layer.variables]
     values = [(variable, tf.convert_to_tensor(variable.value)) for variable in variables]
     with keras.StatelessScope(state_mapping=values):

@@ -5,7 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from tf_marscf.kernels.batch_parts import for_each_part, joined, split_batch, split_like
+from tf_marscf.kernels.batch_parts import in_batch_parts, num_batch_parts
 from tf_marscf.kernels.channel_convolutions import channel_convolutions
 from tf_marscf.kernels.compiled_loop import compiled
 from tf_marscf.kernels.convolution import convolve
@@ -189,27 +189,27 @@ class MarPriorNetwork(keras.layers.Layer):
         return self._latents_from_noise(noise, conditional_input)
 
     def _latents_from_noise(self, noise, conditional_input):
-        *image_size, _ = noise.shape[1:]
-        parts = split_batch(noise)
+        num_images, *image_size, _ = noise.shape
         convolution = self.conv_lstm.convolution(*image_size, noise.dtype)
-        convolution = convolution.for_steps(parts[0].shape[0])
+        convolution = convolution.for_steps(
+            num_images and num_images // num_batch_parts(num_images)
+        )
         around = channel_convolutions(image_size, convolution, self.kernel_size, OUTPUT_KERNEL_SIZE)
         kernels = self.conv_lstm.prepared_kernels(convolution)
-        offset = self._input_offset(conditional_input)
         input_kernel = tf.convert_to_tensor(self.input_kernel)[:, :, :1]
         output_weights = [tf.convert_to_tensor(w) for w in (self.output_kernel, self.output_bias)]
         run = compiled(functools.partial(self._latents_of_part, convolution, around))
 
-        def latents(noise, offset):
+        def latents(noise, conditional_input):
             num_images = tf.shape(noise)[0] if noise.shape[0] is None else noise.shape[0]
             zeros = convolution.zeros(num_images, self.hidden_channels, noise.dtype)
+            offset = self._input_offset(conditional_input)
             around_weights = around.prepare(input_kernel, offset, *output_weights)
             step_weights = self.conv_lstm.step_weights(kernels, convolution, zeros)
             channels = run(around.from_images(noise), around_weights, step_weights, zeros)
             return around.to_images(channels)
 
-        offsets = [offset] * len(parts) if offset.shape.rank == 1 else split_like(offset, parts)
-        return joined(for_each_part(latents, parts, offsets))
+        return in_batch_parts(latents, noise, conditional_input)
 
     def _latents_of_part(self, convolution, around, noise, around_weights, step_weights, zeros):
         """Channel after channel, in the layout of `around`."""

@@ -3,13 +3,10 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.kernels.batch_parts import for_each_part
 from tf_marscf.kernels.layer_stack import LayerStack
-from tf_marscf.networks.gated_attention import GatedAttention
-from tf_marscf.networks.gated_conv import GatedConv
+from tf_marscf.networks.gated_layers import GatedAttention, GatedConv
 from tf_marscf.networks.initializers import spawn_seeds
-from tf_marscf.networks.layer_norm import LayerNorm
-from tf_marscf.networks.weight_norm import WeightNormConv2D
+from tf_marscf.networks.normalization import LayerNorm, WeightNormConv2D
 from tf_marscf.stateless_seed import split_seed
 
 _LAYER_NORM_EPSILON = 1e-5
@@ -22,7 +19,7 @@ class GatedBlock(keras.layers.Layer):
     Args:
         num_channels: C, channels of input and output.
         num_heads: attention heads.
-        dropout_rate: of both parts.
+        dropout_rate: of both layers.
         seed: `int` or None, seed of the initial weights.
     """
 
@@ -44,20 +41,17 @@ class GatedBlock(keras.layers.Layer):
 
     def build(self, input_shape):
         """Creates the weights for [N, H, W, C] inputs."""
-        for part in (self.convolution, self.attention, *self.norms):
-            part.build(input_shape)
+        for layer in (self.convolution, self.attention, *self.norms):
+            layer.build(input_shape)
         self.built = True
 
     def call(self, maps, dropout_seed=None):
-        """[N, H, W, C] -> [N, H, W, C]; `dropout_seed` [2] turns dropout on.
-
-        A list of parts of a batch gives a list.
-        """
+        """[N, H, W, C] -> [N, H, W, C]; `dropout_seed` turns dropout on."""
         seeds = split_seed(dropout_seed, 2)
-        for part, norm, seed in zip(
+        for layer, norm, seed in zip(
             (self.convolution, self.attention), self.norms, seeds, strict=True
         ):
-            maps = norm(for_each_part(tf.add, maps, part(maps, dropout_seed=seed)))
+            maps = norm(maps + layer(maps, dropout_seed=seed))
         return maps
 
 
@@ -128,25 +122,19 @@ class MixLogCdfNetwork(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, maps, dropout_seed=None, initialize=False):
+    def call(self, maps, dropout_seed=None):
         """Computes the parameters of the coupling.
 
         Args:
-            maps: [N, H, W, C_in], the half that stays, or a list of parts of a batch.
-            dropout_seed: [2] integer tensor that turns dropout on, or None.
-            initialize: accepted for a common interface; nothing here depends on data.
+            maps: [N, H, W, C_in], the half that stays.
+            dropout_seed: as of `batch_mask`, turns dropout on; or None.
 
         Returns:
             `(log_scale, shift, logits, means, component_log_scales)`: the first two [N, H, W, c],
-            the others [N, H, W, c, M], component log-scales at least -7. A list of such tuples for
-            a list.
+            the others [N, H, W, c, M], component log-scales at least -7.
         """
-        del initialize
         maps = self.blocks(self.input_convolution(maps), dropout_seed=dropout_seed)
-        return for_each_part(self._parameters, self.output_convolution(maps))
-
-    def _parameters(self, outputs):
-        """[N, H, W, c (2 + 3 M)] -> the parameters."""
+        outputs = self.output_convolution(maps)
         num_components = self.num_components
         outputs = tf.reshape(
             outputs, [-1, *outputs.shape[1:3], 2 + 3 * num_components, self.output_channels]
