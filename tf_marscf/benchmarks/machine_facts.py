@@ -5,7 +5,7 @@ from importlib import metadata
 
 import tensorflow as tf
 
-from tf_marscf.kernels.intra_op_threads import num_cores
+from tf_marscf.kernels.devices import num_cores
 
 _PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "tf-keras", "numpy")
 

@@ -9,7 +9,7 @@ from absl import app, flags, logging
 
 from tf_marscf.errors import InputError, RunError, StoppedError
 from tf_marscf.files.local_path import local_path
-from tf_marscf.kernels.intra_op_threads import (
+from tf_marscf.kernels.devices import (
     MAX_CORES_FOR_ONE_THREAD,
     set_default_intra_op_threads,
 )

@@ -2,13 +2,13 @@
 
 On CPUs, TensorFlow computes independent operations at the same time, which costs next to nothing,
 or one operation on several threads, which all meet after each. Where operations are limited to one
-thread (see `intra_op_threads.py`), a chain of operations keeps several cores busy only if it is
+thread (see `devices.py`), a chain of operations keeps several cores busy only if it is
 there several times: once for each part of the batch.
 """
 
 import tensorflow as tf
 
-from tf_marscf.kernels.intra_op_threads import num_cores, num_intra_op_threads
+from tf_marscf.kernels.devices import has_gpu, num_cores, num_intra_op_threads
 
 
 def num_batch_parts(num_images):
@@ -19,7 +19,7 @@ def num_batch_parts(num_images):
     """
     if not num_images or tf.executing_eagerly() or num_intra_op_threads() != 1:
         return 1
-    if tf.config.list_physical_devices("GPU"):
+    if has_gpu():
         return 1
     num_threads = tf.config.threading.get_inter_op_parallelism_threads() or num_cores()
     return min(num_images, num_threads)
