@@ -37,6 +37,19 @@ def is_watched():
     return bool(context.context().op_callbacks)
 
 
+def num_operations_at_once():
+    """How many operations of a graph it takes to keep a CPU busy.
+
+    1 where one operation does: on GPUs, where operations have several threads, and in eager mode,
+    which runs one after another.
+    """
+    import tensorflow as tf
+
+    if tf.executing_eagerly() or num_intra_op_threads() != 1 or has_gpu():
+        return 1
+    return tf.config.threading.get_inter_op_parallelism_threads() or num_cores()
+
+
 def num_cores():
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
