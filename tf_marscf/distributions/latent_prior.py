@@ -98,13 +98,8 @@ class LatentPrior(ImageDistribution, abc.ABC):
                 conditional_input, tf.concat([leading_shape, conditional_shape], axis=0)
             )
             conditional_input = tf.reshape(conditional_input, [-1, *conditional_shape])
-        outputs = on_nonempty_batch(function, maps, conditional_input)
-        return tf.nest.map_structure(
-            lambda output: tf.reshape(
-                output, tf.concat([leading_shape, tf.shape(output)[1:]], axis=0)
-            ),
-            outputs,
-        )
+        output = on_nonempty_batch(function, maps, conditional_input)
+        return tf.reshape(output, tf.concat([leading_shape, tf.shape(output)[1:]], axis=0))
 
     def _checked_conditional_input(self, conditional_input):
         channels = self._num_conditional_channels
