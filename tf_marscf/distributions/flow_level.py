@@ -92,7 +92,7 @@ class FlowLevel(
 
         Returns:
             A tuple (l_1, ..., l_(L-1), h_L); element i is [..., H / 2^i, W / 2^i, C_i] with C_i of
-            `channels_per_level`.
+            `MarScf.channels_per_level`.
         """
         return tuple(term.latents for term in self._forward_levels(images))
 

@@ -1,4 +1,4 @@
-"""The two convolutions around the ConvLSTM when it runs one channel at a time.
+"""The two convolutions before and after the ConvLSTM, when it runs one channel at a time.
 
     embed:   x = conv(channel) + offset,          1 channel -> C
     output:  (mean, log_scale) = conv(h) + bias,  C channels -> 2

@@ -197,7 +197,7 @@ class SpectralConvolution(_SpectralLayout):
 class CompactSpectralConvolution(_SpectralLayout):
     """For single steps of few maps: kernels, [F, 2 C_out, C_in], take half as long to read.
 
-    They have real and imaginary parts once. Both multiply both parts of the maps, side by side:
+    They have real and imaginary parts once. Both multiply both parts of the maps:
 
         [c; d] (a, b) = [c a, c b; d a, d b],    (re, im) = (c a - d b, d a + c b)
     """
