@@ -75,26 +75,12 @@ class MarPriorNetwork(keras.layers.Layer):
         )
         self.code_convolutions = []
         if num_conditional_channels:
+            first, second = self._seeds[1:3], self._seeds[3:5]
             self.code_convolutions = [
-                keras.layers.Conv2D(
-                    filters,
-                    CODE_KERNEL_SIZE,
-                    padding="same",
-                    data_format="channels_last",
-                    activation=activation,
-                    kernel_initializer=fan_in_uniform(self._seeds[1 + 2 * index]),
-                    bias_initializer=symmetric_uniform(
-                        (CODE_KERNEL_SIZE**2 * input_channels) ** -0.5, self._seeds[2 + 2 * index]
-                    ),
-                    dtype=policy,
-                    name=f"code_convolution_{index}",
-                )
-                for index, (input_channels, filters, activation) in enumerate(
-                    (
-                        (num_conditional_channels, code_hidden_channels, "relu"),
-                        (code_hidden_channels, code_channels, None),
-                    )
-                )
+                _code_convolution(
+                    0, num_conditional_channels, code_hidden_channels, "relu", first, policy
+                ),
+                _code_convolution(1, code_hidden_channels, code_channels, None, second, policy),
             ]
 
     def build(self, input_shape=None):
@@ -199,3 +185,19 @@ class MarPriorNetwork(keras.layers.Layer):
             )
 
         return in_batch_parts(latents, noise, conditional_input)
+
+
+def _code_convolution(index, input_channels, filters, activation, seeds, policy):
+    return keras.layers.Conv2D(
+        filters,
+        CODE_KERNEL_SIZE,
+        padding="same",
+        data_format="channels_last",
+        activation=activation,
+        kernel_initializer=fan_in_uniform(seeds[0]),
+        bias_initializer=symmetric_uniform(
+            (CODE_KERNEL_SIZE**2 * input_channels) ** -0.5, seeds[1]
+        ),
+        dtype=policy,
+        name=f"code_convolution_{index}",
+    )
