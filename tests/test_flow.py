@@ -52,6 +52,22 @@ def test_the_recursion_of_transformed_distributions_gives_the_same_density(coupl
     np.testing.assert_allclose(model.log_prob(images), log_prob, rtol=1e-12)
 
 
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_the_base_distribution_is_the_rest_of_the_walk(coupling):
+    """`model` walks over its levels; TFP would ask `distribution`, which draws from equal seeds."""
+    model = small_model(num_levels=3, coupling=coupling)
+    hidden, log_det = model.level_bijector.forward_and_log_det(random_images(2, 8, 8, 1))
+    np.testing.assert_allclose(
+        model.log_prob(random_images(2, 8, 8, 1)),
+        model.distribution.log_prob(hidden) + log_det,
+        rtol=1e-6,
+    )
+    hidden = model.distribution.sample(3, seed=4, temperature=0.8)
+    np.testing.assert_allclose(
+        model.sample(3, seed=4, temperature=0.8), model.bijector.forward(hidden), atol=1e-6
+    )
+
+
 def test_tiny_density_integrates_to_one():
     """Importance sampling of a 12-dimensional image from a wide Normal: mean weight one."""
     model = small_model((2, 2, 3), num_levels=1, dtype="float64")

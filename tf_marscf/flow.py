@@ -11,7 +11,6 @@ from tf_marscf.distributions import FlowLevel, GaussianPrior, MarPrior, SplitPri
 from tf_marscf.distributions.image_distribution import check_value, no_parameter_properties
 from tf_marscf.kernels.tensor_float_32 import warn_of_tensor_float_32
 from tf_marscf.networks.initializers import spawn_seeds
-from tf_marscf.stateless_seed import split_seed
 
 # K of the published MixLogCDF models.
 _WELL_CONDITIONED_STEPS = 4
@@ -164,14 +163,6 @@ class MarScf(FlowLevel):
         """Sequential steps of the prior for one sample (Lemma 4.1)."""
         return sum(level.latent_prior.num_sampling_steps for level in self.levels)
 
-    @property
-    def levels(self):
-        """The levels, first to last: each has a `level_bijector` and a `latent_prior`."""
-        levels = [self]
-        while not levels[-1].is_last:
-            levels.append(levels[-1].distribution.rest)
-        return tuple(levels)
-
     def initialize(self, images):
         """Sets every ActNorm from a batch: the data-dependent initialisation.
 
@@ -198,113 +189,6 @@ class MarScf(FlowLevel):
             if not level.is_last:
                 rest, _ = tf.split(rest, 2, axis=-1)
         constant_channels.warn()
-
-    def latents(self, images):
-        """The latent maps of images.
-
-        Args:
-            images: [..., H, W, C].
-
-        Returns:
-            A tuple (l_1, ..., l_(L-1), h_L); element i is [..., H / 2^i, W / 2^i, C_i] with C_i of
-            `channels_per_level`.
-        """
-        return tuple(terms["latents"] for terms in self._level_terms(images))
-
-    def decode(self, latents):
-        """The images of latent maps, the inverse of `latents`.
-
-        Args:
-            latents: a sequence of L maps, as from `latents`.
-
-        Returns:
-            Images [..., H, W, C].
-        """
-        return self._decode(latents, "latents", lambda prior, latents, rest: latents)
-
-    def decode_noise(self, noise):
-        """The images that draws of standard-normal noise stand for.
-
-        `sample` is `decode_noise` of Normal(0, 1) noise.
-
-        Args:
-            noise: a sequence of L maps, shaped as those of `latents`.
-
-        Returns:
-            Images [..., H, W, C].
-        """
-        return self._decode(
-            noise, "noise", lambda prior, noise, rest: prior.latents_from_noise(noise, rest)
-        )
-
-    def decode_with_log_prob_parts(self, latents):
-        """The images of latent maps and the terms of their `log_prob`, from one pass.
-
-        What `decode` and then `log_prob_parts` give, without running the bijectors twice: the
-        density as a function of the latents, and differentiable in them.
-
-        Args:
-            latents: a sequence of L maps, as from `latents`.
-
-        Returns:
-            `(images, log_priors, log_dets)`: images [..., H, W, C], and the two tuples of
-            `log_prob_parts`, in nats.
-        """
-        terms = list(self._decoding_terms(latents, "latents", lambda prior, maps, rest: maps))
-        images = terms[-1]["output"]
-        terms.reverse()
-        log_priors = tuple(
-            level.latent_prior.log_prob(term["latents"], conditional_input=term["rest"])
-            for level, term in zip(self.levels, terms, strict=True)
-        )
-        return images, log_priors, tuple(term["log_det"] for term in terms)
-
-    def _decode(self, maps, argument, latents_of):
-        *_, first_level = self._decoding_terms(maps, argument, latents_of)
-        return first_level["output"]
-
-    def _decoding_terms(self, maps, argument, latents_of):
-        """Walks back through the levels; yields r, l, the forward log-det and x of each."""
-        levels = self.levels
-        if len(maps) != len(levels):
-            raise ValueError(
-                f"`{argument}` must hold one map a level, {len(levels)}; got {len(maps)}."
-            )
-        rest = None
-        for level, level_maps in zip(reversed(levels), reversed(maps), strict=True):
-            level_maps = check_value(level.latent_prior, level_maps, argument)
-            latents = latents_of(level.latent_prior, level_maps, rest)
-            joint = latents if rest is None else tf.concat([rest, latents], axis=-1)
-            output, inverse_log_det = level.level_bijector.inverse_and_log_det(joint)
-            yield {"rest": rest, "latents": latents, "log_det": -inverse_log_det, "output": output}
-            rest = output
-
-    def log_prob_parts(self, images, dropout_seed=None):
-        """The terms of `log_prob`, in nats.
-
-        Args:
-            images: [..., H, W, C].
-            dropout_seed: [2] integer tensor that turns dropout on, or None.
-
-        Returns:
-            `(log_priors, log_dets)`: two tuples with one tensor a level, each of the leading shape
-            of `images`; `log_prob` is the sum of all.
-        """
-        terms = list(self._level_terms(images, dropout_seed))
-        log_priors = tuple(
-            level.latent_prior.log_prob(term["latents"], conditional_input=term["rest"])
-            for level, term in zip(self.levels, terms, strict=True)
-        )
-        return log_priors, tuple(term["log_det"] for term in terms)
-
-    def _level_terms(self, images, dropout_seed=None):
-        """Walks through the levels; yields r, l and the log-det of each."""
-        rest = check_value(self, images, "images")
-        for level in self.levels:
-            level_seed, dropout_seed = split_seed(dropout_seed, 2)
-            hidden, log_det = level.level_bijector.forward_and_log_det(rest, level_seed)
-            rest, latents = (None, hidden) if level.is_last else tf.split(hidden, 2, axis=-1)
-            yield {"rest": rest, "latents": latents, "log_det": log_det}
 
 
 def _config_of(config_class, parameters):

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tests.small_models import greatest_difference, random_images, small_model
 from tf_marscf.bijectors import FlowStep, InvertibleConv1x1
-from tf_marscf.kernels import tensor_float_32
+from tf_marscf.kernels import devices
+from tf_marscf.kernels.devices import uses_tensor_float_32
 from tf_marscf.kernels.step_convolution import (
     DirectConvolution,
     SpectralConvolution,
@@ -20,7 +21,6 @@ from tf_marscf.kernels.tensor_float_32 import (
     TensorFloat32Warning,
     exact_matmul,
     set_tensor_float_32,
-    uses_tensor_float_32,
 )
 
 needs_gpu = pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="needs a GPU")
@@ -44,7 +44,7 @@ def coarse_products(monkeypatch):
             a, b = (tf.cast(tf.cast(factor, tf.float16), tf.float32) for factor in (a, b))
         return product(a, b, **options)
 
-    monkeypatch.setattr(tensor_float_32, "uses_tensor_float_32", lambda: True)
+    monkeypatch.setattr(devices, "uses_tensor_float_32", lambda: True)
     monkeypatch.setattr(tf, "matmul", rounded)
 
 
@@ -85,13 +85,13 @@ def test_the_matrix_is_exact():
 
 def test_fourier_transforms_are_for_full_precision(monkeypatch):
     assert isinstance(fastest_convolution(8, 8, 5, 1, 32, "float32"), SpectralConvolution)
-    monkeypatch.setattr("tf_marscf.kernels.step_convolution.uses_tensor_float_32", lambda: True)
+    monkeypatch.setattr(devices, "uses_tensor_float_32", lambda: True)
     assert isinstance(fastest_convolution(8, 8, 5, 1, 32, "float32"), DirectConvolution)
     assert isinstance(fastest_convolution(8, 8, 5, 1, 32, "float64"), SpectralConvolution)
 
 
 def test_a_new_model_warns_where_networks_use_it(monkeypatch):
-    monkeypatch.setattr(tensor_float_32, "uses_tensor_float_32", lambda: True)
+    monkeypatch.setattr(devices, "uses_tensor_float_32", lambda: True)
     with pytest.warns(TensorFloat32Warning, match="enable_tensor_float_32_execution"):
         small_model()
     with warnings.catch_warnings():

@@ -4,6 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_marscf.kernels.conv_lstm_recurrence import (
+    conv_lstm_step,
+    prepared_biases,
+    prepared_kernels,
+)
 from tf_marscf.kernels.convolution import (
     convolve,
     kernel_gradient,
@@ -182,10 +187,13 @@ def test_steps_one_after_another_are_the_call(
         convolution = convolution.for_steps(batch)
     zeros = convolution.zeros(batch, CHANNELS, inputs.dtype)
     assert zeros.shape == convolution.from_images(inputs[0]).shape
-    weights = layer.step_weights(layer.prepared_kernels(convolution), convolution, zeros)
-    state, outputs = layer.initial_state(zeros), []
+    weights = layer.layer_weights()
+    kernels = prepared_kernels(weights, convolution)
+    biases = prepared_biases(weights, convolution, zeros)
+    state, outputs = ((zeros, zeros),) * num_layers, []
     for maps in tf.unstack(inputs):
-        output, state = layer.step(convolution.from_images(maps), state, weights, convolution)
+        maps = convolution.from_images(maps)
+        output, state = conv_lstm_step(maps, state, kernels, biases, convolution)
         outputs.append(convolution.to_images(output))
     np.testing.assert_allclose(tf.stack(outputs), layer(inputs), rtol=0.0, atol=1e-12)
     assert len(state) == num_layers

@@ -10,7 +10,7 @@ from tf_marscf.command_text import command_text
 from tf_marscf.figures import save_figure
 from tf_marscf.files.result_files import write_result
 from tf_marscf.files.text_files import write_csv
-from tf_marscf.kernels.intra_op_threads import num_cores
+from tf_marscf.kernels.devices import num_cores
 
 _PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "tf-keras", "numpy")
 

@@ -11,7 +11,7 @@ from tf_marscf.distributions import Dequantized
 from tf_marscf.errors import InputError
 from tf_marscf.flow import MarScf
 from tf_marscf.kernels.batch_parts import in_batch_parts
-from tf_marscf.kernels.intra_op_threads import num_cores, num_intra_op_threads
+from tf_marscf.kernels.devices import num_cores, num_intra_op_threads
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.fused_adamax import FusedAdamax
 

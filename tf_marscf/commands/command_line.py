@@ -15,7 +15,7 @@ from tf_marscf.command_text import called_command
 from tf_marscf.config_fields import REQUIRED, fields_with_flags
 from tf_marscf.errors import InputError, RunError, StoppedError
 from tf_marscf.files.paths import local_path
-from tf_marscf.kernels.intra_op_threads import (
+from tf_marscf.kernels.devices import (
     MAX_CORES_FOR_ONE_THREAD,
     set_default_intra_op_threads,
 )

@@ -1,4 +1,4 @@
-"""TFP distributions: the priors of the latents, and of 8-bit images around a density."""
+"""TFP distributions: priors of latent maps, levels of the flow, and images with grey levels."""
 
 from tf_marscf.distributions.dequantized import Dequantized
 from tf_marscf.distributions.flow_level import FlowLevel

@@ -50,21 +50,9 @@ class ByReferenceSpec(tf.TypeSpec):
         """No tensors."""
         return []
 
-    def from_tensors(self, tensors):
-        """The object."""
-        return self._value
-
-    def flatten(self):
-        """No tensors."""
-        return []
-
     def cast(self, value, casting_context):
         """The object."""
         return self._value
-
-    def is_compatible_with(self, spec_or_value):
-        """Whether it is the same object, or its spec."""
-        return spec_or_value is self._value or self == spec_or_value
 
     def is_subtype_of(self, other):
         """Whether `other` is the spec of the same object."""

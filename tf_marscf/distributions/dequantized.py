@@ -1,4 +1,4 @@
-"""Images with integer grey levels, around a continuous density."""
+"""Images with integer grey levels, from a density of continuous images."""
 
 import numbers
 

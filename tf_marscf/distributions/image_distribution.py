@@ -123,7 +123,7 @@ class ImageDistribution(RebuiltFromParameters, tfp.distributions.Distribution):
         return super().experimental_sample_and_log_prob(shape, checked_seed(seed), name, **kwargs)
 
     def experimental_local_measure(self, value, backward_compat=False, **kwargs):
-        """`(log_prob, tangent space)`, for `tfd.TransformedDistribution` around this one."""
+        """`(log_prob, tangent space)`, for a `tfd.TransformedDistribution` of this one."""
         return self.log_prob(value, **kwargs), self._experimental_tangent_space(value)
 
     # Densities change with volumes.

@@ -78,7 +78,14 @@ class LatentPrior(ImageDistribution, abc.ABC):
             The latents, shape of `noise`.
         """
         noise = check_value(self, noise, "noise")
-        return self._over_flat_batch(self._latents_from_noise, noise, conditional_input)
+        latents = self._over_flat_batch(self._latents_from_noise, noise, conditional_input)
+        return tf.ensure_shape(latents, noise.shape)
+
+    def noise(self, sample_shape, seed, temperature=1.0):
+        """Standard-normal noise times `temperature`, [*sample_shape, H, W, C]."""
+        temperature = checked_temperature(temperature, self.dtype)
+        shape = tf.concat([_as_vector(sample_shape), self._latent_shape], axis=0)
+        return temperature * stateless_normal(shape, seed, self.dtype)
 
     def _over_flat_batch(self, function, maps, conditional_input):
         """Calls `function` with all leading axes folded into one."""
@@ -91,13 +98,8 @@ class LatentPrior(ImageDistribution, abc.ABC):
                 conditional_input, tf.concat([leading_shape, conditional_shape], axis=0)
             )
             conditional_input = tf.reshape(conditional_input, [-1, *conditional_shape])
-        outputs = on_nonempty_batch(function, maps, conditional_input)
-        return tf.nest.map_structure(
-            lambda output: tf.reshape(
-                output, tf.concat([leading_shape, tf.shape(output)[1:]], axis=0)
-            ),
-            outputs,
-        )
+        output = on_nonempty_batch(function, maps, conditional_input)
+        return tf.reshape(output, tf.concat([leading_shape, tf.shape(output)[1:]], axis=0))
 
     def _checked_conditional_input(self, conditional_input):
         channels = self._num_conditional_channels
@@ -133,19 +135,12 @@ class LatentPrior(ImageDistribution, abc.ABC):
     # `_call_sample_n` and not `_sample_n`: a conditional input brings its own leading shape, which
     # the base class would refuse.
     def _call_sample_n(self, sample_shape, seed, conditional_input=None, temperature=1.0):
-        temperature = checked_temperature(temperature, self.dtype)
         conditional_input = self._checked_conditional_input(conditional_input)
-        shape = tf.concat(
-            [
-                tf.reshape(tf.cast(sample_shape, tf.int32), [-1]),
-                [] if conditional_input is None else tf.shape(conditional_input)[:-EVENT_NDIMS],
-                self._latent_shape,
-            ],
-            axis=0,
-        )
-        noise = temperature * stateless_normal(shape, seed, self.dtype)
-        latents = self._over_flat_batch(self._latents_from_noise, noise, conditional_input)
-        return tf.ensure_shape(latents, noise.shape)
+        if conditional_input is not None:
+            leading_shape = tf.shape(conditional_input)[:-EVENT_NDIMS]
+            sample_shape = tf.concat([_as_vector(sample_shape), leading_shape], axis=0)
+        noise = self.noise(sample_shape, seed, temperature)
+        return self.latents_from_noise(noise, conditional_input)
 
     def _sample_and_log_prob(self, sample_shape, seed, conditional_input=None, temperature=1.0):
         latents = self._call_sample_n(sample_shape, seed, conditional_input, temperature)
@@ -156,3 +151,7 @@ class LatentPrior(ImageDistribution, abc.ABC):
 
     def _event_shape_tensor(self):
         return tf.constant(self._latent_shape.as_list(), dtype=tf.int32)
+
+
+def _as_vector(sample_shape):
+    return tf.reshape(tf.cast(sample_shape, tf.int32), [-1])

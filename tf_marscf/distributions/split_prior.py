@@ -13,6 +13,9 @@ class SplitPrior(ImageDistribution):
     r, the first half of the channels, goes on to the next level; l, the second half, is scored
     given r (mAR-SCF, Section 3.1, Eq. 4).
 
+    It is what the base distribution of a `FlowLevel` is to TFP. The level itself does not ask it:
+    training needs the terms one by one, and `latents` needs no prior.
+
     Args:
         rest: the distribution of r, event shape [H, W, C / 2]: the next level of the flow.
         prior: a `LatentPrior` of l given r, event shape [H, W, C / 2].

@@ -2,13 +2,13 @@
 
 On CPUs, TensorFlow computes independent operations at the same time, which costs next to nothing,
 or one operation on several threads, which all meet after each. Where operations are limited to one
-thread (see `intra_op_threads.py`), a chain of operations keeps several cores busy only if it is
+thread (see `devices.py`), a chain of operations keeps several cores busy only if it is
 there several times: once for each part of the batch.
 """
 
 import tensorflow as tf
 
-from tf_marscf.kernels.intra_op_threads import num_cores, num_intra_op_threads
+from tf_marscf.kernels.devices import num_operations_at_once
 
 
 def num_batch_parts(num_images):
@@ -17,12 +17,7 @@ def num_batch_parts(num_images):
     Args:
         num_images: of the batch, or None where it is not known while a graph is traced.
     """
-    if not num_images or tf.executing_eagerly() or num_intra_op_threads() != 1:
-        return 1
-    if tf.config.list_physical_devices("GPU"):
-        return 1
-    num_threads = tf.config.threading.get_inter_op_parallelism_threads() or num_cores()
-    return min(num_images, num_threads)
+    return min(num_images, num_operations_at_once()) if num_images else 1
 
 
 def in_batch_parts(function, *batches):

@@ -1,4 +1,4 @@
-"""The two convolutions around the ConvLSTM when it runs one channel at a time.
+"""The two convolutions before and after the ConvLSTM, when it runs one channel at a time.
 
     embed:   x = conv(channel) + offset,          1 channel -> C
     output:  (mean, log_scale) = conv(h) + bias,  C channels -> 2
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.kernels.convolution import convolve
-from tf_marscf.kernels.step_convolution import SpectralConvolution
+from tf_marscf.kernels.step_convolution import DirectConvolution
 
 _MAX_DENSE_PIXELS = 64
 
@@ -174,7 +174,7 @@ def channel_convolutions(image_size, convolution, input_size, output_size):
         input_size: odd `int`, of the kernel from a channel to the ConvLSTM.
         output_size: odd `int`, of the kernel from the ConvLSTM to `(mean, log_scale)`.
     """
-    if not isinstance(convolution, SpectralConvolution):
+    if isinstance(convolution, DirectConvolution):
         return ImageChannels(convolution)
     num_pixels = image_size[0] * image_size[1]
     if convolution.num_phases == 1 and num_pixels <= _MAX_DENSE_PIXELS:
@@ -214,15 +214,9 @@ def _dense(kernel, image_size):
 
     Entry (p, q) is the tap through which pixel q of the input reaches pixel p of the output.
     """
-    size, *num_channels = kernel.shape[1:]
-    taps = tf.reshape(kernel, [size * size, *num_channels])
-    taps = tf.concat([taps, tf.zeros_like(taps[:1])], axis=0)
-    row, column = (np.arange(length) for length in image_size)
-    reach = size // 2
-    tap_row, tap_column = row - row[:, np.newaxis] + reach, column - column[:, np.newaxis] + reach
-    tap_row, tap_column = tap_row[:, np.newaxis, :, np.newaxis], tap_column[:, np.newaxis]
-    inside = (0 <= tap_row) & (tap_row < size) & (0 <= tap_column) & (tap_column < size)
-    # The tap behind the last is zero.
-    index = np.where(inside, tap_row * size + tap_column, size * size)
-    num_pixels = image_size[0] * image_size[1]
-    return tf.gather(taps, index.reshape(num_pixels, num_pixels))
+    sources = _sources(image_size, 1, kernel.shape[0])
+    num_pixels, num_taps = sources.shape
+    taps = _with_zeros(tf.reshape(kernel, [num_taps, *kernel.shape[2:]]))
+    index = np.full([num_pixels, num_pixels + 1], num_taps)
+    index[np.arange(num_pixels)[:, np.newaxis], sources] = np.arange(num_taps)
+    return tf.gather(taps, index[:, :num_pixels])

@@ -7,11 +7,12 @@ once, outside of its loop. Kernels are prepared once, too.
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
+from tf_marscf.kernels import devices
 from tf_marscf.kernels.convolution import convolve, kernel_gradient, transposed_kernel
 from tf_marscf.kernels.spectral_matrices import num_frequencies, spectral_matrices
-from tf_marscf.kernels.tensor_float_32 import uses_tensor_float_32
 
 # An operation of many small matrix products takes longer than one of a large convolution.
 _SPECTRAL_COST = 1.5
@@ -20,7 +21,7 @@ _MAX_COMPACT_MAPS = 8
 
 
 class StepConvolution:
-    """What all have in common: the geometry of the maps.
+    """What all have in common: the geometry of the maps, and their layout.
 
     Args:
         height: H of the maps.
@@ -28,53 +29,67 @@ class StepConvolution:
         kernel_size: odd `int` k.
         dilation: `int` d >= 1. Where d divides H and W, the d * d phases of the maps (see
             `convolution.py`) lie in the batch.
+        dtype: of the maps.
     """
 
-    def __init__(self, height, width, kernel_size, dilation=1):
+    # The order of the axes [N, H / d, d, W / d, d, C] in the layout, and the axis of the channels.
+    _axes = ()
+    channel_axis = None
+
+    def __init__(self, height, width, kernel_size, dilation=1, dtype=tf.float32):
+        self._geometry = (height, width, kernel_size, dilation, dtype)
         self._image_size = (height, width)
-        self._num_phases = _num_phases(height, width, dilation)
-        self._phase_size = (height // self._num_phases, width // self._num_phases)
+        self.num_phases = _num_phases(height, width, dilation)  # d, of d * d in an image.
+        self._phase_size = (height // self.num_phases, width // self.num_phases)
+        self.num_pixels = math.prod(self._phase_size)  # P, of a phase.
         self._kernel_size = kernel_size
-        self._dilation = dilation // self._num_phases
+        self._dilation = dilation // self.num_phases
 
-    def _split_phases(self, images, axes):
-        """[..., N, H, W, C] -> [..., N, H / d, d, W / d, d, C], these axes in another order."""
-        leading, (height, width) = images.shape[:-4], self._phase_size
-        phases = self._num_phases
-        sizes = [-1, height, phases, width, phases, images.shape[-1]]
-        return tf.transpose(tf.reshape(images, [*leading, *sizes]), _behind(leading, axes))
+    def _maps_shape(self, num_channels):
+        """The shape of maps in this layout, -1 where the images are."""
+        raise NotImplementedError
 
-    def _merge_phases(self, maps, leading, axes):
-        """Axes of any order, as of `_split_phases`, -> [..., N, H, W, C]."""
-        maps = tf.transpose(maps, _behind(leading, axes))
-        return tf.reshape(maps, [*leading, -1, *self._image_size, maps.shape[-1]])
+    def _split_shape(self, num_channels):
+        """[N, H / d, d, W / d, d, C]."""
+        (height, width), phases = self._phase_size, self.num_phases
+        return [-1, height, phases, width, phases, num_channels]
+
+    def from_images(self, images):
+        """[..., N, H, W, C] -> maps in this class's layout, with the same further leading axes."""
+        leading, num_channels = images.shape[:-4], images.shape[-1]
+        maps = tf.reshape(images, [*leading, *self._split_shape(num_channels)])
+        maps = tf.transpose(maps, _permutation(leading, self._axes))
+        return tf.reshape(maps, [*leading, *self._maps_shape(num_channels)])
+
+    def to_images(self, maps):
+        """The inverse of `from_images`."""
+        num_channels = maps.shape[self.channel_axis]
+        leading = maps.shape[: -len(self._maps_shape(num_channels))]
+        split_shape = self._split_shape(num_channels)
+        maps = tf.reshape(maps, [*leading, *(split_shape[axis] for axis in self._axes)])
+        maps = tf.transpose(maps, _permutation(leading, np.argsort(self._axes)))
+        return tf.reshape(maps, [*leading, -1, *self._image_size, num_channels])
+
+    def zeros(self, num_images, num_channels, dtype):
+        """Zeros, the maps of so many images in this class's layout."""
+        num_maps = num_images * self.num_phases**2
+        shape = [num_maps if size == -1 else size for size in self._maps_shape(num_channels)]
+        return tf.zeros(shape, dtype)
+
+    def for_steps(self, num_images):
+        """The convolution that is fastest for single steps of so many images (None: any number)."""
+        del num_images
+        return self
 
 
 class DirectConvolution(StepConvolution):
     """Sums of products, by TensorFlow's convolution; layout [N * d * d, H / d, W / d, C]."""
 
+    _axes = (0, 2, 4, 1, 3, 5)
     channel_axis = -1
 
-    def from_images(self, images):
-        """[..., N, H, W, C] -> maps in this class's layout, with the same further leading axes."""
-        maps = self._split_phases(images, [0, 2, 4, 1, 3, 5])
-        return tf.reshape(maps, [*images.shape[:-4], -1, *self._phase_size, images.shape[-1]])
-
-    def to_images(self, maps):
-        """The inverse of `from_images`."""
-        leading, phases = maps.shape[:-4], self._num_phases
-        sizes = [-1, phases, phases, *self._phase_size, maps.shape[-1]]
-        return self._merge_phases(tf.reshape(maps, [*leading, *sizes]), leading, [0, 3, 1, 4, 2, 5])
-
-    def for_steps(self, num_images):
-        """The convolution that is fastest for single steps of so many images: this one."""
-        del num_images
-        return self
-
-    def zeros(self, num_images, num_channels, dtype):
-        """Zeros, the maps of so many images in this class's layout."""
-        num_maps = num_images * self._num_phases**2
-        return tf.zeros([num_maps, *self._phase_size, num_channels], dtype)
+    def _maps_shape(self, num_channels):
+        return [-1, *self._phase_size, num_channels]
 
     def prepare(self, kernel):
         """[k, k, C_in, C_out] -> the kernel as the other methods take it."""
@@ -104,75 +119,28 @@ class DirectConvolution(StepConvolution):
         )
 
 
-class SpectralConvolution(StepConvolution):
-    """Products of Fourier transforms; layout [P, C, d * d * N] with P = H * W / (d * d) pixels.
+class _SpectralLayout(StepConvolution):
+    """Base: products of Fourier transforms; layout [P, C, d * d * N].
 
-    All of it is matrix products: see `spectral_matrices.py`. A prepared kernel has a block of real
-    and imaginary parts a frequency, [F, 2 C_out, 2 C_in]. With the images last, channels are split
-    and concatenated in long runs.
-
-    Args:
-        height: H of the maps.
-        width: W of the maps.
-        kernel_size: odd `int`.
-        dilation: `int` >= 1.
-        dtype: of the maps.
+    All of it is matrix products: see `spectral_matrices.py`. With the images last, channels are
+    split and concatenated in long runs.
     """
 
+    _axes = (1, 3, 5, 2, 4, 0)
     channel_axis = -2
 
     def __init__(self, height, width, kernel_size, dilation=1, dtype=tf.float32):
-        super().__init__(height, width, kernel_size, dilation)
-        self._geometry = (height, width, kernel_size, dilation, dtype)
+        super().__init__(height, width, kernel_size, dilation, dtype)
         matrices = spectral_matrices(*self._phase_size, kernel_size, self._dilation)
         self._analysis, self._kernel_analysis, self._synthesis = (
             tf.constant(matrix, dtype) for matrix in matrices
         )
 
-    @property
-    def num_pixels(self):
-        """P."""
-        return math.prod(self._phase_size)
-
-    @property
-    def num_phases(self):
-        """d, of which d * d phases of each image lie beside each other."""
-        return self._num_phases
-
-    def from_images(self, images):
-        """[..., N, H, W, C] -> maps in this class's layout, with the same further leading axes."""
-        maps = self._split_phases(images, [1, 3, 5, 2, 4, 0])
-        return tf.reshape(maps, [*images.shape[:-4], self.num_pixels, images.shape[-1], -1])
-
-    def to_images(self, maps):
-        """The inverse of `from_images`."""
-        leading, phases = maps.shape[:-3], self._num_phases
-        sizes = [*self._phase_size, maps.shape[-2], phases, phases, -1]
-        return self._merge_phases(tf.reshape(maps, [*leading, *sizes]), leading, [5, 0, 3, 1, 4, 2])
-
-    def zeros(self, num_images, num_channels, dtype):
-        """Zeros, the maps of so many images in this class's layout."""
-        num_maps = num_images * self._num_phases**2
-        return tf.zeros([self.num_pixels, num_channels, num_maps], dtype)
-
-    def prepare(self, kernel):
-        """[k, k, C_in, C_out] -> [F, 2 C_out, 2 C_in]."""
-        inputs, outputs = kernel.shape[2:]
-        kernel = tf.reshape(tf.transpose(kernel, [0, 1, 3, 2]), [-1, outputs, inputs])
-        blocks = _over_first_axis(self._kernel_analysis, kernel)
-        blocks = tf.transpose(tf.reshape(blocks, [-1, 2, 2, outputs, inputs]), [0, 1, 3, 2, 4])
-        return tf.reshape(blocks, [-1, 2 * outputs, 2 * inputs])
-
-    def for_steps(self, num_images):
-        """The convolution that is fastest for single steps of so many images (None: any number).
-
-        XLA, which compiles such steps, joins what lies between the products.
-        """
-        is_compact = num_images and num_images * self._num_phases**2 <= _MAX_COMPACT_MAPS
-        return CompactSpectralConvolution(*self._geometry) if is_compact else self
+    def _maps_shape(self, num_channels):
+        return [self.num_pixels, num_channels, -1]
 
     def prepare_bias(self, bias, maps):
-        """[C_out] -> the bias as `sigmoid` takes it, for maps like these."""
+        """As of `DirectConvolution`."""
         # One bias a column of the last matrix product: so TensorFlow computes bias and sigmoid in
         # that product's epilogue.
         return tf.repeat(bias, tf.shape(maps)[-1])
@@ -185,6 +153,25 @@ class SpectralConvolution(StepConvolution):
 
     def _products(self, maps, kernel):
         """The products of all frequencies, real above imaginary parts, [F, 2 C_out, N]."""
+        raise NotImplementedError
+
+
+class SpectralConvolution(_SpectralLayout):
+    """For all steps; a prepared kernel has a real 2 x 2 block a frequency, [F, 2 C_out, 2 C_in]."""
+
+    def for_steps(self, num_images):
+        """As of `StepConvolution`; XLA compiles such steps and fuses what is between products."""
+        is_compact = num_images and num_images * self.num_phases**2 <= _MAX_COMPACT_MAPS
+        return CompactSpectralConvolution(*self._geometry) if is_compact else self
+
+    def prepare(self, kernel):
+        """[k, k, C_in, C_out] -> [F, 2 C_out, 2 C_in]."""
+        inputs, outputs = kernel.shape[2:]
+        blocks = _transformed_kernel(self._kernel_analysis, kernel)
+        blocks = tf.transpose(tf.reshape(blocks, [-1, 2, 2, outputs, inputs]), [0, 1, 3, 2, 4])
+        return tf.reshape(blocks, [-1, 2 * outputs, 2 * inputs])
+
+    def _products(self, maps, kernel):
         return tf.matmul(kernel, self._features(self._analysis, maps))
 
     def input_gradient(self, output_gradient, kernel):
@@ -207,22 +194,19 @@ class SpectralConvolution(StepConvolution):
         return tf.reshape(features, [features.shape[0] // 2, 2 * maps.shape[1], -1])
 
 
-class CompactSpectralConvolution(SpectralConvolution):
-    """A `SpectralConvolution` for few maps, whose kernels take half as long to read.
+class CompactSpectralConvolution(_SpectralLayout):
+    """For single steps of few maps: kernels, [F, 2 C_out, C_in], take half as long to read.
 
-    A prepared kernel, [F, 2 C_out, C_in], has real and imaginary parts once. Both multiply both
-    parts of the maps, which lie side by side:
+    They have real and imaginary parts once. Both multiply both parts of the maps:
 
         [c; d] (a, b) = [c a, c b; d a, d b],    (re, im) = (c a - d b, d a + c b)
     """
 
     def prepare(self, kernel):
-        """[k, k, C_in, C_out] -> [F, 2 C_out, C_in]."""
+        """[k, k, C_in, C_out] -> [F, 2 C_out, C_in], the first columns of the blocks."""
         inputs, outputs = kernel.shape[2:]
-        kernel = tf.reshape(tf.transpose(kernel, [0, 1, 3, 2]), [-1, outputs, inputs])
-        # The first columns of the blocks.
-        kernel = _over_first_axis(self._kernel_analysis[::2], kernel)
-        return tf.reshape(kernel, [-1, 2 * outputs, inputs])
+        columns = _transformed_kernel(self._kernel_analysis[::2], kernel)
+        return tf.reshape(columns, [-1, 2 * outputs, inputs])
 
     def _products(self, maps, kernel):
         num_frequencies, outputs, inputs = kernel.shape[0], kernel.shape[1] // 2, kernel.shape[2]
@@ -235,14 +219,6 @@ class CompactSpectralConvolution(SpectralConvolution):
         real = of_real[:, :, 0] - of_imaginary[:, :, 1]
         imaginary = of_imaginary[:, :, 0] + of_real[:, :, 1]
         return tf.concat([real, imaginary], axis=1)
-
-    def input_gradient(self, output_gradient, kernel):
-        """Not there: autodiff takes the gradients of single steps."""
-        raise NotImplementedError
-
-    def kernel_gradient(self, maps, output_gradients):
-        """Not there: autodiff takes the gradients of single steps."""
-        raise NotImplementedError
 
 
 def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
@@ -267,10 +243,10 @@ def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
     transforms = 2 * frequencies * num_pixels * (inputs + outputs)
     spectral = transforms + 4 * frequencies * inputs * outputs
     dtype = tf.as_dtype(dtype)
-    is_coarse = dtype.size < 4 or (dtype == tf.float32 and uses_tensor_float_32())
-    if not is_coarse and _SPECTRAL_COST * spectral < direct:
-        return SpectralConvolution(height, width, kernel_size, dilation, dtype)
-    return DirectConvolution(height, width, kernel_size, dilation)
+    is_coarse = dtype.size < 4 or (dtype == tf.float32 and devices.uses_tensor_float_32())
+    is_spectral = not is_coarse and _SPECTRAL_COST * spectral < direct
+    kind = SpectralConvolution if is_spectral else DirectConvolution
+    return kind(height, width, kernel_size, dilation, dtype)
 
 
 def _num_phases(height, width, dilation):
@@ -278,7 +254,7 @@ def _num_phases(height, width, dilation):
     return dilation if height % dilation == 0 and width % dilation == 0 else 1
 
 
-def _behind(leading, axes):
+def _permutation(leading, axes):
     """A permutation of the last axes that leaves the leading ones in place."""
     return [*range(len(leading)), *(len(leading) + axis for axis in axes)]
 
@@ -287,6 +263,13 @@ def _fold_steps(sequence):
     """[T, P, C, N] -> [P, C, T * N]."""
     _, num_pixels, channels, _ = sequence.shape
     return tf.reshape(tf.transpose(sequence, [1, 2, 0, 3]), [num_pixels, channels, -1])
+
+
+def _transformed_kernel(matrix, kernel):
+    """[k, k, C_in, C_out] -> [R, C_out, C_in], by a matrix [R, k * k]."""
+    inputs, outputs = kernel.shape[2:]
+    taps = tf.reshape(tf.transpose(kernel, [0, 1, 3, 2]), [-1, outputs, inputs])
+    return _over_first_axis(matrix, taps)
 
 
 def _over_first_axis(matrix, maps, transpose=False):

@@ -13,6 +13,8 @@ import warnings
 
 import tensorflow as tf
 
+from tf_marscf.kernels import devices
+
 
 class TensorFloat32Warning(UserWarning):
     """Networks are computed in TensorFloat-32."""
@@ -29,15 +31,9 @@ def set_tensor_float_32(is_allowed):
         warnings.simplefilter("ignore", TensorFloat32Warning)
 
 
-def uses_tensor_float_32():
-    """Whether products of float32 tensors may be computed in TensorFloat-32."""
-    is_allowed = tf.config.experimental.tensor_float_32_execution_enabled()
-    return is_allowed and bool(tf.config.list_physical_devices("GPU"))
-
-
 def warn_of_tensor_float_32(dtype):
     """Warns where the networks of a model of this dtype use TensorFloat-32."""
-    if tf.as_dtype(dtype) == tf.float32 and uses_tensor_float_32():
+    if tf.as_dtype(dtype) == tf.float32 and devices.uses_tensor_float_32():
         warnings.warn(
             "TensorFloat-32 is on, TensorFlow's default on GPUs: networks are computed with 10 "
             "bits of mantissa, so that densities and inverses are less exact than float32. "
@@ -53,6 +49,6 @@ def exact_matmul(a, b, transpose_b=False):
     Where float32 products may be, it is computed in float64: for small matrices.
     """
     dtype = a.dtype
-    if dtype == tf.float32 and uses_tensor_float_32():
+    if dtype == tf.float32 and devices.uses_tensor_float_32():
         a, b = tf.cast(a, tf.float64), tf.cast(b, tf.float64)
     return tf.cast(tf.matmul(a, b, transpose_b=transpose_b), dtype)

@@ -1,13 +1,10 @@
 """The network inside the multi-scale autoregressive prior."""
 
-import functools
-
 import keras
 import tensorflow as tf
 
-from tf_marscf.kernels.batch_parts import in_batch_parts, num_batch_parts
-from tf_marscf.kernels.channel_convolutions import channel_convolutions
-from tf_marscf.kernels.compiled_loop import compiled
+from tf_marscf.kernels.batch_parts import in_batch_parts
+from tf_marscf.kernels.channel_sampling import sample_channels
 from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.conv_lstm import ConvLSTM
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
@@ -78,26 +75,12 @@ class MarPriorNetwork(keras.layers.Layer):
         )
         self.code_convolutions = []
         if num_conditional_channels:
+            first, second = self._seeds[1:3], self._seeds[3:5]
             self.code_convolutions = [
-                keras.layers.Conv2D(
-                    filters,
-                    CODE_KERNEL_SIZE,
-                    padding="same",
-                    data_format="channels_last",
-                    activation=activation,
-                    kernel_initializer=fan_in_uniform(self._seeds[1 + 2 * index]),
-                    bias_initializer=symmetric_uniform(
-                        (CODE_KERNEL_SIZE**2 * input_channels) ** -0.5, self._seeds[2 + 2 * index]
-                    ),
-                    dtype=policy,
-                    name=f"code_convolution_{index}",
-                )
-                for index, (input_channels, filters, activation) in enumerate(
-                    (
-                        (num_conditional_channels, code_hidden_channels, "relu"),
-                        (code_hidden_channels, code_channels, None),
-                    )
-                )
+                _code_convolution(
+                    0, num_conditional_channels, code_hidden_channels, "relu", first, policy
+                ),
+                _code_convolution(1, code_hidden_channels, code_channels, None, second, policy),
             ]
 
     def build(self, input_shape=None):
@@ -132,6 +115,10 @@ class MarPriorNetwork(keras.layers.Layer):
         )
         return kernel, bias
 
+    def _input_kernel_of_channel(self):
+        """The part of the input convolution that reads l^(j-1)."""
+        return tf.convert_to_tensor(self.input_kernel)[:, :, :1]
+
     def _input_offset(self, conditional_input):
         """The part of x_j that no channel changes: the bias and the code's convolution."""
         bias = tf.convert_to_tensor(self.input_bias)
@@ -141,17 +128,10 @@ class MarPriorNetwork(keras.layers.Layer):
         for convolution in self.code_convolutions:
             code = convolution(code)
         code = tf.cast(code, conditional_input.dtype)
-        return convolve(code, tf.convert_to_tensor(self.input_kernel)[:, :, 1:, :]) + bias
+        return convolve(code, tf.convert_to_tensor(self.input_kernel)[:, :, 1:]) + bias
 
-    def _embed(self, channel, offset):
-        """x_j from l^(j-1), [N, H, W, 1] -> [N, H, W, C]."""
-        return convolve(channel, tf.convert_to_tensor(self.input_kernel)[:, :, :1, :]) + offset
-
-    def _output(self, maps):
-        """(mean, log_scale) from the ConvLSTM's output, [N, H, W, C] -> [N, H, W, 2]."""
-        return convolve(maps, tf.convert_to_tensor(self.output_kernel)) + tf.convert_to_tensor(
-            self.output_bias
-        )
+    def _output_weights(self):
+        return tf.convert_to_tensor(self.output_kernel), tf.convert_to_tensor(self.output_bias)
 
     def call(self, latents, conditional_input=None):
         """All channels at once, for a density.
@@ -164,13 +144,15 @@ class MarPriorNetwork(keras.layers.Layer):
             `(mean, log_scale)`, each [N, H, W, T]; channel j depends on the latents before j only.
         """
         height, width, num_steps = latents.shape[1:]
+        image_shape = [-1, height, width]
         previous = tf.pad(latents[..., :-1], [[0, 0], [0, 0], [0, 0], [1, 0]])
-        steps = tf.reshape(tf.transpose(previous, [3, 0, 1, 2]), [-1, height, width, 1])
-        embedded = self._embed(steps, 0.0)
-        embedded = tf.reshape(embedded, [num_steps, -1, height, width, self.hidden_channels])
+        steps = tf.reshape(tf.transpose(previous, [3, 0, 1, 2]), [*image_shape, 1])
+        embedded = convolve(steps, self._input_kernel_of_channel())
+        embedded = tf.reshape(embedded, [num_steps, *image_shape, self.hidden_channels])
         hiddens = self.conv_lstm(embedded + self._input_offset(conditional_input))
-        outputs = self._output(tf.reshape(hiddens, [-1, height, width, self.hidden_channels]))
-        outputs = tf.reshape(outputs, [num_steps, -1, height, width, 2])
+        kernel, bias = self._output_weights()
+        outputs = convolve(tf.reshape(hiddens, [*image_shape, self.hidden_channels]), kernel) + bias
+        outputs = tf.reshape(outputs, [num_steps, *image_shape, 2])
         mean, log_scale = tf.unstack(tf.transpose(outputs, [4, 1, 2, 3, 0]))
         return mean, log_scale
 
@@ -189,50 +171,33 @@ class MarPriorNetwork(keras.layers.Layer):
         return self._latents_from_noise(noise, conditional_input)
 
     def _latents_from_noise(self, noise, conditional_input):
-        num_images, *image_size, _ = noise.shape
-        convolution = self.conv_lstm.convolution(*image_size, noise.dtype)
-        convolution = convolution.for_steps(
-            num_images and num_images // num_batch_parts(num_images)
-        )
-        around = channel_convolutions(image_size, convolution, self.kernel_size, OUTPUT_KERNEL_SIZE)
-        kernels = self.conv_lstm.prepared_kernels(convolution)
-        input_kernel = tf.convert_to_tensor(self.input_kernel)[:, :, :1]
-        output_weights = [tf.convert_to_tensor(w) for w in (self.output_kernel, self.output_bias)]
-        run = compiled(functools.partial(self._latents_of_part, convolution, around))
+        convolution = self.conv_lstm.convolution(*noise.shape[1:3], noise.dtype)
+        layers = self.conv_lstm.layer_weights()
 
         def latents(noise, conditional_input):
-            num_images = tf.shape(noise)[0] if noise.shape[0] is None else noise.shape[0]
-            zeros = convolution.zeros(num_images, self.hidden_channels, noise.dtype)
             offset = self._input_offset(conditional_input)
-            around_weights = around.prepare(input_kernel, offset, *output_weights)
-            step_weights = self.conv_lstm.step_weights(kernels, convolution, zeros)
-            channels = run(around.from_images(noise), around_weights, step_weights, zeros)
-            return around.to_images(channels)
+            return sample_channels(
+                noise,
+                (self._input_kernel_of_channel(), offset),
+                layers,
+                self._output_weights(),
+                convolution,
+            )
 
         return in_batch_parts(latents, noise, conditional_input)
 
-    def _latents_of_part(self, convolution, around, noise, around_weights, step_weights, zeros):
-        """Channel after channel, in the layout of `around`."""
-        input_weights, output_weights = around_weights
-        channels = tf.TensorArray(noise.dtype, size=noise.shape[0], element_shape=noise.shape[1:])
 
-        def body(step, channel, state, channels):
-            maps, state = self.conv_lstm.step(
-                around.embed(channel, input_weights), state, step_weights, convolution
-            )
-            mean, log_scale = around.output(maps, output_weights)
-            channel = mean + tf.exp(log_scale) * noise[step]
-            return step + 1, channel, state, channels.write(step, channel)
-
-        *_, channels = tf.while_loop(
-            lambda step, *_: step < noise.shape[0],
-            body,
-            (
-                tf.constant(0),
-                tf.zeros_like(noise[0]),
-                self.conv_lstm.initial_state(zeros),
-                channels,
-            ),
-            maximum_iterations=noise.shape[0],
-        )
-        return channels.stack()
+def _code_convolution(index, input_channels, filters, activation, seeds, policy):
+    return keras.layers.Conv2D(
+        filters,
+        CODE_KERNEL_SIZE,
+        padding="same",
+        data_format="channels_last",
+        activation=activation,
+        kernel_initializer=fan_in_uniform(seeds[0]),
+        bias_initializer=symmetric_uniform(
+            (CODE_KERNEL_SIZE**2 * input_channels) ** -0.5, seeds[1]
+        ),
+        dtype=policy,
+        name=f"code_convolution_{index}",
+    )

@@ -1,8 +1,9 @@
-"""How many threads TensorFlow uses inside of one operation on CPUs.
+"""What the kernels ask about devices: is there a GPU, how precise are its products, how many cores.
 
 A mAR-SCF model has few large operations and many small ones. Several threads of one operation meet
 after each, which on few cores takes longer than they save; independent operations, such as those of
-a ConvLSTM's layers, use the cores as well and never meet.
+a ConvLSTM's layers, use the cores as well and never meet. So commands give one thread to an
+operation on few cores, where the user says nothing else.
 """
 
 import os
@@ -11,6 +12,42 @@ from tf_marscf.errors import InputError
 
 _VARIABLE = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own.
 MAX_CORES_FOR_ONE_THREAD = 4  # More than a model's independent operations would keep busy.
+
+# TensorFlow is imported where it is needed: commands ask for cores before it may start.
+
+
+def has_gpu():
+    """Whether TensorFlow sees a GPU."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def uses_tensor_float_32():
+    """Whether products of float32 tensors may be computed in TensorFloat-32."""
+    import tensorflow as tf
+
+    return tf.config.experimental.tensor_float_32_execution_enabled() and has_gpu()
+
+
+def is_watched():
+    """Whether somebody looks at each operation, such as `tf.debugging.enable_check_numerics`."""
+    from tensorflow.python.eager import context
+
+    return bool(context.context().op_callbacks)
+
+
+def num_operations_at_once():
+    """How many operations of a graph it takes to keep a CPU busy.
+
+    1 where one operation does: on GPUs, where operations have several threads, and in eager mode,
+    which runs one after another.
+    """
+    import tensorflow as tf
+
+    if tf.executing_eagerly() or num_intra_op_threads() != 1 or has_gpu():
+        return 1
+    return tf.config.threading.get_inter_op_parallelism_threads() or num_cores()
 
 
 def num_cores():

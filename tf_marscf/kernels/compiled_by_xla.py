@@ -1,12 +1,12 @@
-"""Loops that XLA compiles."""
+"""Functions that XLA compiles."""
 
 import tensorflow as tf
-from tensorflow.python.eager import context
 
+from tf_marscf.kernels import devices
 from tf_marscf.kernels.recomputation import recomputed
 
 
-def compiled(function):
+def compiled_by_xla(function):
     """A function that, while a graph is traced, is one computation that XLA compiles.
 
     TensorFlow runs each operation of a loop's body by itself, and its threads meet after each. XLA
@@ -25,7 +25,8 @@ def compiled(function):
     by_xla = tf.function(function, jit_compile=True, autograph=False)
 
     def call(*args):
-        if tf.executing_eagerly() or _is_watched():
+        # XLA does not have the operations with which somebody watches.
+        if tf.executing_eagerly() or devices.is_watched():
             return function(*args)
 
         def flat(*tensors):
@@ -39,9 +40,3 @@ def compiled(function):
         return recomputed(flat, *tf.nest.flatten(args), forward=run)
 
     return call
-
-
-def _is_watched():
-    """Whether somebody looks at each operation, such as `tf.debugging.enable_check_numerics`."""
-    # XLA does not have the operations with which they do.
-    return bool(context.context().op_callbacks)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_marscf.kernels.compiled_loop import compiled
+from tf_marscf.kernels.compiled_by_xla import compiled_by_xla
 
 
 def powers(base, factors):
@@ -28,7 +28,7 @@ def values_and_derivatives(base, factor):
         outer.watch(base)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch([base, factor])
-            value = compiled(powers)(base, (factor,))
+            value = compiled_by_xla(powers)(base, (factor,))
         slope = tape.gradient(value, base)
     return [value, slope, tape.gradient(value, factor), outer.gradient(slope, base)]
 
@@ -52,17 +52,17 @@ def test_values_and_derivatives_are_those_of_the_function(options):
 
 def test_only_graphs_are_compiled():
     def is_compiled(value):
-        graph = tf.function(lambda x: compiled(tf.sin)(x)).get_concrete_function(value).graph
+        graph = tf.function(lambda x: compiled_by_xla(tf.sin)(x)).get_concrete_function(value).graph
         functions = graph.as_graph_def().library.function
         return any(function.attr["_XlaMustCompile"].b for function in functions)
 
     assert is_compiled(tf.constant(1.0))
-    assert compiled(lambda x: tf.constant(float(tf.executing_eagerly())))(1.0) == 1.0
+    assert compiled_by_xla(lambda x: tf.constant(float(tf.executing_eagerly())))(1.0) == 1.0
 
 
 def test_sizes_may_be_unknown():
     function = tf.function(
-        lambda x: compiled(powers)(x, (tf.constant(1.0),)),
+        lambda x: compiled_by_xla(powers)(x, (tf.constant(1.0),)),
         input_signature=[tf.TensorSpec([None], tf.float32)],
     )
     for size in (1, 3):

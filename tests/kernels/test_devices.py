@@ -7,8 +7,8 @@ import sys
 import pytest
 import tensorflow as tf
 
-from tf_marscf.kernels import intra_op_threads
-from tf_marscf.kernels.intra_op_threads import (
+from tf_marscf.kernels import devices
+from tf_marscf.kernels.devices import (
     num_cores,
     num_intra_op_threads,
     set_default_intra_op_threads,
@@ -36,7 +36,7 @@ VARIABLE = "TF_NUM_INTRAOP_THREADS"
     ],
 )
 def test_what_a_program_says_comes_first(monkeypatch, cores, environment, num_threads, expected):
-    monkeypatch.setattr(intra_op_threads, "num_cores", lambda: cores)
+    monkeypatch.setattr(devices, "num_cores", lambda: cores)
     monkeypatch.setenv(VARIABLE, environment or "")
     set_default_intra_op_threads(num_threads)
     assert num_intra_op_threads() == expected
@@ -53,7 +53,7 @@ from tf_marscf.commands import command_line
 
 def main():
     import tensorflow as tf
-    from tf_marscf.kernels.intra_op_threads import num_cores, num_intra_op_threads
+    from tf_marscf.kernels.devices import num_cores, num_intra_op_threads
     tf.constant(1.0)
     print(num_intra_op_threads(), num_cores())
 
