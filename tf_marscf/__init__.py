@@ -15,6 +15,7 @@ _MODULES = {
     "load": "tf_marscf.saving",
     "save": "tf_marscf.saving",
 }
+_ROOMS = ("reference",)
 
 __all__ = [
     "DensityLayer",
@@ -23,6 +24,7 @@ __all__ = [
     "MarScfConfig",
     "__version__",
     "load",
+    "reference",
     "save",
 ]
 
@@ -30,6 +32,8 @@ __all__ = [
 def __getattr__(name):
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"tf_marscf.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
