@@ -6,10 +6,11 @@ of flow are those of Glow (Kingma and Dhariwal, 2018), or of Flow++ (Ho et al., 
     x -> squeeze, K x (ActNorm -> 1x1 convolution -> coupling) -> split into (r_1, l_1),
     r_1 -> level 2 -> (r_2, l_2),  ...,  r_(L-1) -> level L -> h_L = l_L
 
-Nothing here is fast. `MarScf` computes the same in faster ways, and is tested to: its values and
-its gradients. Maps are [N, H, W, C], N known, in the model's dtype; there is no dropout unless one
-is given, and no half precision. The weights are read from the layers of a `MarScf` where they are
-needed; nothing that the package computes with them is used. All is differentiable, to both.
+Nothing here is fast. `MarScf` computes the same in faster ways, and tests compare its values and
+gradients with these. Maps are [N, H, W, C], N known, in the model's dtype. Dropout is off unless a
+function is given for it, and `network_dtype` has no effect. Weights are read from the layers of a
+`MarScf`, by the layers' own names, at the place where an equation needs them; nothing else of the
+package is used. Everything is differentiable to maps and weights.
 
 Example:
     >>> import tensorflow as tf, tf_marscf
@@ -56,7 +57,7 @@ def latents(model, images):
 
 
 def decode(model, latents):
-    """The images [N, H, W, C] of maps as from `latents`, its inverse; `InputError` of others."""
+    """The images [N, H, W, C] of maps as from `latents`; an `InputError` if the shapes differ."""
     return _decode(model, latents, "latents", lambda prior, latents, rest: latents)
 
 
