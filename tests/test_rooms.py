@@ -27,6 +27,7 @@ ROOMS = [
     "runs",
     "data",
     "density_layer",
+    "reference",
     "flow",
     "distributions",
     "bijectors",
@@ -74,7 +75,10 @@ def test_imports_point_down(path):
         other = room_of(module)
         if room in COMMON:
             assert other in COMMON, f"{path}, which all rooms share, imports {module}"
+        elif room == "reference":
+            assert other in COMMON, f"{path} must stand alone; it imports {module}"
         elif other not in COMMON and other != room:
+            assert other != "reference", f"{path} imports {module}, which tests alone use"
             assert ROOMS.index(other) > ROOMS.index(room), f"{path} imports {module}, above it"
 
 

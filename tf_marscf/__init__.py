@@ -30,6 +30,7 @@ _ROOMS = (
     "kernels",
     "networks",
     "quality",
+    "reference",
     "reporting",
     "sampling",
     "serving",

@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 from hypothesis import strategies
 from hypothesis.extra import numpy as hypothesis_numpy
 
+from tf_marscf import reference
 from tf_marscf.bijectors import MixtureLogitCdf
 
 tfd = tfp.distributions
@@ -145,6 +146,31 @@ def test_gradients_of_the_inverse_are_those_of_the_implicit_function():
         assert slope == pytest.approx(float(tf.reduce_sum(gradient * direction)), rel=1e-5)
 
 
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_inverse_is_that_of_plain_bisection(dtype, in_graph):
+    """Values and gradients, to y and to the mixture."""
+    tensors = parameters([200], dtype)
+    y = tf.random.stateless_normal([200], [1, 1], 0.0, 2.0, dtype)
+
+    def root_and_gradients(function):
+        with tf.GradientTape() as tape:
+            tape.watch([y, *tensors])
+            x = function(y, *tensors)
+            loss = tf.reduce_sum(tf.sin(x))
+        return x, *tape.gradient(loss, [y, *tensors])
+
+    def inverse(y, *mixture):
+        return MixtureLogitCdf(*mixture).inverse(y)
+
+    run = tf.function(root_and_gradients, autograph=False) if in_graph else root_and_gradients
+    tolerance = {"float32": 1e-3, "float64": 1e-9}[dtype]
+    for actual, expected in zip(
+        run(inverse), root_and_gradients(reference.inverse_logit_mixture_cdf), strict=True
+    ):
+        np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize(("dtype", "most"), [("float32", 12), ("float64", 14)])
 @pytest.mark.parametrize(("spread", "variety"), [(0.3, 1.0), (1.0, 1.0), (3.0, 1.0)])
 def test_inversion_takes_few_evaluations(dtype, most, spread, variety):
@@ -187,9 +213,9 @@ def test_float32_has_all_its_digits_in_graphs_too(options):
     x = tf.random.stateless_normal([5_000], [4, 3], 0.0, 3.0)
     run = MixtureLogitCdf(*tensors).forward_and_log_slope
     run = run if options is None else tf.function(run, **options)
-    reference = MixtureLogitCdf(*(tf.cast(tensor, tf.float64) for tensor in tensors))
+    exact = MixtureLogitCdf(*(tf.cast(tensor, tf.float64) for tensor in tensors))
     for actual, expected in zip(
-        run(x), reference.forward_and_log_slope(tf.cast(x, tf.float64)), strict=True
+        run(x), exact.forward_and_log_slope(tf.cast(x, tf.float64)), strict=True
     ):
         np.testing.assert_allclose(actual, expected, rtol=2e-6, atol=2e-6)
 
@@ -246,17 +272,6 @@ def test_an_inverse_on_a_plateau_stays_there():
     np.testing.assert_allclose(mixture.forward(found), y, rtol=1e-5, atol=1e-5)
 
 
-def log_domain_mixture(x, logits, means, log_scales):
-    """The same function as sums of exponentials, which autodiff takes."""
-    log_weights = tf.nn.log_softmax(logits)
-    z = (x[:, tf.newaxis] - means) * tf.exp(-log_scales)
-    log_below = tf.reduce_logsumexp(log_weights + tf.math.log_sigmoid(z), axis=-1)
-    log_above = tf.reduce_logsumexp(log_weights + tf.math.log_sigmoid(-z), axis=-1)
-    log_densities = log_weights + tf.math.log_sigmoid(z) + tf.math.log_sigmoid(-z) - log_scales
-    log_density = tf.reduce_logsumexp(log_densities, axis=-1)
-    return log_below - log_above, log_density - log_below - log_above
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_written_gradients_are_those_of_autodiff(dtype):
     """Against the reference in float64, far into both tails."""
@@ -275,7 +290,7 @@ def test_written_gradients_are_those_of_autodiff(dtype):
     )
     arguments = [tf.cast(tensor, tf.float64) for tensor in (x, *tensors)]
     tolerance = {"float32": 2e-4, "float64": 1e-10}[dtype]
-    for ours, theirs in zip(actual, results(log_domain_mixture, arguments), strict=True):
+    for ours, theirs in zip(actual, results(reference.logit_mixture_cdf, arguments), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
@@ -302,5 +317,5 @@ def test_second_derivatives_are_those_of_autodiff(options):
         return derivatives(lambda x, *rest: MixtureLogitCdf(*rest).forward_and_log_slope(x))
 
     actual = ours() if options is None else tf.function(ours, **options)()
-    for part, expected in zip(actual, derivatives(log_domain_mixture), strict=True):
+    for part, expected in zip(actual, derivatives(reference.logit_mixture_cdf), strict=True):
         np.testing.assert_allclose(part, expected, rtol=1e-8, atol=1e-8)

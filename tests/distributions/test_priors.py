@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.small_models import greatest_difference, random_images, randomize
+from tf_marscf import reference
 from tf_marscf.distributions import GaussianPrior, MarPrior, SplitPrior
 from tf_marscf.distributions.image_distribution import ImageDistribution
 
@@ -86,6 +87,47 @@ def test_sampling_inverts_standardisation(num_conditional_channels):
     np.testing.assert_allclose(prior.log_prob(latents, conditional_input=rest), log_prob)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("float64", 1e-10)])
+@pytest.mark.parametrize(
+    ("image_size", "kernel_size", "dilation", "num_images"),
+    [
+        ((4, 5), 3, 2, 2),  # Direct convolutions.
+        ((4, 4), 5, 1, 2),  # Spectral ones, and dense matrices around them.
+        ((4, 4), 5, 1, 9),  # The kernels are not compact.
+        ((6, 4), 5, 2, 3),  # Spectral ones of phases, and neighbours gathered.
+    ],
+)
+def test_values_and_gradients_are_those_of_the_plain_prior(
+    image_size, kernel_size, dilation, num_images, dtype, tolerance
+):
+    """In graphs, where sampling is a loop that XLA compiles."""
+    prior = mar_prior((*image_size, 3), 2, kernel_size=kernel_size, dilation=dilation, dtype=dtype)
+    noise = tf.random.stateless_normal([num_images, *image_size, 3], [1, 2], dtype=dtype)
+    rest = random_images(num_images, *image_size, 2, dtype=dtype)
+
+    def fast(noise, rest):
+        latents = prior.latents_from_noise(noise, rest)
+        return latents, prior.log_prob(noise, conditional_input=rest)
+
+    def plain(noise, rest):
+        latents = reference.sample_prior(prior, noise, rest)
+        mean, log_scale = reference.mean_and_log_scale(prior, noise, rest)
+        return latents, reference.normal_log_density(noise, mean, log_scale)
+
+    def values_and_gradients(function):
+        arguments = [noise, rest]
+        with tf.GradientTape() as tape:
+            tape.watch(arguments)
+            values = function(*arguments)
+            loss = tf.add_n([tf.reduce_sum(tf.sin(value)) for value in values])
+        return *values, *tape.gradient(loss, [*arguments, *prior.trainable_variables])
+
+    actual = tf.function(values_and_gradients, autograph=False)(fast)
+    for one, other in zip(actual, values_and_gradients(plain), strict=True):
+        scale = max(1.0, np.max(np.abs(other)))
+        np.testing.assert_allclose(one, other, rtol=0.0, atol=tolerance * scale)
+
+
 def test_samples_follow_the_density():
     """The entropy from samples is that of the conditional Normals."""
     prior = mar_prior((2, 2, 3), dtype="float64")
@@ -128,9 +170,12 @@ def test_gaussian_prior_is_standard_normal_without_and_learned_with_conditional_
     latents = random_images(3, 2, 2, 3, dtype="float64")
     rest = random_images(3, 2, 2, 2, dtype="float64", seed=1)
     mean, log_scale = prior._mean_and_log_scale(latents, rest)
-    density = -0.5 * ((latents - mean) * np.exp(-log_scale)) ** 2 - log_scale
-    expected = np.sum(density - 0.5 * np.log(2 * np.pi), axis=(1, 2, 3))
+    expected = reference.normal_log_density(latents, mean, log_scale)
     np.testing.assert_allclose(prior.log_prob(latents, conditional_input=rest), expected)
+    for actual, plain in zip(
+        (mean, log_scale), reference.mean_and_log_scale(prior, latents, rest), strict=True
+    ):
+        np.testing.assert_allclose(actual, plain, rtol=1e-12, atol=1e-12)
     assert greatest_difference(
         prior.log_prob(latents, conditional_input=rest),
         prior.log_prob(latents, conditional_input=rest + 1.0),

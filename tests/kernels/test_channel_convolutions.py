@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_marscf import reference
 from tf_marscf.kernels.channel_convolutions import (
     DenseChannels,
     GatheredChannels,
     ImageChannels,
     channel_convolutions,
 )
-from tf_marscf.kernels.convolution import convolve
 from tf_marscf.kernels.spectral_matrices import num_frequencies, spectral_matrices
 from tf_marscf.kernels.step_convolution import DirectConvolution, SpectralConvolution
 
@@ -33,35 +33,47 @@ def normal(*shape, seed=0):
         (SpectralConvolution, (1, 1), 1, DenseChannels),
     ],
 )
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-5), ("float64", 1e-12)])
 @pytest.mark.parametrize("has_offset", [False, True])
 def test_every_layout_computes_the_two_convolutions(
-    kind, image_size, dilation, expected, has_offset
+    kind, image_size, dilation, expected, has_offset, dtype, tolerance
 ):
-    convolution = kind(
-        *image_size, 5, dilation, *([tf.float64] if kind is not DirectConvolution else [])
-    )
-    input_kernel, output_kernel = normal(5, 5, 1, CHANNELS), normal(3, 3, CHANNELS, 2, seed=1)
-    offset = normal(2, *image_size, CHANNELS, seed=2) if has_offset else normal(CHANNELS, seed=2)
-    bias = normal(2, seed=3)
+    """Values, and gradients to maps and weights."""
+
+    def noise(*shape, seed=0):
+        return tf.cast(normal(*shape, seed=seed), dtype)
+
+    convolution = kind(*image_size, 5, dilation, *([dtype] if kind is SpectralConvolution else []))
     around = channel_convolutions(image_size, convolution, input_size=5, output_size=3)
     assert type(around) is expected
-    input_weights, output_weights = around.prepare(input_kernel, offset, output_kernel, bias)
-
-    images = normal(2, *image_size, 3, seed=4)
+    images, hidden = noise(2, *image_size, 3, seed=4), noise(2, *image_size, CHANNELS, seed=5)
+    offset = noise(2, *image_size, CHANNELS, seed=2) if has_offset else noise(CHANNELS, seed=2)
+    weights = [noise(5, 5, 1, CHANNELS), offset, noise(3, 3, CHANNELS, 2, seed=1), noise(2, seed=3)]
     channels = around.from_images(images)
     assert channels.shape[0] == 3
     np.testing.assert_array_equal(around.to_images(channels), images)
-    embedded = convolution.to_images(around.embed(channels[1], input_weights))
-    np.testing.assert_allclose(
-        embedded, convolve(images[..., 1:2], input_kernel) + offset, rtol=0.0, atol=1e-12
-    )
-    hidden = normal(2, *image_size, CHANNELS, seed=5)
-    outputs = around.to_images(
-        tf.stack(around.output(convolution.from_images(hidden), output_weights))
-    )
-    np.testing.assert_allclose(
-        outputs, convolve(hidden, output_kernel) + bias, rtol=0.0, atol=1e-12
-    )
+
+    def fast(images, hidden, *weights):
+        input_weights, output_weights = around.prepare(*weights)
+        embedded = around.embed(around.from_images(images)[1], input_weights)
+        outputs = around.output(convolution.from_images(hidden), output_weights)
+        return convolution.to_images(embedded), around.to_images(tf.stack(outputs))
+
+    def plain(images, hidden, input_kernel, offset, output_kernel, bias):
+        embedded = reference.convolution(images[..., 1:2], input_kernel) + offset
+        return embedded, reference.convolution(hidden, output_kernel, bias)
+
+    def values_and_gradients(function):
+        arguments = [images, hidden, *weights]
+        with tf.GradientTape() as tape:
+            tape.watch(arguments)
+            values = function(*arguments)
+            loss = tf.add_n([tf.reduce_sum(tf.sin(value)) for value in values])
+        return *values, *tape.gradient(loss, arguments)
+
+    for one, other in zip(values_and_gradients(fast), values_and_gradients(plain), strict=True):
+        scale = max(1.0, np.max(np.abs(other)))
+        np.testing.assert_allclose(one, other, rtol=0.0, atol=tolerance * scale)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (4, 4), (5, 7), (1, 1)])
@@ -74,8 +86,8 @@ def test_spectral_matrices_are_a_convolution(size, kernel_size, dilation):
     features = (analysis @ maps.numpy().ravel()).reshape(-1, 2)
     blocks = (kernel_analysis @ kernel.numpy().ravel()).reshape(-1, 2, 2)
     outputs = synthesis @ np.einsum("fab,fb->fa", blocks, features).ravel()
-    expected = convolve(
-        maps[tf.newaxis, ..., tf.newaxis], kernel[..., tf.newaxis, tf.newaxis], dilation
+    expected = reference.convolution(
+        maps[tf.newaxis, ..., tf.newaxis], kernel[..., tf.newaxis, tf.newaxis], dilation=dilation
     )
     np.testing.assert_allclose(outputs.reshape(size), expected[0, ..., 0], rtol=0.0, atol=1e-12)
 

@@ -1,9 +1,10 @@
-"""The ConvLSTM and its convolutions, against loops of plain operations."""
+"""The ConvLSTM and its convolutions, against the plain ones."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_marscf import reference
 from tf_marscf.kernels.conv_lstm_recurrence import (
     conv_lstm_step,
     prepared_biases,
@@ -72,41 +73,9 @@ def library_dilated(maps, kernel, dilation):
     return tf.nn.conv2d(maps, kernel, strides=1, padding="SAME", dilations=dilation)
 
 
-def stuffed_kernel(kernel, dilation):
-    """[k, k, ...] -> [(k - 1) d + 1, (k - 1) d + 1, ...], zeros between the entries."""
-    gaps = [0, dilation - 1]
-    kernel_with_gaps = tf.pad(
-        kernel[:, tf.newaxis, :, tf.newaxis], [[0, 0], gaps, [0, 0], gaps, [0, 0], [0, 0]]
-    )
-    size, stuffed_size = kernel.shape[0], (kernel.shape[0] - 1) * dilation + 1
-    stuffed = tf.reshape(kernel_with_gaps, [size * dilation, size * dilation, *kernel.shape[2:]])
-    return stuffed[:stuffed_size, :stuffed_size]
-
-
-def stuffed_dilated(maps, kernel, dilation):
-    """A plain convolution with zeros in its kernel: autodiff has its gradients."""
-    return tf.nn.conv2d(maps, stuffed_kernel(kernel, dilation), strides=1, padding="SAME")
-
-
-def naive_conv_lstm(layer, inputs, dilated_convolution=stuffed_dilated):
-    """Layer after layer, step after step, with nothing but plain operations."""
-    sequence = tf.unstack(inputs)
-    for input_kernel, recurrent_kernel, bias in zip(
-        layer.input_kernels, layer.recurrent_kernels, layer.biases, strict=True
-    ):
-        input_kernel = tf.convert_to_tensor(input_kernel)
-        recurrent_kernel = tf.convert_to_tensor(recurrent_kernel)
-        hidden = cell = tf.zeros_like(sequence[0])
-        hiddens = []
-        for maps in sequence:
-            gates = dilated_convolution(maps, input_kernel, layer.dilation)
-            gates += dilated_convolution(hidden, recurrent_kernel, layer.dilation)
-            i, f, g, o = tf.split(gates + tf.convert_to_tensor(bias), 4, axis=-1)
-            cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(g)
-            hidden = tf.sigmoid(o) * tf.tanh(cell)
-            hiddens.append(hidden)
-        sequence = hiddens
-    return tf.stack(sequence)
+def plain_conv_lstm(layer, inputs):
+    """[T, ...], as the layer."""
+    return tf.stack(reference.conv_lstm(layer, tf.unstack(inputs)))
 
 
 def gradients(function, layer, inputs, cotangent):
@@ -132,7 +101,7 @@ def test_call_is_a_loop_over_layers_and_steps(
 ):
     layer = conv_lstm(num_layers, size, dilation, kind=kind)
     inputs = noise(num_steps, batch, *shape, CHANNELS)
-    expected = naive_conv_lstm(layer, inputs, library_dilated)
+    expected = plain_conv_lstm(layer, inputs)
     np.testing.assert_allclose(layer(inputs), expected, rtol=0.0, atol=1e-12)
 
 
@@ -144,7 +113,7 @@ def test_gradient_is_that_of_the_loop(num_layers, num_steps, size, dilation, sha
     inputs = noise(num_steps, batch, *shape, CHANNELS)
     cotangent = noise(*inputs.shape, seed=1)
     actual = gradients(layer, layer, inputs, cotangent)
-    expected = gradients(lambda maps: naive_conv_lstm(layer, maps), layer, inputs, cotangent)
+    expected = gradients(lambda maps: plain_conv_lstm(layer, maps), layer, inputs, cotangent)
     assert len(actual) == 1 + 3 * num_layers
     for index, (one, other) in enumerate(zip(actual, expected, strict=True)):
         if num_steps == 1 and index and "recurrent" in layer.trainable_weights[index - 1].name:
@@ -164,9 +133,9 @@ def test_float32_agrees_with_the_loop_too(
     cotangent = noise(*inputs.shape, seed=1, dtype="float32")
     outputs = layer(inputs)
     assert outputs.dtype == tf.float32
-    assert_relatively_close(outputs, naive_conv_lstm(layer, inputs), 1e-5)
+    assert_relatively_close(outputs, plain_conv_lstm(layer, inputs), 1e-5)
     actual = gradients(layer, layer, inputs, cotangent)
-    expected = gradients(lambda maps: naive_conv_lstm(layer, maps), layer, inputs, cotangent)
+    expected = gradients(lambda maps: plain_conv_lstm(layer, maps), layer, inputs, cotangent)
     for one, other in zip(actual, expected, strict=True):
         assert_relatively_close(one, other, 1e-5)
 
@@ -327,26 +296,27 @@ def test_convolve_is_tensorflows_dilated_convolution(size, dilation, shape):
     outputs = convolve(maps, kernel, dilation)
     expected = library_dilated(maps, kernel, dilation)
     np.testing.assert_allclose(outputs, expected, rtol=0.0, atol=1e-12)
-    expected = stuffed_dilated(maps, kernel, dilation)
+    expected = reference.convolution(maps, kernel, dilation=dilation)
     np.testing.assert_allclose(outputs, expected, rtol=0.0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("float64", 1e-12)])
 @pytest.mark.parametrize("size", [3, 5])
 @pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize("shape", [(4, 6), (5, 7), (5, 6)])
-def test_gradients_of_convolve_by_hand_and_by_autodiff(size, dilation, shape):
-    maps, kernel = noise(2, *shape, 3), noise(size, size, 3, 4, seed=1)
-    cotangent = noise(2, *shape, 4, seed=2)
+def test_gradients_of_convolve_by_hand_and_by_autodiff(size, dilation, shape, dtype, tolerance):
+    maps, kernel = noise(2, *shape, 3, dtype=dtype), noise(size, size, 3, 4, seed=1, dtype=dtype)
+    cotangent = noise(2, *shape, 4, seed=2, dtype=dtype)
     by_hand = (
         convolve(cotangent, transposed_kernel(kernel), dilation),
         kernel_gradient(maps, cotangent, [size, size, 3, 4], dilation),
     )
-    for function in (convolve, stuffed_dilated):
+    for function in (convolve, reference.convolution):
         with tf.GradientTape() as tape:
             tape.watch([maps, kernel])
-            loss = tf.reduce_sum(function(maps, kernel, dilation) * cotangent)
+            loss = tf.reduce_sum(function(maps, kernel, dilation=dilation) * cotangent)
         for actual, expected in zip(by_hand, tape.gradient(loss, [maps, kernel]), strict=True):
-            np.testing.assert_allclose(actual, expected, rtol=0.0, atol=1e-12)
+            np.testing.assert_allclose(actual, expected, rtol=0.0, atol=tolerance)
 
 
 @pytest.mark.parametrize("dilation", [1, 2, 3])

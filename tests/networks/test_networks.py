@@ -1,4 +1,4 @@
-"""The layers inside couplings and priors, against their formulas in NumPy."""
+"""The layers inside couplings and priors, against plain ones."""
 
 import keras
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.small_models import greatest_difference, random_images, randomize
+from tf_marscf import reference
 from tf_marscf.kernels.batch_parts import on_nonempty_batch
 from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
@@ -41,57 +42,6 @@ def built(layer, input_channels, scale=0.3):
 
 def assert_close(actual, expected, tolerance=1e-11):
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
-
-
-# The formulas.
-
-
-def numpy_sigmoid(inputs):
-    return 1.0 / (1.0 + np.exp(-inputs))
-
-
-def numpy_elu(inputs):
-    return np.where(inputs > 0.0, inputs, np.expm1(np.minimum(inputs, 0.0)))
-
-
-def numpy_concat_elu(inputs):
-    return np.concatenate([numpy_elu(inputs), numpy_elu(-inputs)], axis=-1)
-
-
-def numpy_gate(inputs):
-    half = inputs.shape[-1] // 2
-    return inputs[..., :half] * numpy_sigmoid(inputs[..., half:])
-
-
-def numpy_softmax(inputs):
-    exponentials = np.exp(inputs - np.max(inputs, axis=-1, keepdims=True))
-    return exponentials / np.sum(exponentials, axis=-1, keepdims=True)
-
-
-def numpy_convolution(maps, kernel, bias=0.0):
-    """Cross-correlation, zero-padded to the same size."""
-    maps, kernel = np.asarray(maps), np.asarray(kernel)
-    _, height, width, _ = maps.shape
-    margin = kernel.shape[0] // 2
-    padded = np.pad(maps, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
-    return np.asarray(bias) + sum(
-        padded[:, row : row + height, column : column + width] @ kernel[row, column]
-        for row in range(kernel.shape[0])
-        for column in range(kernel.shape[1])
-    )
-
-
-def numpy_kernel(layer):
-    """The kernel of a weight-normalised layer: each output channel has the norm |gain|."""
-    direction, gain = layer.direction.numpy(), layer.gain.numpy()
-    columns = direction.reshape(-1, direction.shape[-1])
-    return direction / np.linalg.norm(columns, axis=0) * gain
-
-
-def numpy_layer_norm(maps, norm):
-    centred = maps - np.mean(maps, axis=-1, keepdims=True)
-    variance = np.mean(centred**2, axis=-1, keepdims=True)
-    return centred / np.sqrt(variance + 1e-5) * norm.gamma.numpy() + norm.beta.numpy()
 
 
 # ActNorm, and the convolution that starts as zero.
@@ -139,9 +89,8 @@ def test_zero_init_conv2d_starts_as_zero():
 def test_zero_init_conv2d_scales_convolution_and_bias_by_exp_3_log_scale(kernel_size):
     layer = built(ZeroInitConv2D(4, kernel_size, dtype="float64"), 3)
     maps = normal(2, 4, 5, 3)
-    convolved = numpy_convolution(maps, layer.kernel, layer.bias)
     assert layer.kernel.shape == (kernel_size, kernel_size, 3, 4)
-    assert_close(layer(maps), convolved * np.exp(3.0 * layer.log_scale.numpy()))
+    assert_close(layer(maps), reference.zero_convolution(layer, maps))
 
 
 # Weight normalisation.
@@ -154,16 +103,16 @@ def test_weight_norm_conv2d_is_a_convolution_with_gain_times_direction(kernel_si
     maps = normal(2, 4, 5, 3)
     bias = layer.bias if use_bias else 0.0
     assert len(layer.trainable_weights) == 2 + use_bias
-    assert_close(layer(maps), numpy_convolution(maps, numpy_kernel(layer), bias))
+    assert_close(layer(maps), reference.convolution(maps, reference.weight_norm(layer), bias))
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_weight_norm_dense_is_a_linear_map_with_gain_times_direction(use_bias):
     layer = built(WeightNormDense(4, use_bias=use_bias, dtype="float64"), 3)
     inputs = normal(2, 5, 3)
-    bias = layer.bias.numpy() if use_bias else 0.0
+    bias = layer.bias if use_bias else 0.0
     assert len(layer.trainable_weights) == 2 + use_bias
-    assert_close(layer(inputs), inputs.numpy() @ numpy_kernel(layer) + bias)
+    assert_close(layer(inputs), inputs @ reference.weight_norm(layer) + bias)
 
 
 @pytest.mark.parametrize("initial_scale", [1.0, 0.25])
@@ -196,13 +145,13 @@ def test_length_of_the_direction_does_not_matter():
 
 def test_concat_elu_is_elu_of_both_signs():
     inputs = normal(2, 3, 4)
-    assert_close(concat_elu(inputs), numpy_concat_elu(inputs.numpy()))
+    assert_close(concat_elu(inputs), reference.concat_elu(inputs))
     np.testing.assert_allclose(concat_elu(tf.constant([2.0])), [2.0, np.expm1(-2.0)], rtol=1e-6)
 
 
 def test_gate_multiplies_the_first_half_by_the_sigmoid_of_the_second():
     inputs, kernel, bias = normal(2, 3, 5), normal(5, 8), normal(8)
-    expected = numpy_gate(inputs.numpy() @ kernel.numpy() + bias.numpy())
+    expected = reference.gated(tf.tensordot(inputs, kernel, axes=1) + bias)
     outputs = gated_linear(
         lambda inputs, half: tf.tensordot(inputs, half, axes=1), kernel, bias, inputs
     )
@@ -216,10 +165,9 @@ def test_gated_conv_is_its_operations_in_order(dropout_seed):
     maps = normal(2, 4, 5, 4)
     assert layer.convolution.direction.shape == (3, 3, 8, 4)
     assert layer.gate.direction.shape == (1, 1, 8, 8)
-    hidden = numpy_concat_elu(maps.numpy())
-    hidden = numpy_convolution(hidden, numpy_kernel(layer.convolution), layer.convolution.bias)
-    hidden = spatial_dropout(tf.constant(numpy_concat_elu(hidden)), 0.4, dropout_seed)
-    expected = numpy_gate(numpy_convolution(hidden, numpy_kernel(layer.gate), layer.gate.bias))
+    expected = reference.gated_convolution(
+        layer.convolution, layer.gate, maps, lambda maps: spatial_dropout(maps, 0.4, dropout_seed)
+    )
     assert_close(layer(maps, dropout_seed=dropout_seed), expected)
 
 
@@ -240,33 +188,18 @@ def test_position_codes_are_sines_then_cosines_of_timescales_1_to_1e4(num_channe
     np.testing.assert_array_equal(codes[:, 2 * half :], 0.0)
 
 
-def numpy_attention(layer, maps, rate, dropout_seed):
-    """Image after image, head after head; dropout is an independent mask on the weights."""
-    batch, height, width, channels = maps.shape
-    length, head_channels = height * width, channels // 4
-    mask = dropout_mask([batch, 4, length, length], rate, dropout_seed)
-    mask = np.ones([batch, 4, 1, 1]) if mask is None else mask.numpy() / (1.0 - rate)
-    kernel = numpy_kernel(layer.projection)
-    outputs = []
-    for image, image_mask in zip(maps, mask, strict=True):
-        sequence = image.reshape(length, channels) + position_codes(length, channels)
-        key, value, query = np.split(sequence @ kernel, 3, axis=1)
-        heads = []
-        for head in range(4):
-            part = slice(head * head_channels, (head + 1) * head_channels)
-            logits = query[:, part] @ key[:, part].T / np.sqrt(head_channels)
-            heads.append((numpy_softmax(logits) * image_mask[head]) @ value[:, part])
-        outputs.append(np.concatenate(heads, axis=1).reshape(height, width, channels))
-    return numpy_gate(np.stack(outputs) @ numpy_kernel(layer.gate) + layer.gate.bias.numpy())
-
-
 @pytest.mark.parametrize("dropout_seed", DROPOUT_SEEDS)
 def test_gated_attention_is_four_heads_of_scaled_dot_products_and_a_gate(dropout_seed):
     layer = built(GatedAttention(8, dropout_rate=0.4, dtype="float64"), 8, scale=1.0)
     maps = normal(2, 3, 4, 8)
     assert layer.num_heads == 4
     assert not layer.projection.use_bias
-    expected = numpy_attention(layer, maps.numpy(), 0.4, dropout_seed)
+    kept = dropout_mask([2, 4, 12, 12], 0.4, dropout_seed)
+
+    def dropout(weights):
+        return weights if kept is None else weights * tf.cast(kept, tf.float64) / 0.6
+
+    expected = reference.gated_attention(layer.projection, layer.gate, maps, 4, dropout)
     assert_close(layer(maps, dropout_seed=dropout_seed), expected)
 
 
@@ -283,11 +216,11 @@ def test_gated_block_normalises_the_sum_after_each_part(dropout_seed):
     block = built(GatedBlock(4, 2, 0.3, dtype="float64"), 4)
     maps = normal(2, 3, 4, 4)
     seeds = split_seed(dropout_seed, 2)
-    hidden = numpy_layer_norm(
-        maps + block.convolution(maps, dropout_seed=seeds[0]).numpy(), block.norms[0]
-    )
-    attended = block.attention(tf.constant(hidden), dropout_seed=seeds[1]).numpy()
-    expected = numpy_layer_norm(hidden + attended, block.norms[1])
+    first, second = block.norms
+    hidden = maps + block.convolution(maps, dropout_seed=seeds[0])
+    hidden = reference.layer_norm(hidden, first.gamma, first.beta)
+    hidden += block.attention(hidden, dropout_seed=seeds[1])
+    expected = reference.layer_norm(hidden, second.gamma, second.beta)
     assert_close(block(maps, dropout_seed=dropout_seed), expected)
 
 
@@ -310,27 +243,22 @@ def test_mix_log_cdf_network_is_convolution_blocks_convolution(dropout_seed):
         MixLogCdfNetwork(4, 2, num_blocks=2, num_components=3, num_heads=2, dtype="float64"), 3
     )
     maps = normal(2, 4, 5, 3)
-    hidden = tf.constant(
-        numpy_convolution(
-            maps, numpy_kernel(network.input_convolution), network.input_convolution.bias
-        )
-    )
+    first, last = network.input_convolution, network.output_convolution
+    hidden = reference.convolution(maps, reference.weight_norm(first), first.bias)
     block, stacks = network.blocks.template, network.blocks.stacked_weights
     for index, seed in enumerate(split_seed(dropout_seed, 2)):
         for variable, stack in zip(block.variables, stacks, strict=True):
             variable.assign(stack[index])
         hidden = block(hidden, dropout_seed=seed)
-    output_convolution = network.output_convolution
-    outputs = numpy_convolution(
-        hidden, numpy_kernel(output_convolution), output_convolution.bias
-    ).reshape(2, 4, 5, 11, 2)
-    log_scale, shift, logits, means, component_log_scales = network(maps, dropout_seed=dropout_seed)
-    assert_close(log_scale, network.rescale.numpy() * np.tanh(outputs[..., 0, :]))
-    assert_close(shift, outputs[..., 1, :])
-    assert_close(logits, np.swapaxes(outputs[..., 2:5, :], -1, -2))
-    assert_close(means, np.swapaxes(outputs[..., 5:8, :], -1, -2))
-    floored = np.maximum(outputs[..., 8:11, :], -7.0)
-    assert_close(component_log_scales, np.swapaxes(floored, -1, -2))
+    outputs = reference.convolution(hidden, reference.weight_norm(last), last.bias)
+    expected = reference.mixture_parameters(outputs, network.rescale)
+    for actual, parameter in zip(network(maps, dropout_seed=dropout_seed), expected, strict=True):
+        assert_close(actual, parameter)
+    if dropout_seed is None:
+        for actual, parameter in zip(
+            network(maps), reference.mix_log_cdf_network(network, maps), strict=True
+        ):
+            assert_close(actual, parameter)
 
 
 def test_mix_log_cdf_outputs_are_read_parameter_by_parameter():
@@ -408,16 +336,10 @@ def test_affine_coupling_kernels_start_normal_with_deviation_0_05_and_without_bi
 def test_affine_coupling_network_is_its_operations_in_order():
     network = built(AffineCouplingNetwork(8, 6, dtype="float64"), 3)
     maps = normal(2, 4, 5, 3)
-    hidden = maps
-    for convolution, act_norm in zip(network.convolutions, network.act_norms, strict=True):
-        hidden = numpy_convolution(hidden, convolution.kernel) + act_norm.bias.numpy()
-        hidden = np.maximum(hidden * np.exp(act_norm.log_scale.numpy()), 0.0)
-    output = network.output_convolution
-    expected = numpy_convolution(hidden, output.kernel, output.bias)
-    expected = expected * np.exp(3.0 * output.log_scale.numpy())
     shift, raw_scale = network(maps)
-    assert_close(shift, expected[..., 0::2])
-    assert_close(raw_scale, expected[..., 1::2])
+    expected_shift, expected_scale = reference.affine_network(network, maps)
+    assert_close(shift, expected_shift)
+    assert_close(tf.sigmoid(raw_scale + 2.0), expected_scale)
     # There is no dropout.
     np.testing.assert_array_equal(network(maps, dropout_seed=[1, 2]), network(maps))
 
@@ -445,34 +367,17 @@ def mar_prior_network(num_conditional_channels=0, scale=0.3, **kwargs):
     return randomize(network, scale=scale)
 
 
-def numpy_channel_inputs(network, latents, rest):
-    """conv(concat(l^(j-1), code)) + bias for each channel, with zeros before the first."""
-    inputs = []
-    for channel in range(latents.shape[-1]):
-        previous = latents[..., channel - 1 : channel] if channel else 0.0 * latents[..., :1]
-        if rest is not None:
-            first, second = network.code_convolutions
-            hidden = np.maximum(numpy_convolution(rest, first.kernel, first.bias), 0.0)
-            code = numpy_convolution(hidden, second.kernel, second.bias)
-            previous = np.concatenate([previous, code], axis=-1)
-        inputs.append(numpy_convolution(previous, network.input_kernel, network.input_bias))
-    return np.stack(inputs)
-
-
 @pytest.mark.parametrize("num_conditional_channels", [0, 2])
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_mar_prior_network_is_convolution_conv_lstm_convolution(num_conditional_channels, dilation):
     """The dilation is that of the ConvLSTM only."""
     network = mar_prior_network(num_conditional_channels, dilation=dilation)
-    latents = normal(2, 4, 5, 4).numpy()
-    rest = normal(2, 4, 5, 2, seed=1).numpy() if num_conditional_channels else None
-    hiddens = network.conv_lstm(tf.constant(numpy_channel_inputs(network, latents, rest)))
-    mean, log_scale = network(tf.constant(latents), None if rest is None else tf.constant(rest))
-    assert mean.shape == log_scale.shape == latents.shape
-    for channel, hidden in enumerate(hiddens):
-        outputs = numpy_convolution(hidden, network.output_kernel, network.output_bias)
-        assert_close(mean[..., channel], outputs[..., 0])
-        assert_close(log_scale[..., channel], outputs[..., 1])
+    latents = normal(2, 4, 5, 4)
+    rest = normal(2, 4, 5, 2, seed=1) if num_conditional_channels else None
+    outputs = network(latents, rest)
+    for actual, expected in zip(outputs, reference.mar_prior(network, latents, rest), strict=True):
+        assert actual.shape == latents.shape
+        assert_close(actual, expected)
 
 
 def test_mar_prior_network_has_published_sizes():
@@ -596,7 +501,7 @@ def test_batches_may_be_empty(batch, in_graph):
     convolved, others = function(maps, rest)
     assert convolved.shape == (batch, 4, 6, 5)
     np.testing.assert_allclose(
-        convolved, numpy_convolution(maps, np.ones([3, 3, 3, 5])), rtol=1e-4, atol=1e-5
+        convolved, reference.convolution(maps, tf.ones([3, 3, 3, 5])), rtol=1e-4, atol=1e-5
     )
     np.testing.assert_allclose(others["sums"], np.sum(maps, axis=(1, 2, 3)), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(others["rest"], rest + 1.0)

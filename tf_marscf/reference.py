@@ -1,0 +1,400 @@
+"""mAR-SCF in plain TensorFlow, to be read beside the paper.
+
+Bhattacharyya et al., "Normalizing Flows with Multi-Scale Autoregressive Priors", CVPR 2020. Steps
+of flow are those of Glow (Kingma and Dhariwal, 2018), or of Flow++ (Ho et al., 2019).
+
+    x -> squeeze, K x (ActNorm -> 1x1 convolution -> coupling) -> split into (r_1, l_1),
+    r_1 -> level 2 -> (r_2, l_2),  ...,  r_(L-1) -> level L -> h_L = l_L
+
+Nothing here is fast. `MarScf` computes the same in faster ways, and tests compare its values and
+gradients with these. Maps are [N, H, W, C], N known, in the model's dtype. Dropout is off unless a
+function is given for it, and `network_dtype` has no effect. Weights are read from the layers of a
+`MarScf`, by the layers' own names, at the place where an equation needs them; nothing else of the
+package is used. Everything is differentiable to maps and weights.
+
+Example:
+    >>> import tensorflow as tf, tf_marscf
+    >>> model = tf_marscf.MarScf((8, 8, 1), num_levels=2, num_steps=1, hidden_channels=8)
+    >>> tf_marscf.reference.log_prob(model, tf.zeros([3, 8, 8, 1])).shape
+    TensorShape([3])
+"""
+
+import math
+import types
+
+import numpy as np
+import tensorflow as tf
+
+from tf_marscf.errors import InputError
+
+_NUM_BISECTIONS = 64  # An interval shrinks by a factor of 1e19.
+_EACH_MAP = [1, 2, 3]
+
+
+def log_prob(model, images):
+    """`log p(x) = sum_{i < L} log p(l_i | r_i) + log p(h_L) + sum of log-dets` (Section 3).
+
+    Args:
+        model: a `MarScf`.
+        images: x, [N, H, W, C].
+
+    Returns:
+        [N], in nats.
+
+    Raises:
+        InputError: if the shape of `images` is another.
+    """
+    total = 0.0
+    for level, latents, rest, log_det in _encode(model, images):
+        mean, log_scale = mean_and_log_scale(level.latent_prior, latents, rest)
+        total += normal_log_density(latents, mean, log_scale) + log_det
+    return total
+
+
+def latents(model, images):
+    """The latent maps `(l_1, ..., l_(L-1), h_L)` of images; arguments and errors of `log_prob`."""
+    return tuple(latents for _, latents, _, _ in _encode(model, images))
+
+
+def decode(model, latents):
+    """The images [N, H, W, C] of maps as from `latents`; an `InputError` if the shapes differ."""
+    return _decode(model, latents, "latents", lambda prior, latents, rest: latents)
+
+
+def sample(model, noise):
+    """The images of Normal(0, 1) numbers in the shapes of `latents` (Algorithm 1, MARPS)."""
+    return _decode(model, noise, "noise", sample_prior)
+
+
+# Levels (Section 3.1, Eq. 4).
+
+
+def _encode(model, images):
+    """Yields each level, its l, r (None for the last) and log-det."""
+    rest = _checked(images, model, model.config.image_shape, "images")
+    for level in model.levels:
+        _, *steps = level.level_bijector.bijectors
+        hidden, total = squeeze(rest), 0.0
+        for step in steps:
+            hidden, log_det = flow_step(step, hidden, model.config.coupling)
+            total += log_det
+        is_last = level is model.levels[-1]
+        rest, latents = (None, hidden) if is_last else tf.split(hidden, 2, axis=-1)
+        yield level, latents, rest, total
+
+
+def _decode(model, maps, argument, latents_of):
+    """The images of maps, one a level, from which `latents_of(prior, map, r)` makes latents."""
+    num_levels, rest = len(model.levels), None
+    if len(maps) != num_levels:
+        raise InputError(f"`{argument}` must hold one map a level, {num_levels}; got {len(maps)}.")
+    for index in reversed(range(num_levels)):
+        level, shape = model.levels[index], model.config.latent_shape(index)
+        latents = _checked(maps[index], model, shape, argument)
+        latents = latents_of(level.latent_prior, latents, rest)
+        hidden = latents if rest is None else tf.concat([rest, latents], axis=-1)
+        _, *steps = level.level_bijector.bijectors
+        for step in reversed(steps):
+            hidden = inverse_flow_step(step, hidden, model.config.coupling)
+        rest = unsqueeze(hidden)
+    return rest
+
+
+def _checked(maps, model, event_shape, argument):
+    maps = tf.convert_to_tensor(maps, model.dtype)
+    if maps.shape.rank != 4 or tuple(maps.shape[1:]) != event_shape:
+        shape = ", ".join(map(str, event_shape))
+        raise InputError(f"`{argument}` must have shape [N, {shape}]; got {maps.shape}.")
+    return maps
+
+
+def squeeze(x):
+    """`y[i, j, 4 c + 2 a + b] = x[2 i + a, 2 j + b, c]`."""
+    y = tf.stack([x[:, a::2, b::2] for a in (0, 1) for b in (0, 1)], axis=-1)
+    return tf.reshape(y, [*y.shape[:3], -1])
+
+
+def unsqueeze(y):
+    """The inverse of `squeeze`."""
+    num_images, height, width, _ = y.shape
+    x = tf.transpose(tf.reshape(y, [*y.shape[:3], -1, 2, 2]), [0, 1, 4, 2, 5, 3])
+    return tf.reshape(x, [num_images, 2 * height, 2 * width, -1])
+
+
+# Steps of flow: ActNorm, 1x1 convolution, coupling (Glow, Section 3).
+
+
+def flow_step(step, x, kind):
+    """`(y, log-det)`, the coupling of a kind "affine" or "mixlogcdf"."""
+    bias, log_scale = step.act_norm.bias, step.act_norm.log_scale
+    matrix = conv1x1_matrix(step.invertible_conv1x1)
+    x = tf.linalg.matvec(matrix, (x + bias) * tf.exp(log_scale))  # At each pixel.
+    num_pixels = float(x.shape[1] * x.shape[2])
+    log_det = num_pixels * (tf.reduce_sum(log_scale) + tf.linalg.slogdet(matrix)[1])
+    y, coupling_log_det = coupling(step.coupling.network.layer, x, kind)
+    return y, log_det + coupling_log_det
+
+
+def inverse_flow_step(step, y, kind):
+    """The inverse of `flow_step`."""
+    matrix = conv1x1_matrix(step.invertible_conv1x1)
+    x = inverse_coupling(step.coupling.network.layer, y, kind)
+    x = tf.linalg.matvec(tf.linalg.inv(matrix), x)
+    return x / tf.exp(step.act_norm.log_scale) - step.act_norm.bias
+
+
+def conv1x1_matrix(layer):
+    """`W = P (tril(L, -1) + I) (triu(U, 1) + diag(sign_s exp(log_s)))`, [C, C]."""
+    diagonal = layer.sign_s * tf.exp(layer.log_s)
+    lower = tf.linalg.set_diag(tf.linalg.band_part(layer.lower, -1, 0), tf.ones_like(diagonal))
+    upper = tf.linalg.set_diag(tf.linalg.band_part(layer.upper, 0, -1), diagonal)
+    return layer.permutation @ lower @ upper
+
+
+def coupling(network, x, kind):
+    """`(y, log-det)`; z_1 and z_2 are the halves of x.
+
+    affine:     y = concat(z_1, z_2 * s + shift),                 (shift, s) = network(z_1)
+    mixlogcdf:  y = concat(z_2, (logit F(z_1) + b) * exp(a)),     (a, b, F) = network(z_2)
+    """
+    z1, z2 = tf.split(x, 2, axis=-1)
+    if kind == "affine":
+        shift, scale = affine_network(network, z1)
+        y, log_slope = z2 * scale + shift, tf.math.log(scale)
+        return tf.concat([z1, y], axis=-1), tf.reduce_sum(log_slope, _EACH_MAP)
+    a, b, *mixture = mix_log_cdf_network(network, z2)
+    y, log_slope = logit_mixture_cdf(z1, *mixture)
+    return tf.concat([z2, (y + b) * tf.exp(a)], axis=-1), tf.reduce_sum(log_slope + a, _EACH_MAP)
+
+
+def inverse_coupling(network, y, kind):
+    """The inverse of `coupling`."""
+    condition, y = tf.split(y, 2, axis=-1)
+    if kind == "affine":
+        shift, scale = affine_network(network, condition)
+        return tf.concat([condition, (y - shift) / scale], axis=-1)
+    a, b, *mixture = mix_log_cdf_network(network, condition)
+    z1 = inverse_logit_mixture_cdf(y * tf.exp(-a) - b, *mixture)
+    return tf.concat([z1, condition], axis=-1)
+
+
+def affine_network(network, z):
+    """`(shift, s)`: even channels of the network, and sigmoid(odd channels + 2)."""
+    for conv, norm in zip(network.convolutions, network.act_norms, strict=True):
+        z = tf.nn.relu((convolution(z, conv.kernel) + norm.bias) * tf.exp(norm.log_scale))
+    outputs = zero_convolution(network.output_convolution, z)
+    return outputs[..., 0::2], tf.sigmoid(outputs[..., 1::2] + 2.0)
+
+
+# MixLogCDF couplings (Flow++, Section 3).
+
+
+def logit_mixture_cdf(x, logits, means, log_scales):
+    """`(logit F(x), log d logit F(x) / dx)`, F the CDF of a mixture of logistic distributions.
+
+        F = sum_k pi_k sigmoid(z_k),  1 - F = sum_k pi_k sigmoid(-z_k),  pi = softmax(logits)
+        F' = sum_k pi_k sigmoid(z_k) sigmoid(-z_k) / s_k,  z_k = (x - mean_k) / s_k
+
+    x is [...], parameters are [..., M]. All is summed as logarithms, for the tails.
+    """
+    log_pi = tf.nn.log_softmax(logits)
+    z = (x[..., tf.newaxis] - means) * tf.exp(-log_scales)
+    below, above = tf.math.log_sigmoid(z), tf.math.log_sigmoid(-z)
+    log_cdf = tf.reduce_logsumexp(log_pi + below, axis=-1)
+    log_survival = tf.reduce_logsumexp(log_pi + above, axis=-1)
+    log_density = tf.reduce_logsumexp(log_pi + below + above - log_scales, axis=-1)
+    return log_cdf - log_survival, log_density - log_cdf - log_survival
+
+
+def inverse_logit_mixture_cdf(y, *mixture):
+    """The x with `logit F(x) = y`, by bisection.
+
+    One component alone has its root at mean_k + s_k y; that of all is between the least and the
+    greatest of these. Gradients flow through a Newton step at the root (implicit function theorem).
+    """
+    _, means, log_scales = mixture
+    roots = means + tf.exp(log_scales) * y[..., tf.newaxis]
+    low, high = tf.reduce_min(roots, axis=-1), tf.reduce_max(roots, axis=-1)
+    for _ in range(_NUM_BISECTIONS):
+        middle = tf.stop_gradient(low + 0.5 * (high - low))
+        is_below = logit_mixture_cdf(middle, *mixture)[0] < y
+        low, high = tf.where(is_below, middle, low), tf.where(is_below, high, middle)
+    value, log_slope = logit_mixture_cdf(middle, *mixture)
+    return middle + (y - value) / tf.exp(tf.stop_gradient(log_slope))
+
+
+def mix_log_cdf_network(network, z):
+    """Convolution, gated blocks, convolution; `mixture_parameters` of that."""
+    first, last = network.input_convolution, network.output_convolution
+    num_heads = network.blocks.template.attention.num_heads
+    x = convolution(z, weight_norm(first), first.bias)
+    for conv, conv_gate, projection, gate, *norms in _blocks(network):
+        x = layer_norm(x + gated_convolution(conv, conv_gate, x), norms[0].gamma, norms[0].beta)
+        attended = gated_attention(projection, gate, x, num_heads)
+        x = layer_norm(x + attended, norms[1].gamma, norms[1].beta)
+    return mixture_parameters(convolution(x, weight_norm(last), last.bias), network.rescale)
+
+
+def _blocks(network):
+    """The parts of each gated block, with its entries of the stacked weights."""
+    stacks = {stack.name: tf.convert_to_tensor(stack) for stack in network.blocks.stacked_weights}
+    parts = "convolution_convolution", "convolution_gate", "attention_projection", "attention_gate"
+    parts += "norm_0", "norm_1"
+
+    def part_of(index, part):
+        names = [name.removeprefix(f"{part}_") for name in stacks if name.startswith(part)]
+        return types.SimpleNamespace(**{name: stacks[f"{part}_{name}"][index] for name in names})
+
+    return [[part_of(n, part) for part in parts] for n in range(network.blocks.num_layers)]
+
+
+def mixture_parameters(outputs, rescale):
+    """`(a, b, logits, means, log_scales)`: [..., c] twice, then [..., c, M] thrice.
+
+    Outputs are c of each parameter, one parameter after another: [..., (2 + 3 M) c].
+    """
+    outputs = tf.reshape(outputs, [*outputs.shape[:-1], -1, rescale.shape[0]])
+    a, b = rescale * tf.tanh(outputs[..., 0, :]), outputs[..., 1, :]
+    mixture = tf.linalg.matrix_transpose(outputs[..., 2:, :])
+    logits, means, log_scales = tf.split(mixture, 3, axis=-1)
+    return a, b, logits, means, tf.maximum(log_scales, tf.cast(-7.0, log_scales.dtype))
+
+
+def gated_convolution(conv, gate, x, dropout=tf.identity):
+    """Gate of conv 1x1(dropout(concat-ELU(conv 3x3(concat-ELU(x)))))."""
+    x = concat_elu(convolution(concat_elu(x), weight_norm(conv), conv.bias))
+    return gated(convolution(dropout(x), weight_norm(gate), gate.bias))
+
+
+def gated_attention(projection, gate, x, num_heads, dropout=tf.identity):
+    """Gate of a linear map of the heads of self-attention, all pixels being positions."""
+    num_images, height, width, channels = x.shape
+    sequence = tf.reshape(x, [num_images, height * width, channels])
+    sequence += tf.constant(position_codes(height * width, channels), x.dtype)
+    key, value, query = (
+        tf.stack(tf.split(part, num_heads, axis=-1), axis=1)  # [N, heads, H W, C / heads]
+        for part in tf.split(sequence @ weight_norm(projection), 3, axis=-1)
+    )
+    attended = tf.concat(tf.unstack(attention(query, key, value, dropout), axis=1), axis=-1)
+    return tf.reshape(gated(attended @ weight_norm(gate) + gate.bias), x.shape)
+
+
+def attention(query, key, value, dropout=tf.identity):
+    """`softmax(Q K^T / sqrt(C)) V`, each [..., T, C]."""
+    logits = tf.matmul(query, key, transpose_b=True) / math.sqrt(query.shape[-1])
+    return dropout(tf.nn.softmax(logits)) @ value
+
+
+def position_codes(length, channels):
+    """Sines, then cosines, of position / timescale, timescales from 1 to 1e4: [length, C]."""
+    angles = np.arange(length)[:, np.newaxis] / np.geomspace(1.0, 1e4, channels // 2)
+    codes = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    return np.pad(codes, [[0, 0], [0, channels % 2]])
+
+
+# The multi-scale autoregressive prior (Section 3.2, Eq. 6-8), or Glow's.
+
+
+def mean_and_log_scale(prior, latents, rest):
+    """Of l given r, a prior's; those of channel j depend on the channels before it only."""
+    if hasattr(prior, "mean_and_log_scale"):
+        outputs = tf.convert_to_tensor(prior.mean_and_log_scale)
+    elif hasattr(prior.network.layer, "conv_lstm"):
+        return mar_prior(prior.network.layer, latents, rest)
+    else:
+        outputs = zero_convolution(prior.network.layer, rest)
+    return outputs[..., 0::2], outputs[..., 1::2]
+
+
+def sample_prior(prior, noise, rest):
+    """`l^j = mean_j + exp(log_scale_j) * noise^j`, one channel j after another."""
+    latents, channels = tf.zeros_like(noise), tf.range(noise.shape[-1])
+    for j in range(noise.shape[-1]):
+        mean, log_scale = mean_and_log_scale(prior, latents, rest)
+        latents = tf.where(channels == j, mean + tf.exp(log_scale) * noise, latents)
+    return latents
+
+
+def mar_prior(network, latents, rest):
+    """Channel j: `conv(ConvLSTM(x_1 ... x_j))`, `x_j = conv(concat(l^(j-1), code of r))`."""
+    channels, code = tf.split(latents, latents.shape[-1], axis=-1), []
+    if rest is not None:
+        first, second = network.code_convolutions
+        hidden = tf.nn.relu(convolution(rest, first.kernel, first.bias))
+        code = [convolution(hidden, second.kernel, second.bias)]
+    inputs = [
+        convolution(tf.concat([before, *code], axis=-1), network.input_kernel, network.input_bias)
+        for before in [tf.zeros_like(channels[0]), *channels[:-1]]
+    ]
+    outputs = [
+        convolution(hidden, network.output_kernel, network.output_bias)
+        for hidden in conv_lstm(network.conv_lstm, inputs)
+    ]
+    return tf.unstack(tf.stack(outputs, axis=-1), axis=-2)
+
+
+def conv_lstm(network, sequence):
+    """The last layer's h_t for each x_t.
+
+    (i, f, g, o) = conv(x_t) + conv(h_(t-1)) + bias,     h_0 = c_0 = 0
+    c_t = sigmoid(f) c_(t-1) + sigmoid(i) tanh(g),       h_t = sigmoid(o) tanh(c_t)
+    """
+    weights = zip(network.input_kernels, network.recurrent_kernels, network.biases, strict=True)
+    for input_kernel, recurrent_kernel, bias in weights:
+        h = c = tf.zeros_like(sequence[0])
+        hiddens = []
+        for x in sequence:
+            gates = convolution(x, input_kernel, bias, network.dilation)
+            gates += convolution(h, recurrent_kernel, dilation=network.dilation)
+            i, f, g, o = tf.split(gates, 4, axis=-1)
+            c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+            h = tf.sigmoid(o) * tf.tanh(c)
+            hiddens.append(h)
+        sequence = hiddens
+    return sequence
+
+
+def normal_log_density(x, mean, log_scale):
+    """`sum of log Normal(x; mean, exp(log_scale))` over each map, in nats."""
+    log_density = -0.5 * ((x - mean) / tf.exp(log_scale)) ** 2 - log_scale
+    return tf.reduce_sum(log_density - 0.5 * math.log(2.0 * math.pi), _EACH_MAP)
+
+
+# What the networks have in common.
+
+
+def convolution(x, kernel, bias=0.0, dilation=1):
+    """The k * k neighbours of each pixel, zeros outside of the map, times [k, k, C_in, C_out]."""
+    kernel = tf.convert_to_tensor(kernel)
+    sizes, rates = [1, *kernel.shape[:2], 1], [1, dilation, dilation, 1]
+    neighbours = tf.image.extract_patches(x, sizes, [1, 1, 1, 1], rates, "SAME")
+    return neighbours @ tf.reshape(kernel, [-1, kernel.shape[-1]]) + bias
+
+
+def zero_convolution(layer, x):
+    """`(conv(x) + bias) * exp(3 log_scale)`: its weights start as zeros."""
+    return convolution(x, layer.kernel, layer.bias) * tf.exp(3.0 * layer.log_scale)
+
+
+def weight_norm(layer):
+    """`gain * direction / |direction|`, a norm for each output (Salimans and Kingma, 2016)."""
+    direction = tf.convert_to_tensor(layer.direction)
+    axes = list(range(direction.shape.rank - 1))
+    return layer.gain * direction / tf.sqrt(tf.reduce_sum(direction**2, axis=axes))
+
+
+def layer_norm(x, gamma, beta, epsilon=1e-5):
+    """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, over channels (Ba et al., 2016)."""
+    mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
+    return gamma * (x - mean) / tf.sqrt(variance + epsilon) + beta
+
+
+def concat_elu(x):
+    """The ELUs of x and of -x, along the channels."""
+    return tf.nn.elu(tf.concat([x, -x], axis=-1))
+
+
+def gated(outputs):
+    """`p * sigmoid(q)`, p and q the halves of the channels."""
+    p, q = tf.split(outputs, 2, axis=-1)
+    return p * tf.sigmoid(q)
