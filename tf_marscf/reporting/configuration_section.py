@@ -17,7 +17,7 @@ _NO_FLAGS = (
     "prior_code_hidden_channels",
     "dtype",
 )
-_FOLLOWING = ("image_shape", "network_dtype")
+_FOLLOWING = ("image_shape",)
 
 
 def configuration_section(context):
