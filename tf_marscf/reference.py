@@ -154,12 +154,13 @@ def conv1x1_matrix(layer):
 def coupling(network, x, kind):
     """`(y, log-det)`; z_1 and z_2 are the halves of x.
 
-    affine:     y = concat(z_1, z_2 * s + shift),                 (shift, s) = network(z_1)
+    affine:     y = concat(z_1, z_2 * sigmoid(raw + 2) + shift),  (shift, raw) = network(z_1)
     mixlogcdf:  y = concat(z_2, (logit F(z_1) + b) * exp(a)),     (a, b, F) = network(z_2)
     """
     z1, z2 = tf.split(x, 2, axis=-1)
     if kind == "affine":
-        shift, scale = affine_network(network, z1)
+        shift, raw_scale = affine_network(network, z1)
+        scale = tf.sigmoid(raw_scale + 2.0)
         y, log_slope = z2 * scale + shift, tf.math.log(scale)
         return tf.concat([z1, y], axis=-1), tf.reduce_sum(log_slope, _EACH_MAP)
     a, b, *mixture = mix_log_cdf_network(network, z2)
@@ -171,19 +172,19 @@ def inverse_coupling(network, y, kind):
     """The inverse of `coupling`."""
     condition, y = tf.split(y, 2, axis=-1)
     if kind == "affine":
-        shift, scale = affine_network(network, condition)
-        return tf.concat([condition, (y - shift) / scale], axis=-1)
+        shift, raw_scale = affine_network(network, condition)
+        return tf.concat([condition, (y - shift) / tf.sigmoid(raw_scale + 2.0)], axis=-1)
     a, b, *mixture = mix_log_cdf_network(network, condition)
     z1 = inverse_logit_mixture_cdf(y * tf.exp(-a) - b, *mixture)
     return tf.concat([z1, condition], axis=-1)
 
 
 def affine_network(network, z):
-    """`(shift, s)`: even channels of the network, and sigmoid(odd channels + 2)."""
+    """`(shift, raw)`: the even and the odd channels."""
     for conv, norm in zip(network.convolutions, network.act_norms, strict=True):
         z = tf.nn.relu((convolution(z, conv.kernel) + norm.bias) * tf.exp(norm.log_scale))
     outputs = zero_convolution(network.output_convolution, z)
-    return outputs[..., 0::2], tf.sigmoid(outputs[..., 1::2] + 2.0)
+    return outputs[..., 0::2], outputs[..., 1::2]
 
 
 # MixLogCDF couplings (Flow++, Section 3).
