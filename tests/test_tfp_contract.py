@@ -9,9 +9,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from absl import flags
 from tensorflow_probability.python.internal import test_util
-from test_bijectors import LAYERS, layer, output_shape
 
 import tf_marscf
+from tests.bijectors.test_bijectors import LAYERS, layer, output_shape
 from tests.small_models import random_images, small_model
 from tf_marscf import distributions as public
 
