@@ -7,7 +7,7 @@ plain forms of the model stand in `tf_marscf.reference`. What a kernel asks abou
 fast                       | plain form it equals        | test_                | used
 ---------------------------|-----------------------------|----------------------|----------------
 conv_lstm_recurrence       | reference.conv_lstm         | conv_lstm            | everywhere
-sample_channels            | reference.sample_prior      | networks             | everywhere
+sample_channels            | reference.sample_prior      | priors               | everywhere
 convolve                   | reference.convolution       | conv_lstm            | everywhere
 SpectralConvolution        | DirectConvolution           | conv_lstm            | exact, small *
 CompactSpectralConvolution | SpectralConvolution         | conv_lstm            | few images *
