@@ -92,7 +92,7 @@ def test_the_docstring_lists_the_fields():
 
 
 def test_flags_have_names_kinds_and_values_of_their_fields():
-    names = [flag for _, flag, _ in fields_with_flags(SmallConfig)]
+    names = [flag for _, flag in fields_with_flags(SmallConfig)]
     assert names == ["num_steps", "rate", "kind", "parts", "fast", "output"]
     program = (
         "from absl import flags\n"

@@ -22,25 +22,6 @@ from tf_marscf.errors import InputError
 from tf_marscf.files.paths import local_path
 
 REQUIRED = dataclasses.MISSING
-_KEY = "description"
-
-
-@dataclasses.dataclass(frozen=True)
-class FieldDescription:
-    """What a field carries.
-
-    Attributes:
-        check: a function of the field's name and a value; returns the value to keep, or raises
-            `InputError`.
-        kind: of the flag: "integer", "number", "boolean", "string", "path" or "list".
-        help: sentences for `--help` and the docstring.
-        flag: name of the flag; True for the field's own name, False where there is no flag.
-    """
-
-    check: object
-    kind: str
-    help: str
-    flag: object
 
 
 class Config:
@@ -52,24 +33,19 @@ class Config:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        own = {name: value for name, value in vars(cls).items() if _is_described(value)}
-        described = {**getattr(cls, "__dataclass_fields__", {}), **own}
-        entries = [
-            textwrap.fill(
-                f"{name}: {_description(field).help}",
-                width=100,
-                initial_indent=" " * 8,
-                subsequent_indent=" " * 12,
-            )
-            for name, field in described.items()
-        ]
+        own = {
+            name: value for name, value in vars(cls).items() if isinstance(value, dataclasses.Field)
+        }
+        fields = {**getattr(cls, "__dataclass_fields__", {}), **own}
+        wrap = textwrap.TextWrapper(100, initial_indent=" " * 8, subsequent_indent=" " * 12).fill
+        entries = [wrap(f"{name}: {field.metadata['help']}") for name, field in fields.items()]
         cls.__doc__ = "\n".join([(cls.__doc__ or "").rstrip(), "\n    Attributes:", *entries, ""])
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value is not None or field.default is not None:
-                self._set(field.name, _description(field).check(field.name, value))
+                self._set(field.name, field.metadata["check"](field.name, value))
 
     def _set(self, name, value):
         object.__setattr__(self, name, value)
@@ -101,12 +77,11 @@ def field_defaults(config_class):
 
 
 def fields_with_flags(config_class):
-    """Yields `(field, flag's name, FieldDescription)` of each field that has a flag."""
+    """Yields each field that has a flag, and the flag's name."""
     for field in dataclasses.fields(config_class):
-        description = _description(field)
-        if description.flag:
-            name = field.name if description.flag is True else description.flag
-            yield field, name, description
+        flag = field.metadata["flag"]
+        if flag:
+            yield field, field.name if flag is True else flag
 
 
 def same_field(config_class, name, default=REQUIRED):
@@ -240,16 +215,17 @@ def integer_by_level(default, text):
 
 
 def _field(default, check, kind, text, flag):
-    description = FieldDescription(check, kind, text, flag)
-    return dataclasses.field(default=default, metadata={_KEY: description})
+    """A field of a config class.
 
-
-def _description(field):
-    return field.metadata[_KEY]
-
-
-def _is_described(value):
-    return isinstance(value, dataclasses.Field) and _KEY in value.metadata
+    Args:
+        default: its default, or `REQUIRED`.
+        check: a function of the field's name and a value; returns the value to keep, or raises.
+        kind: of the flag: "integer", "number", "boolean", "string", "path" or "list".
+        text: sentences for `--help` and the docstring.
+        flag: name of the flag; True for the field's own name, False where there is no flag.
+    """
+    metadata = {"check": check, "kind": kind, "help": text, "flag": flag}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def _error(name, rule, value):

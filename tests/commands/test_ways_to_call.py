@@ -1,7 +1,6 @@
 """Commands are called as scripts of bin/, or as console scripts: the same either way."""
 
 import importlib
-import pathlib
 import re
 import subprocess
 import sys
@@ -66,9 +65,9 @@ def test_importing_commands_defines_no_flag_and_no_tensorflow():
         [
             "import sys",
             "from absl import flags",
-            "before = set(flags.FLAGS)",
             *(f"import tf_marscf.commands.{name}" for name in NAMES),
-            "assert set(flags.FLAGS) == before, set(flags.FLAGS) - before",
+            "modules = flags.FLAGS.flags_by_module_dict()",
+            "assert all(name.startswith('absl.') for name in modules), list(modules)",
             "assert not {'tensorflow', 'keras'} & set(sys.modules)",
         ]
     )
@@ -76,9 +75,8 @@ def test_importing_commands_defines_no_flag_and_no_tensorflow():
 
 
 def test_every_command_is_a_script_and_a_console_script():
-    commands = pathlib.Path(importlib.import_module("tf_marscf.commands").__file__).parent
-    with_run = [path.stem for path in commands.glob("*.py") if "\ndef run():" in path.read_text()]
-    assert sorted(with_run) == NAMES
+    for name in NAMES:
+        assert callable(importlib.import_module(f"tf_marscf.commands.{name}").run)
     listed = re.search(r"COMMANDS = \[(.*?)\]", (ROOT / "setup.py").read_text(), flags=re.DOTALL)
     assert re.findall(r'"(\w+)"', listed[1]) == NAMES
 

@@ -141,8 +141,7 @@ def run():
             file=sys.stderr,
         )
         sys.exit(2)
-    define_benchmark_flags, main = _BENCHMARKS[name]
-    define_benchmark_flags()
+    define_flags, main = _BENCHMARKS[name]
     del sys.argv[1]
     # The other models' operations are not split for one thread each.
-    command_line.run(main, one_thread_on_few_cores=name == "speed")
+    command_line.run(main, define_flags, one_thread_on_few_cores=name == "speed")

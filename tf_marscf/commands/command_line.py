@@ -80,19 +80,16 @@ def define_flags(config_class, **defaults):
         config_class: a subclass of `Config`.
         **defaults: by field's name, where they are not the field's own.
     """
-    for field, flag, description in fields_with_flags(config_class):
+    for field, flag in fields_with_flags(config_class):
         default = defaults.get(field.name, field.default)
         is_required = default is REQUIRED
-        _DEFINE[description.kind](
-            flag, None if is_required else default, description.help, required=is_required
-        )
+        define, text = _DEFINE[field.metadata["kind"]], field.metadata["help"]
+        define(flag, None if is_required else default, text, required=is_required)
 
 
 def flag_values(config_class):
     """The values of the flags of a config class, by the names of its fields."""
-    return {
-        field.name: flags.FLAGS[flag].value for field, flag, _ in fields_with_flags(config_class)
-    }
+    return {field.name: flags.FLAGS[flag].value for field, flag in fields_with_flags(config_class)}
 
 
 def define_train_dir():
@@ -189,8 +186,8 @@ def _describe_usage(module):
     sys.modules["__main__"].__doc__ = text
 
 
-def run(main, one_thread_on_few_cores=True):
-    """Runs a command: parses the flags, calls `main()` and turns expected errors into one line.
+def run(main, define_flags=None, one_thread_on_few_cores=True):
+    """Runs a command: `define_flags()`, then `main()`, with expected errors in one line.
 
     `--intra_op_threads` is a flag of every command. Where it and TensorFlow's environment variable
     are missing, operations have one thread on few cores, if `one_thread_on_few_cores`.
@@ -201,6 +198,8 @@ def run(main, one_thread_on_few_cores=True):
     """
     # Errors only, from TensorFlow's C++ runtime; it reads this when it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if define_flags is not None:
+        define_flags()
     default = f"1 on at most {MAX_CORES_FOR_ONE_THREAD} cores, which is faster, and 0 on more"
     flags.DEFINE_integer(
         "intra_op_threads",

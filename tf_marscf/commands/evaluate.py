@@ -1,5 +1,7 @@
 """Scores a trained model: `python bin/evaluate.py --train_dir=runs/digits`."""
 
+import functools
+
 from absl import flags
 
 from tf_marscf.commands import command_line
@@ -31,7 +33,7 @@ def define_flags():
 def refuse_flags_without_effect(values):
     """Refuses what was given and has no effect."""
     if not values.metrics:
-        names = [flag for _, flag, _ in fields_with_flags(QualityConfig) if flag != "metrics"]
+        names = [flag for _, flag in fields_with_flags(QualityConfig) if flag != "metrics"]
         command_line.refuse_given(names, "without --metrics")
     if values.feature_extractor is None:
         command_line.refuse_given(["feature_layer", "pixel_range"], "without --feature_extractor")
@@ -71,7 +73,4 @@ def main():
     print(f"numbers: {evaluation.json_path}")
 
 
-def run():
-    """Runs the command."""
-    define_flags()
-    command_line.run(main)
+run = functools.partial(command_line.run, main, define_flags)

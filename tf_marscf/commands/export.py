@@ -1,5 +1,7 @@
 """Exports a trained model: `python bin/export.py --train_dir=runs/digits --output=exports`."""
 
+import functools
+
 from absl import flags
 
 from tf_marscf.commands import command_line
@@ -37,7 +39,4 @@ def main():
     print(f"exported to {path}")
 
 
-def run():
-    """Runs the command."""
-    define_flags()
-    command_line.run(main)
+run = functools.partial(command_line.run, main, define_flags)

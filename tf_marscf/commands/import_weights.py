@@ -1,5 +1,7 @@
 """Imports published weights: `python bin/import_weights.py --input=FILE.pt --output=DIR`."""
 
+import functools
+
 from absl import flags
 
 from tf_marscf.commands import command_line
@@ -46,7 +48,4 @@ def main():
     )
 
 
-def run():
-    """Runs the command."""
-    define_flags()
-    command_line.run(main)
+run = functools.partial(command_line.run, main, define_flags)

@@ -1,5 +1,7 @@
 """Interpolates between images: `python bin/interpolate.py --train_dir=runs/digits`."""
 
+import functools
+
 from absl import flags
 
 from tf_marscf.commands import command_line
@@ -57,7 +59,4 @@ def main():
     )
 
 
-def run():
-    """Runs the command."""
-    define_flags()
-    command_line.run(main)
+run = functools.partial(command_line.run, main, define_flags)

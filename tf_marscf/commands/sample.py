@@ -1,5 +1,7 @@
 """Draws samples of a trained model: `python bin/sample.py --train_dir=runs/digits`."""
 
+import functools
+
 from absl import flags
 
 from tf_marscf.commands import command_line
@@ -64,7 +66,4 @@ def main():
     print(f"{summary}; numbers: {summary.json_path}")
 
 
-def run():
-    """Runs the command."""
-    define_flags()
-    command_line.run(main)
+run = functools.partial(command_line.run, main, define_flags)

@@ -1,5 +1,7 @@
 """Trains a mAR-SCF model: `python bin/train.py --flagfile=digits.flags`."""
 
+import functools
+
 from absl import flags
 
 from tf_marscf.commands import command_line
@@ -85,7 +87,4 @@ def train(signals):
     run.run(signals)
 
 
-def run():
-    """Runs the command."""
-    define_flags()
-    command_line.run(main)
+run = functools.partial(command_line.run, main, define_flags)
