@@ -28,12 +28,14 @@ ROOMS = [
     "data",
     "density_layer",
     "reference",
+    "reference_networks",
     "flow",
     "distributions",
     "bijectors",
     "networks",
     "kernels",
 ]
+REFERENCE = {"reference", "reference_networks"}
 # What all rooms share, and needs none of them.
 COMMON = {
     "_version",
@@ -75,10 +77,10 @@ def test_imports_point_down(path):
         other = room_of(module)
         if room in COMMON:
             assert other in COMMON, f"{path}, which all rooms share, imports {module}"
-        elif room == "reference":
-            assert other in COMMON, f"{path} must stand alone; it imports {module}"
+        elif room in REFERENCE:
+            assert other in {*COMMON, *REFERENCE}, f"{path} must stand alone; it imports {module}"
         elif other not in COMMON and other != room:
-            assert other != "reference", f"{path} imports {module}, which tests alone use"
+            assert other not in REFERENCE, f"{path} imports {module}, which tests alone use"
             assert ROOMS.index(other) > ROOMS.index(room), f"{path} imports {module}, above it"
 
 

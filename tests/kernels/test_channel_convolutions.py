@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_marscf import reference
+from tf_marscf import reference_networks
 from tf_marscf.kernels.channel_convolutions import (
     DenseChannels,
     GatheredChannels,
@@ -60,8 +60,8 @@ def test_every_layout_computes_the_two_convolutions(
         return convolution.to_images(embedded), around.to_images(tf.stack(outputs))
 
     def plain(images, hidden, input_kernel, offset, output_kernel, bias):
-        embedded = reference.convolution(images[..., 1:2], input_kernel) + offset
-        return embedded, reference.convolution(hidden, output_kernel, bias)
+        embedded = reference_networks.convolution(images[..., 1:2], input_kernel) + offset
+        return embedded, reference_networks.convolution(hidden, output_kernel, bias)
 
     def values_and_gradients(function):
         arguments = [images, hidden, *weights]
@@ -86,7 +86,7 @@ def test_spectral_matrices_are_a_convolution(size, kernel_size, dilation):
     features = (analysis @ maps.numpy().ravel()).reshape(-1, 2)
     blocks = (kernel_analysis @ kernel.numpy().ravel()).reshape(-1, 2, 2)
     outputs = synthesis @ np.einsum("fab,fb->fa", blocks, features).ravel()
-    expected = reference.convolution(
+    expected = reference_networks.convolution(
         maps[tf.newaxis, ..., tf.newaxis], kernel[..., tf.newaxis, tf.newaxis], dilation=dilation
     )
     np.testing.assert_allclose(outputs.reshape(size), expected[0, ..., 0], rtol=0.0, atol=1e-12)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_marscf import reference
+from tf_marscf import reference_networks
 from tf_marscf.kernels.dot_product_attention import dot_product_attention
 from tf_marscf.networks.normalization import LayerNorm, normalized
 
@@ -50,7 +50,7 @@ def test_attention(rate, dtype):
     def plain(query, key, value):
         query, key, value = (tf.linalg.matrix_transpose(part) for part in (query, key, value))
         query *= query.shape[-1] ** 0.5  # The kernel takes queries that are scaled.
-        attended = reference.attention(query, key, value, dropout if rate else tf.identity)
+        attended = reference_networks.attention(query, key, value, dropout if rate else tf.identity)
         return tf.linalg.matrix_transpose(attended)
 
     def dropout(weights):
@@ -70,7 +70,7 @@ def test_layer_norm(shape, dtype):
     layer.build(shape)
 
     def plain(maps, gamma, beta):
-        return reference.layer_norm(maps, gamma, beta, epsilon=1e-3)
+        return reference_networks.layer_norm(maps, gamma, beta, epsilon=1e-3)
 
     def layer_norm(maps, gamma, beta):
         return layer.stateless_call([gamma, beta], [], maps)[0]
@@ -94,7 +94,7 @@ def test_layer_norm_in_half_precision_computes_in_float32():
 @pytest.mark.parametrize("shape", [(5, 4), (3, 3, 2, 4)])
 def test_weight_norm(shape, dtype):
     def plain(direction, gain):
-        return reference.weight_norm(types.SimpleNamespace(direction=direction, gain=gain))
+        return reference_networks.weight_norm(types.SimpleNamespace(direction=direction, gain=gain))
 
     def weight_norm(direction, gain):
         return normalized(direction, gain)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_marscf import reference
+from tf_marscf import reference, reference_networks
 from tf_marscf.kernels.conv_lstm_recurrence import (
     conv_lstm_step,
     prepared_biases,
@@ -296,7 +296,7 @@ def test_convolve_is_tensorflows_dilated_convolution(size, dilation, shape):
     outputs = convolve(maps, kernel, dilation)
     expected = library_dilated(maps, kernel, dilation)
     np.testing.assert_allclose(outputs, expected, rtol=0.0, atol=1e-12)
-    expected = reference.convolution(maps, kernel, dilation=dilation)
+    expected = reference_networks.convolution(maps, kernel, dilation=dilation)
     np.testing.assert_allclose(outputs, expected, rtol=0.0, atol=1e-12)
 
 
@@ -311,7 +311,7 @@ def test_gradients_of_convolve_by_hand_and_by_autodiff(size, dilation, shape, dt
         convolve(cotangent, transposed_kernel(kernel), dilation),
         kernel_gradient(maps, cotangent, [size, size, 3, 4], dilation),
     )
-    for function in (convolve, reference.convolution):
+    for function in (convolve, reference_networks.convolution):
         with tf.GradientTape() as tape:
             tape.watch([maps, kernel])
             loss = tf.reduce_sum(function(maps, kernel, dilation=dilation) * cotangent)

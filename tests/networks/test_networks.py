@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.small_models import greatest_difference, random_images, randomize
-from tf_marscf import reference
+from tf_marscf import reference, reference_networks
 from tf_marscf.kernels.batch_parts import on_nonempty_batch
 from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
@@ -90,7 +90,7 @@ def test_zero_init_conv2d_scales_convolution_and_bias_by_exp_3_log_scale(kernel_
     layer = built(ZeroInitConv2D(4, kernel_size, dtype="float64"), 3)
     maps = normal(2, 4, 5, 3)
     assert layer.kernel.shape == (kernel_size, kernel_size, 3, 4)
-    assert_close(layer(maps), reference.zero_convolution(layer, maps))
+    assert_close(layer(maps), reference_networks.zero_convolution(layer, maps))
 
 
 # Weight normalisation.
@@ -103,7 +103,10 @@ def test_weight_norm_conv2d_is_a_convolution_with_gain_times_direction(kernel_si
     maps = normal(2, 4, 5, 3)
     bias = layer.bias if use_bias else 0.0
     assert len(layer.trainable_weights) == 2 + use_bias
-    assert_close(layer(maps), reference.convolution(maps, reference.weight_norm(layer), bias))
+    assert_close(
+        layer(maps),
+        reference_networks.convolution(maps, reference_networks.weight_norm(layer), bias),
+    )
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
@@ -112,7 +115,7 @@ def test_weight_norm_dense_is_a_linear_map_with_gain_times_direction(use_bias):
     inputs = normal(2, 5, 3)
     bias = layer.bias if use_bias else 0.0
     assert len(layer.trainable_weights) == 2 + use_bias
-    assert_close(layer(inputs), inputs @ reference.weight_norm(layer) + bias)
+    assert_close(layer(inputs), inputs @ reference_networks.weight_norm(layer) + bias)
 
 
 @pytest.mark.parametrize("initial_scale", [1.0, 0.25])
@@ -145,13 +148,13 @@ def test_length_of_the_direction_does_not_matter():
 
 def test_concat_elu_is_elu_of_both_signs():
     inputs = normal(2, 3, 4)
-    assert_close(concat_elu(inputs), reference.concat_elu(inputs))
+    assert_close(concat_elu(inputs), reference_networks.concat_elu(inputs))
     np.testing.assert_allclose(concat_elu(tf.constant([2.0])), [2.0, np.expm1(-2.0)], rtol=1e-6)
 
 
 def test_gate_multiplies_the_first_half_by_the_sigmoid_of_the_second():
     inputs, kernel, bias = normal(2, 3, 5), normal(5, 8), normal(8)
-    expected = reference.gated(tf.tensordot(inputs, kernel, axes=1) + bias)
+    expected = reference_networks.gated(tf.tensordot(inputs, kernel, axes=1) + bias)
     outputs = gated_linear(
         lambda inputs, half: tf.tensordot(inputs, half, axes=1), kernel, bias, inputs
     )
@@ -165,7 +168,7 @@ def test_gated_conv_is_its_operations_in_order(dropout_seed):
     maps = normal(2, 4, 5, 4)
     assert layer.convolution.direction.shape == (3, 3, 8, 4)
     assert layer.gate.direction.shape == (1, 1, 8, 8)
-    expected = reference.gated_convolution(
+    expected = reference_networks.gated_convolution(
         layer.convolution, layer.gate, maps, lambda maps: spatial_dropout(maps, 0.4, dropout_seed)
     )
     assert_close(layer(maps, dropout_seed=dropout_seed), expected)
@@ -199,7 +202,7 @@ def test_gated_attention_is_four_heads_of_scaled_dot_products_and_a_gate(dropout
     def dropout(weights):
         return weights if kept is None else weights * tf.cast(kept, tf.float64) / 0.6
 
-    expected = reference.gated_attention(layer.projection, layer.gate, maps, 4, dropout)
+    expected = reference_networks.gated_attention(layer.projection, layer.gate, maps, 4, dropout)
     assert_close(layer(maps, dropout_seed=dropout_seed), expected)
 
 
@@ -218,9 +221,9 @@ def test_gated_block_normalises_the_sum_after_each_part(dropout_seed):
     seeds = split_seed(dropout_seed, 2)
     first, second = block.norms
     hidden = maps + block.convolution(maps, dropout_seed=seeds[0])
-    hidden = reference.layer_norm(hidden, first.gamma, first.beta)
+    hidden = reference_networks.layer_norm(hidden, first.gamma, first.beta)
     hidden += block.attention(hidden, dropout_seed=seeds[1])
-    expected = reference.layer_norm(hidden, second.gamma, second.beta)
+    expected = reference_networks.layer_norm(hidden, second.gamma, second.beta)
     assert_close(block(maps, dropout_seed=dropout_seed), expected)
 
 
@@ -244,19 +247,21 @@ def test_mix_log_cdf_network_is_convolution_blocks_convolution(dropout_seed):
     )
     maps = normal(2, 4, 5, 3)
     first, last = network.input_convolution, network.output_convolution
-    hidden = reference.convolution(maps, reference.weight_norm(first), first.bias)
+    hidden = reference_networks.convolution(maps, reference_networks.weight_norm(first), first.bias)
     block, stacks = network.blocks.template, network.blocks.stacked_weights
     for index, seed in enumerate(split_seed(dropout_seed, 2)):
         for variable, stack in zip(block.variables, stacks, strict=True):
             variable.assign(stack[index])
         hidden = block(hidden, dropout_seed=seed)
-    outputs = reference.convolution(hidden, reference.weight_norm(last), last.bias)
-    expected = reference.mixture_parameters(outputs, network.rescale)
+    outputs = reference_networks.convolution(
+        hidden, reference_networks.weight_norm(last), last.bias
+    )
+    expected = reference_networks.mixture_parameters(outputs, network.rescale)
     for actual, parameter in zip(network(maps, dropout_seed=dropout_seed), expected, strict=True):
         assert_close(actual, parameter)
     if dropout_seed is None:
         for actual, parameter in zip(
-            network(maps), reference.mix_log_cdf_network(network, maps), strict=True
+            network(maps), reference_networks.mix_log_cdf_network(network, maps), strict=True
         ):
             assert_close(actual, parameter)
 
@@ -337,7 +342,7 @@ def test_affine_coupling_network_is_its_operations_in_order():
     network = built(AffineCouplingNetwork(8, 6, dtype="float64"), 3)
     maps = normal(2, 4, 5, 3)
     shift, raw_scale = network(maps)
-    expected_shift, expected_raw_scale = reference.affine_network(network, maps)
+    expected_shift, expected_raw_scale = reference_networks.affine_network(network, maps)
     assert_close(shift, expected_shift)
     assert_close(raw_scale, expected_raw_scale)
     # There is no dropout.
@@ -501,7 +506,7 @@ def test_batches_may_be_empty(batch, in_graph):
     convolved, others = function(maps, rest)
     assert convolved.shape == (batch, 4, 6, 5)
     np.testing.assert_allclose(
-        convolved, reference.convolution(maps, tf.ones([3, 3, 3, 5])), rtol=1e-4, atol=1e-5
+        convolved, reference_networks.convolution(maps, tf.ones([3, 3, 3, 5])), rtol=1e-4, atol=1e-5
     )
     np.testing.assert_allclose(others["sums"], np.sum(maps, axis=(1, 2, 3)), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(others["rest"], rest + 1.0)

@@ -1,0 +1,127 @@
+"""The networks of mAR-SCF's couplings in plain TensorFlow: what `reference.py` calls.
+
+Those of affine couplings are Glow's (Kingma and Dhariwal, 2018), those of MixLogCDF couplings
+Flow++'s (Ho et al., 2019). Maps are [N, H, W, C], N known. Weights are read from the layers of a
+model; nothing that the package computes with them is used. Dropout is off unless a function is
+given for it.
+"""
+
+import math
+import types
+
+import numpy as np
+import tensorflow as tf
+
+
+def affine_network(network, z):
+    """`(shift, raw)`: the even and the odd channels."""
+    for conv, norm in zip(network.convolutions, network.act_norms, strict=True):
+        z = tf.nn.relu((convolution(z, conv.kernel) + norm.bias) * tf.exp(norm.log_scale))
+    outputs = zero_convolution(network.output_convolution, z)
+    return outputs[..., 0::2], outputs[..., 1::2]
+
+
+def mix_log_cdf_network(network, z):
+    """Convolution, gated blocks, convolution; `mixture_parameters` of that."""
+    first, last = network.input_convolution, network.output_convolution
+    num_heads = network.blocks.template.attention.num_heads
+    x = convolution(z, weight_norm(first), first.bias)
+    for conv, conv_gate, projection, gate, *norms in _blocks(network):
+        x = layer_norm(x + gated_convolution(conv, conv_gate, x), norms[0].gamma, norms[0].beta)
+        attended = gated_attention(projection, gate, x, num_heads)
+        x = layer_norm(x + attended, norms[1].gamma, norms[1].beta)
+    return mixture_parameters(convolution(x, weight_norm(last), last.bias), network.rescale)
+
+
+def _blocks(network):
+    """The parts of each gated block, with its entries of the stacked weights."""
+    stacks = {stack.name: tf.convert_to_tensor(stack) for stack in network.blocks.stacked_weights}
+    parts = "convolution_convolution", "convolution_gate", "attention_projection", "attention_gate"
+    parts += "norm_0", "norm_1"
+
+    def part_of(index, part):
+        names = [name.removeprefix(f"{part}_") for name in stacks if name.startswith(part)]
+        return types.SimpleNamespace(**{name: stacks[f"{part}_{name}"][index] for name in names})
+
+    return [[part_of(n, part) for part in parts] for n in range(network.blocks.num_layers)]
+
+
+def mixture_parameters(outputs, rescale):
+    """`(a, b, logits, means, log_scales)`: [..., c] twice, then [..., c, M] thrice.
+
+    Outputs are c of each parameter, one parameter after another: [..., (2 + 3 M) c].
+    """
+    outputs = tf.reshape(outputs, [*outputs.shape[:-1], -1, rescale.shape[0]])
+    a, b = rescale * tf.tanh(outputs[..., 0, :]), outputs[..., 1, :]
+    mixture = tf.linalg.matrix_transpose(outputs[..., 2:, :])
+    logits, means, log_scales = tf.split(mixture, 3, axis=-1)
+    return a, b, logits, means, tf.maximum(log_scales, tf.cast(-7.0, log_scales.dtype))
+
+
+def gated_convolution(conv, gate, x, dropout=tf.identity):
+    """Gate of conv 1x1(dropout(concat-ELU(conv 3x3(concat-ELU(x)))))."""
+    x = concat_elu(convolution(concat_elu(x), weight_norm(conv), conv.bias))
+    return gated(convolution(dropout(x), weight_norm(gate), gate.bias))
+
+
+def gated_attention(projection, gate, x, num_heads, dropout=tf.identity):
+    """Gate of a linear map of the heads of self-attention, all pixels being positions."""
+    num_images, height, width, channels = x.shape
+    sequence = tf.reshape(x, [num_images, height * width, channels])
+    sequence += tf.constant(position_codes(height * width, channels), x.dtype)
+    key, value, query = (
+        tf.stack(tf.split(part, num_heads, axis=-1), axis=1)  # [N, heads, H W, C / heads]
+        for part in tf.split(sequence @ weight_norm(projection), 3, axis=-1)
+    )
+    attended = tf.concat(tf.unstack(attention(query, key, value, dropout), axis=1), axis=-1)
+    return tf.reshape(gated(attended @ weight_norm(gate) + gate.bias), x.shape)
+
+
+def attention(query, key, value, dropout=tf.identity):
+    """`softmax(Q K^T / sqrt(C)) V`, each [..., T, C]."""
+    logits = tf.matmul(query, key, transpose_b=True) / math.sqrt(query.shape[-1])
+    return dropout(tf.nn.softmax(logits)) @ value
+
+
+def position_codes(length, channels):
+    """Sines, then cosines, of position / timescale, timescales from 1 to 1e4: [length, C]."""
+    angles = np.arange(length)[:, np.newaxis] / np.geomspace(1.0, 1e4, channels // 2)
+    codes = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    return np.pad(codes, [[0, 0], [0, channels % 2]])
+
+
+def convolution(x, kernel, bias=0.0, dilation=1):
+    """The k * k neighbours of each pixel, zeros outside of the map, times [k, k, C_in, C_out]."""
+    kernel = tf.convert_to_tensor(kernel)
+    sizes, rates = [1, *kernel.shape[:2], 1], [1, dilation, dilation, 1]
+    neighbours = tf.image.extract_patches(x, sizes, [1, 1, 1, 1], rates, "SAME")
+    return neighbours @ tf.reshape(kernel, [-1, kernel.shape[-1]]) + bias
+
+
+def zero_convolution(layer, x):
+    """`(conv(x) + bias) * exp(3 log_scale)`: its weights start as zeros."""
+    return convolution(x, layer.kernel, layer.bias) * tf.exp(3.0 * layer.log_scale)
+
+
+def weight_norm(layer):
+    """`gain * direction / |direction|`, a norm for each output (Salimans and Kingma, 2016)."""
+    direction = tf.convert_to_tensor(layer.direction)
+    axes = list(range(direction.shape.rank - 1))
+    return layer.gain * direction / tf.sqrt(tf.reduce_sum(direction**2, axis=axes))
+
+
+def layer_norm(x, gamma, beta, epsilon=1e-5):
+    """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, over channels (Ba et al., 2016)."""
+    mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
+    return gamma * (x - mean) / tf.sqrt(variance + epsilon) + beta
+
+
+def concat_elu(x):
+    """The ELUs of x and of -x, along the channels."""
+    return tf.nn.elu(tf.concat([x, -x], axis=-1))
+
+
+def gated(outputs):
+    """`p * sigmoid(q)`, p and q the halves of the channels."""
+    p, q = tf.split(outputs, 2, axis=-1)
+    return p * tf.sigmoid(q)
