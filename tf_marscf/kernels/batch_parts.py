@@ -20,6 +20,11 @@ def num_batch_parts(num_images):
     return min(num_images, num_operations_at_once()) if num_images else 1
 
 
+def size_of_first_part(num_images):
+    """The images of the first part of a batch; None where its size is not known."""
+    return num_images and num_images // num_batch_parts(num_images)
+
+
 def in_batch_parts(function, *batches):
     """`function(*batches)`, for a function that treats each image by itself.
 

@@ -4,6 +4,7 @@ import functools
 
 import tensorflow as tf
 
+from tf_marscf.kernels.batch_parts import in_batch_parts, size_of_first_part
 from tf_marscf.kernels.channel_convolutions import channel_convolutions
 from tf_marscf.kernels.compiled_by_xla import compiled_by_xla
 from tf_marscf.kernels.conv_lstm_recurrence import (
@@ -31,25 +32,30 @@ def sample_channels(noise, input_weights, layers, output_weights, convolution):
         The latents, [N, H, W, T].
     """
     num_images, *image_size, _ = noise.shape
-    convolution = convolution.for_steps(num_images)
-    input_kernel, output_kernel = input_weights[0], output_weights[0]
+    convolution = convolution.for_steps(size_of_first_part(num_images))
+    (input_kernel, offset), (output_kernel, _) = input_weights, output_weights
     channels = channel_convolutions(
         image_size, convolution, input_kernel.shape[0], output_kernel.shape[0]
     )
-    zeros = convolution.zeros(
-        tf.shape(noise)[0] if num_images is None else num_images,
-        input_kernel.shape[-1],
-        noise.dtype,
-    )
+    # Once for all parts of the batch: it takes as long as some steps do.
+    kernels = prepared_kernels(layers, convolution)
     run = compiled_by_xla(functools.partial(_sampling_loop, channels, convolution))
-    latents = run(
-        channels.from_images(noise),
-        channels.prepare(*input_weights, *output_weights),
-        prepared_kernels(layers, convolution),
-        prepared_biases(layers, convolution, zeros),
-        zeros,
-    )
-    return channels.to_images(latents)
+
+    def latents_of(noise, offset_maps):
+        num_images = tf.shape(noise)[0] if noise.shape[0] is None else noise.shape[0]
+        zeros = convolution.zeros(num_images, input_kernel.shape[-1], noise.dtype)
+        latents = run(
+            channels.from_images(noise),
+            channels.prepare(
+                input_kernel, offset if offset_maps is None else offset_maps, *output_weights
+            ),
+            kernels,
+            prepared_biases(layers, convolution, zeros),
+            zeros,
+        )
+        return channels.to_images(latents)
+
+    return in_batch_parts(latents_of, noise, None if offset.shape.rank == 1 else offset)
 
 
 def _sampling_loop(channels, convolution, noise, channel_weights, kernels, biases, zeros):

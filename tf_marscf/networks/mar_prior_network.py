@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.kernels.batch_parts import in_batch_parts
 from tf_marscf.kernels.channel_sampling import sample_channels
 from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.conv_lstm import ConvLSTM
@@ -171,20 +170,13 @@ class MarPriorNetwork(keras.layers.Layer):
         return self._latents_from_noise(noise, conditional_input)
 
     def _latents_from_noise(self, noise, conditional_input):
-        convolution = self.conv_lstm.convolution(*noise.shape[1:3], noise.dtype)
-        layers = self.conv_lstm.layer_weights()
-
-        def latents(noise, conditional_input):
-            offset = self._input_offset(conditional_input)
-            return sample_channels(
-                noise,
-                (self._input_kernel_of_channel(), offset),
-                layers,
-                self._output_weights(),
-                convolution,
-            )
-
-        return in_batch_parts(latents, noise, conditional_input)
+        return sample_channels(
+            noise,
+            (self._input_kernel_of_channel(), self._input_offset(conditional_input)),
+            self.conv_lstm.layer_weights(),
+            self._output_weights(),
+            self.conv_lstm.convolution(*noise.shape[1:3], noise.dtype),
+        )
 
 
 def _code_convolution(index, input_channels, filters, activation, seeds, policy):
