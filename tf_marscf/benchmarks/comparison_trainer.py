@@ -53,11 +53,13 @@ class ComparisonTrainer:
             WarmUpSchedule(config.learning_rate, config.batch_size, config.warm_up_images)
         )
         self._optimizer.build(model.trainable_variables)
-        self._step = tf.function(self._train_step).get_concrete_function(
+        self._step = tf.function(self._train_step, autograph=False).get_concrete_function(
             tf.TensorSpec(first.shape, tf.uint8), tf.TensorSpec([], tf.int32)
         )
         # Traced for two batch sizes: `tfb.Glow` fails where the size is unknown.
-        self._score = tf.function(lambda pixels, seed: self._pixels.bits_per_dim(pixels, seed=seed))
+        self._score = tf.function(
+            lambda pixels, seed: self._pixels.bits_per_dim(pixels, seed=seed), autograph=False
+        )
         self._run_and_undo(first)
 
     def _train_step(self, pixels, step):

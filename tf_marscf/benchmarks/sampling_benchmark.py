@@ -161,7 +161,7 @@ def _measure_size(config, size, earlier_rows):
 
 def _sampler(model, batch_size):
     """A function, traced already, that draws another batch at each call and waits for it."""
-    sample = tf.function(lambda: model.sample(batch_size)).get_concrete_function()
+    sample = tf.function(lambda: model.sample(batch_size), autograph=False).get_concrete_function()
     return lambda: sample().numpy()
 
 

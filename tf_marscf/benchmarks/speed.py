@@ -47,9 +47,9 @@ def make_tasks(config, batch_size, seed=0, execution=None):
     optimizer.build(model.trainable_variables)
     trainer = DensityTrainer(images_distribution)
     trainer.compile(optimizer=optimizer, jit_compile=False)
-    train_step = tf.function(lambda: trainer.train_step(pixels)["bits_per_dim"])
-    log_prob = tf.function(lambda: model.log_prob(images))
-    sample = tf.function(lambda: model.sample(batch_size, seed=seed))
+    train_step = tf.function(lambda: trainer.train_step(pixels)["bits_per_dim"], autograph=False)
+    log_prob = tf.function(lambda: model.log_prob(images), autograph=False)
+    sample = tf.function(lambda: model.sample(batch_size, seed=seed), autograph=False)
     return {
         "train_step": lambda: train_step().numpy(),
         "log_prob": lambda: log_prob().numpy(),
@@ -78,7 +78,7 @@ def convolution_peak():
     maps = tf.random.stateless_normal(_PEAK_SHAPE, [0, 1])
     kernel = tf.random.stateless_normal(_PEAK_KERNEL, [0, 2])
 
-    @tf.function
+    @tf.function(autograph=False)
     def convolve():
         # One number of each part is waited for: copying all would count as convolution.
         return in_batch_parts(

@@ -150,7 +150,8 @@ def _terms_graph(images_distribution, size, num_samples):
         input_signature=[
             tf.TensorSpec([None, *event_shape], tf.uint8),
             tf.TensorSpec([2], tf.int32),
-        ]
+        ],
+        autograph=False,
     )
     def terms(pixels, seed):
         num_images = tf.shape(pixels)[0]

@@ -56,8 +56,8 @@ class LatentProjection:
         self._optimizer = keras.optimizers.Adamax()
         self._optimizer.build(self._latents)
         self._initial_state = [variable.numpy() for variable in self._optimizer.variables]
-        self._terms_graph = tf.function(self._terms)
-        self._step_graph = tf.function(self._step)
+        self._terms_graph = tf.function(self._terms, autograph=False)
+        self._step_graph = tf.function(self._step, autograph=False)
 
     def objective(self, latents, config):
         """The function that is minimised, [B, T], of z, which is shaped as `linear_latents`."""
@@ -162,7 +162,7 @@ def evaluate_end_points(model, first_images, second_images):
     `RunError` names an image of which a density is not finite.
     """
 
-    @tf.function
+    @tf.function(autograph=False)
     def evaluate(images):
         latents = model.latents(images)
         return latents, _terms(model, latents, latents, images[:, 0], images[:, 1])

@@ -62,7 +62,7 @@ class KerasFeatureExtractor(FeatureExtractor):
         _check_readable(path)
         load = _load_saved_model if os.path.isdir(path) else _load_keras_model
         function, inputs = load(path, layer)
-        self._function = tf.function(function, reduce_retracing=True)
+        self._function = tf.function(function, autograph=False, reduce_retracing=True)
         self._input_shape, self._input_dtype = _checked_input(inputs, path)
         if self._input_dtype == tf.uint8 and (self._low, self._high) != DEFAULT_PIXEL_RANGE:
             raise InputError(

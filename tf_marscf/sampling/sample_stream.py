@@ -58,6 +58,7 @@ class SampleStream:
                 tf.TensorSpec([batch_size], tf.int32),
                 tf.TensorSpec([], images_distribution.distribution.dtype),
             ],
+            autograph=False,
         )
 
     def at_temperature(self, temperature):

@@ -92,7 +92,7 @@ def gather_from_workers(strategy, values):
         return [tuple(values)]
     import tensorflow as tf
 
-    @tf.function
+    @tf.function(autograph=False)
     def gather():
         rows = strategy.run(lambda: tf.constant([values], tf.int64))
         return strategy.gather(rows, axis=0)
