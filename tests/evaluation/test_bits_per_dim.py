@@ -14,6 +14,7 @@ from tests.small_models import randomize
 from tests.small_trainers import random_pixels, small_distribution
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim, evaluate_bits_per_dim
+from tf_marscf.evaluation.evaluation_config import EvaluationConfig
 from tf_marscf.evaluation.evaluation_report import write_evaluation
 from tf_marscf.figures import render_png
 from tf_marscf.quality.quality_config import QualityConfig
@@ -25,6 +26,10 @@ def fixture_distribution():
     distribution = small_distribution()
     randomize(distribution.distribution)
     return distribution
+
+
+def digits_config(directory, **options):
+    return EvaluationConfig(train_dir=directory, dataset="digits", **options)
 
 
 def batches(num_images=10, batch_size=4):
@@ -109,10 +114,9 @@ def fixture_directory(distribution, tmp_path_factory):
 def test_evaluation_is_reported_and_written(directory):
     lines = []
     evaluation = write_evaluation(
-        directory,
-        dataset="digits",
+        digits_config(directory),
         quality=QualityConfig(num_images=20, kid_block_size=5),
-        make_extractor=MeanAndSpread,
+        extractor=MeanAndSpread(),
         report=lines.append,
         progress=False,
     )
@@ -121,7 +125,7 @@ def test_evaluation_is_reported_and_written(directory):
     # Another data set than that of training, which a saved model does not know, is named.
     assert evaluation.json_path == str(directory / "evaluation_digits_test.json")
     content = json.loads((directory / "evaluation_digits_test.json").read_text())
-    assert content == evaluation.to_dict()
+    assert content == evaluation.content
     assert content["bits_per_dim"] == sum(content["terms"].values())
     assert content["quality"]["num_samples"] == 20
     assert content["quality"]["num_reference_images"] == 300
@@ -138,7 +142,7 @@ def test_wrong_arguments_are_found_before_the_first_image_is_scored(directory):
         ({"num_samples": 0}, "`num_samples`"),
     ):
         with pytest.raises(ValueError, match=message):
-            write_evaluation(directory, dataset="digits", report=fail, **arguments)
+            write_evaluation(digits_config(directory, **arguments), report=fail)
     for arguments, message in (
         ({"temperature": float("nan")}, "`temperature` must be finite"),
         ({"num_images": 1}, "`num_images` must be an integer >= 2; got 1"),
@@ -215,7 +219,7 @@ def test_places_that_cannot_be_written_are_found_before_the_first_image_is_score
 
     for path in (tmp_path, "", "/dev/null", tmp_path / "a[1].json"):
         with pytest.raises(InputError, match="`json`"):
-            write_evaluation(directory, dataset="digits", report=fail, json_path=path)
+            write_evaluation(digits_config(directory, json=path), report=fail)
 
 
 def test_an_extractor_that_lacks_an_output_is_found_before_the_first_image_is_scored(directory):
@@ -225,6 +229,6 @@ def test_an_extractor_that_lacks_an_output_is_found_before_the_first_image_is_sc
     for missing, message in (("has_features", "features for FID"), ("has_probabilities", "class")):
         with pytest.raises(InputError, match=message):
             write_evaluation(
-                directory, dataset="digits", report=fail, quality=QualityConfig(),
-                make_extractor=lambda missing=missing: MeanAndSpread(**{missing: False}),
+                digits_config(directory), QualityConfig(), MeanAndSpread(**{missing: False}),
+                report=fail,
             )  # fmt: skip

@@ -21,6 +21,7 @@ from tf_marscf.figures import THEMES
 from tf_marscf.reporting.report_config import SECTIONS, ReportConfig
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.weights_digest import weights_digest
+from tf_marscf.sampling.sample_config import SampleConfig
 from tf_marscf.sampling.sample_run import write_samples
 
 CHEAP = ("evaluation", "training", "samples", "temperature")
@@ -127,13 +128,17 @@ def test_key_figures_are_those_of_the_training(page, train_dir):
 def test_the_command_below_the_samples_makes_the_very_file(run_copy):
     before = (run_copy / "report" / "samples.png").read_bytes()
     output = run_copy / "again.png"
-    write_samples(run_copy, output, num_samples=16, seed=0, progress=False)
+    config = SampleConfig(train_dir=run_copy, output=output, num_samples=16)
+    write_samples(config, progress=False)
     assert output.read_bytes() == before
 
 
 def test_rows_of_a_temperature_are_what_the_sample_command_draws(run_copy):
     output = run_copy / "warm.npz"
-    write_samples(run_copy, output, "npz", num_samples=10, temperature=0.7, progress=False)
+    config = SampleConfig(
+        train_dir=run_copy, output=output, format="npz", num_samples=10, temperature=0.7
+    )
+    write_samples(config, progress=False)
     with np.load(run_copy / "report" / "temperature.npz") as rows, np.load(output) as samples:
         np.testing.assert_array_equal(rows["images_0"], samples["images"])
         np.testing.assert_array_equal(rows["columns_0"], samples["indices"])

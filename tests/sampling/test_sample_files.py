@@ -13,8 +13,8 @@ from tf_marscf.data import collect_images, load_dataset
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.files.result_files import check_files
 from tf_marscf.sampling import sample_run
+from tf_marscf.sampling.sample_config import SampleConfig
 from tf_marscf.sampling.sample_files import write_npz, write_png_directory
-from tf_marscf.sampling.sample_run import write_samples
 from tf_marscf.sampling.sample_stream import SampleBatch, draw_samples
 
 
@@ -23,6 +23,11 @@ def batches_of(images, indices, size=3):
         part = slice(start, start + size)
         yield SampleBatch(images[part], np.asarray(indices[part]), num_non_finite=0)
     yield SampleBatch(images[:0], np.zeros([0], int), num_non_finite=2)
+
+
+def write_samples(train_dir, output=None, output_format="grid", progress=True, **options):
+    config = SampleConfig(train_dir=train_dir, output=output, format=output_format, **options)
+    return sample_run.write_samples(config, progress)
 
 
 def read_png(path):
@@ -161,7 +166,7 @@ def test_samples_that_are_not_finite_are_counted_in_the_files(train_dir, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"output_format": "gif"}, "`output_format` must be one of"),
+        ({"output_format": "gif"}, "`format` must be one of"),
         ({"num_samples": 0}, "`num_samples` must be an integer >= 1; got 0"),
         ({"num_samples": 20_000}, "`num_samples` must be at most 10000 in a grid; got 20000"),
         ({"temperature": float("nan")}, "`temperature`"),

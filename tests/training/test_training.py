@@ -15,9 +15,11 @@ from tf_marscf.config import check_model_options
 from tf_marscf.data import DataConfig, evaluation_pipeline, load_dataset
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
-from tf_marscf.evaluation.evaluation_report import EvaluationRun
+from tf_marscf.evaluation.evaluation_config import EvaluationConfig
+from tf_marscf.evaluation.evaluation_report import measure_bits_per_dim
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
+from tf_marscf.runs.restored_run import RestoredRun
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.sampling.sample_stream import draw_samples
@@ -300,15 +302,21 @@ def test_moved_data_is_no_other_data(tmp_path):
 
 def test_evaluate_reproduces_the_result_from_the_directory_alone(finished_run):
     directory, results = finished_run
-    evaluated = EvaluationRun(str(directory)).run(batch_size=64)
+    config = EvaluationConfig(train_dir=directory, batch_size=64)
+    evaluated = measure_bits_per_dim(RestoredRun(config))
     assert evaluated.mean == pytest.approx(results["test_bits_per_dim"], rel=1e-6)
     assert evaluated.num_images == 300
 
 
 def test_more_draws_of_noise_tighten_the_bound(finished_run):
     directory, _ = finished_run
-    run = EvaluationRun(str(directory))
-    assert run.run(num_samples=8).mean < run.run().mean
+    one, many = (
+        measure_bits_per_dim(
+            RestoredRun(EvaluationConfig(train_dir=directory, num_samples=num_samples))
+        )
+        for num_samples in (1, 8)
+    )
+    assert many.mean < one.mean
 
 
 def test_restored_weights_are_exact(finished_run):
@@ -387,7 +395,7 @@ def test_image_size_that_does_not_fit_the_levels_is_refused(tmp_path):
 
 def test_directory_without_config_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="`train_dir`"):
-        EvaluationRun(str(tmp_path))
+        RestoredRun(EvaluationConfig(train_dir=tmp_path))
 
 
 def test_broken_config_is_refused(tmp_path):

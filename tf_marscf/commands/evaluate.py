@@ -6,26 +6,13 @@ from absl import flags
 
 from tf_marscf.commands import command_line
 from tf_marscf.config_fields import fields_with_flags
+from tf_marscf.evaluation.evaluation_config import EvaluationConfig
 from tf_marscf.quality.quality_config import QualityConfig
-
-_SPLITS = ["train", "validation", "test"]
 
 
 def define_flags():
     """Defines the flags."""
-    command_line.define_trained_model()
-    command_line.define_dataset()
-    flags.DEFINE_enum("split", "test", _SPLITS, "The images whose bits/dim is measured.")
-    flags.DEFINE_integer(
-        "batch_size", None, "Images at a time; default: as in training.", lower_bound=1
-    )
-    flags.DEFINE_integer(
-        "num_samples", 1, "Draws of noise an image; more give a tighter bound.", lower_bound=1
-    )
-    flags.DEFINE_integer("seed", 0, "Seed of the noise, and of the samples.", lower_bound=0)
-    command_line.define_path(
-        "json", None, "JSON file to write; default: TRAIN_DIR/evaluation_SPLIT.json."
-    )
+    command_line.define_flags(EvaluationConfig)
     command_line.define_flags(QualityConfig, metrics=())
     command_line.define_progress()
 
@@ -51,25 +38,14 @@ def main():
     """Prints one line a result."""
     values = flags.FLAGS
     refuse_flags_without_effect(values)
+    config = EvaluationConfig(**command_line.flag_values(EvaluationConfig))
     quality = None
     if values.metrics:
         quality = QualityConfig(**command_line.flag_values(QualityConfig))
     command_line.start_tensorflow()
     from tf_marscf.evaluation.evaluation_report import write_evaluation
 
-    evaluation = write_evaluation(
-        values.train_dir,
-        which=values.checkpoint,
-        dataset=values.dataset,
-        data_dir=values.data_dir,
-        split=values.split,
-        batch_size=values.batch_size,
-        num_samples=values.num_samples,
-        seed=values.seed,
-        quality=quality,
-        json_path=values.json,
-        progress=values.progress == "bar",
-    )
+    evaluation = write_evaluation(config, quality, progress=values.progress == "bar")
     print(f"numbers: {evaluation.json_path}")
 
 

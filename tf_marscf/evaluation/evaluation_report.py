@@ -9,12 +9,12 @@ import tqdm
 from tf_marscf.data import collect_images, evaluation_pipeline
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim, evaluate_bits_per_dim
 from tf_marscf.files.entry_checks import check_entries, entries, integer, number, optional, text
-from tf_marscf.files.paths import local_path, output_file
+from tf_marscf.files.paths import output_file
 from tf_marscf.files.text_files import write_json
 from tf_marscf.quality.sample_quality import check_features, evaluate_sample_quality
 from tf_marscf.runs.restored_run import RestoredRun
 from tf_marscf.sampling.image_grid import spread_grey_levels
-from tf_marscf.sampling.sample_stream import SampleStream, check_sampling_arguments
+from tf_marscf.sampling.sample_stream import SampleStream
 
 _DEFAULT_BATCH_SIZE = 100
 _RULES = {"dataset": text(), "split": text(), "checkpoint": text(), "seed": integer()}
@@ -33,87 +33,11 @@ _QUALITY_RULES = {
 
 
 def check_evaluation(content):
-    """Checks what the JSON file of an evaluation holds, a dict.
-
-    Raises:
-        InputError: naming what is missing or wrong.
-    """
+    """Checks what the JSON file of an evaluation holds; `InputError` names what is wrong."""
     BitsPerDim.from_dict(content)
     check_entries(content, _RULES)
     if content.get("quality") is not None:
         check_entries(content["quality"], _QUALITY_RULES, "quality")
-
-
-class EvaluationRun(RestoredRun):
-    """Bits/dim, and quality of samples, of the model in a training directory."""
-
-    @property
-    def is_of_training(self):
-        """Whether the data set is the one that the model was trained on."""
-        return self.config.data is not None and self.dataset.name == self.config.data.name
-
-    def run(self, split="test", batch_size=None, num_samples=1, seed=0):
-        """The `BitsPerDim` of a split's images.
-
-        Args:
-            split: "train", "validation" or "test".
-            batch_size: images at a time; default: as in training, and so with its noise.
-            num_samples: draws of dequantization noise an image.
-            seed: of the noise.
-
-        Raises:
-            RunError: if an image's bits/dim is not finite.
-            InputError: if the data set has no such split.
-        """
-        training = self.config.training or {}
-        batch_size = batch_size or training.get("evaluation_batch_size", _DEFAULT_BATCH_SIZE)
-        batches = evaluation_pipeline(self.images_of(split), batch_size)
-        return evaluate_bits_per_dim(self.images_distribution, batches, num_samples, seed)
-
-    def check_extractor(self, extractor, config):
-        """Runs a `FeatureExtractor` on two real images; arguments and errors as of `quality`."""
-        split = self.images_of(config.reference_split, "reference_split")
-        images = collect_images(split, min(2, int(split.cardinality())))
-        images = spread_grey_levels(images, self.dataset.num_grey_levels)
-        check_features(extractor(images), extractor.name, config.metrics)
-
-    def quality(self, extractor, config, seed=0, progress=True):
-        """The `SampleQuality` of samples 0, 1, ... of a seed, as `bin/sample.py` draws them.
-
-        Args:
-            extractor: a `FeatureExtractor`.
-            config: a `QualityConfig`.
-            seed: Python `int`.
-            progress: whether to show a progress bar, on the standard error stream.
-
-        Raises:
-            RunError: if no sample is finite, or the extractor fails or its outputs are not finite.
-            InputError: if an argument is wrong, or the extractor does not fit.
-        """
-        references = self.images_of(config.reference_split, "reference_split")
-        extractor.describe_input(self.dataset.image_shape)
-        num_references = int(references.cardinality())
-        num_samples = config.num_images or num_references
-        batch_size = min(config.batch_size, num_samples)
-        stream = SampleStream(self.images_distribution, seed, config.temperature, batch_size)
-        with tqdm.tqdm(
-            stream.batches(num_samples),
-            total=math.ceil(num_samples / batch_size),
-            desc="sample quality",
-            unit=" batches",
-            disable=not progress,
-        ) as batches:
-            return evaluate_sample_quality(
-                extractor,
-                batches,
-                num_samples,
-                evaluation_pipeline(references, config.batch_size).as_numpy_iterator(),
-                num_references,
-                config.metrics,
-                num_grey_levels=self.dataset.num_grey_levels,
-                kid_block_size=config.kid_block_size,
-                num_splits=config.num_splits,
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,45 +47,16 @@ class Evaluation:
     content: dict
     json_path: str
 
-    def to_dict(self):
-        """The dict; JSON can hold it."""
-        return self.content
 
-
-def write_evaluation(
-    train_dir,
-    *,
-    which="best",
-    dataset=None,
-    data_dir=None,
-    split="test",
-    batch_size=None,
-    num_samples=1,
-    seed=0,
-    quality=None,
-    make_extractor=None,
-    json_path=None,
-    report=print,
-    progress=True,
-):
+def write_evaluation(config, quality=None, extractor=None, report=print, progress=True):
     """Evaluates a model, reports each result as soon as it is there, and writes a JSON file.
 
     Everything that can be wrong with an argument is found before the first image is scored.
 
     Args:
-        train_dir: the training directory.
-        which: "best" or "latest" checkpoint.
-        dataset: name of a data set; default: the one that the model was trained on.
-        data_dir: where it is; default: as in training.
-        split: the images whose bits/dim is measured.
-        batch_size: images at a time; default: as in training.
-        num_samples: draws of dequantization noise an image.
-        seed: of the noise, and of the samples.
+        config: an `EvaluationConfig`.
         quality: a `QualityConfig`, or None for bits/dim alone.
-        make_extractor: called without arguments for another `FeatureExtractor` than that which
-            `quality` makes.
-        json_path: default: TRAIN_DIR/evaluation_SPLIT.json, for another data set than that of
-            training TRAIN_DIR/evaluation_DATASET_SPLIT.json.
+        extractor: another `FeatureExtractor` than that which `quality` makes, or None.
         report: called with each line of text.
         progress: whether to show a progress bar, on the standard error stream.
 
@@ -174,40 +69,37 @@ def write_evaluation(
             can be written.
         InputError: if an argument is wrong.
     """
-    train_dir = local_path("train_dir", train_dir)
-    check_sampling_arguments(num_samples=num_samples, seed=seed)
-    if batch_size is not None:
-        check_sampling_arguments(batch_size=batch_size)
-    if json_path is not None:
-        json_path = output_file("json", json_path)
-    run = EvaluationRun(train_dir, which, dataset, data_dir)
-    run.images_of(split)
-    if json_path is None:
-        name = split if run.is_of_training else f"{run.dataset.name.replace('/', '_')}_{split}"
-        json_path = output_file("train_dir", os.path.join(train_dir, f"evaluation_{name}.json"))
+    run = RestoredRun(config)
+    run.images_of(config.split)
+    if config.json is None:
+        json_path = output_file("train_dir", _default_path(run))
+    else:
+        json_path = output_file("json", config.json)
     if quality is not None:
-        run.images_of(quality.reference_split, "reference_split")
-        extractor = (make_extractor or quality.make_extractor)()
+        references = run.images_of(quality.reference_split, "reference_split")
+        extractor = extractor or quality.make_extractor()
         feature_input = extractor.describe_input(run.dataset.image_shape)
-        run.check_extractor(extractor, quality)
-    bits_per_dim = run.run(split, batch_size, num_samples, seed)
+        images = collect_images(references, min(2, int(references.cardinality())))
+        images = spread_grey_levels(images, run.dataset.num_grey_levels)
+        check_features(extractor(images), extractor.name, quality.metrics)
+    bits_per_dim = measure_bits_per_dim(run)
     report(
-        f"{split} bits/dim {bits_per_dim} "
-        f"({bits_per_dim.num_images} images, {num_samples} draws of noise an image)"
+        f"{config.split} bits/dim {bits_per_dim} "
+        f"({bits_per_dim.num_images} images, {config.num_samples} draws of noise an image)"
     )
     report(f"terms: {bits_per_dim.terms_line()}")
     content = {
         "dataset": run.dataset.name,
-        "split": split,
-        "checkpoint": which,
+        "split": config.split,
+        "checkpoint": config.checkpoint,
         "weights": run.weights,
-        "seed": seed,
+        "seed": config.seed,
         **bits_per_dim.to_dict(),
         "quality": None,
     }
     if quality is not None:
         report(f"features: {extractor.name}; images {feature_input}")
-        measured = run.quality(extractor, quality, seed, progress)
+        measured = _measure_quality(run, quality, extractor, references, progress)
         for line in measured.lines():
             report(line)
         content["quality"] = measured.to_dict() | {
@@ -219,3 +111,45 @@ def write_evaluation(
         }
     write_json(json_path, content)
     return Evaluation(content, json_path)
+
+
+def measure_bits_per_dim(run):
+    """The `BitsPerDim` that a `RestoredRun` with an `EvaluationConfig` asks for."""
+    config = run.config
+    training = run.run_config.training or {}
+    batch_size = config.batch_size or training.get("evaluation_batch_size", _DEFAULT_BATCH_SIZE)
+    batches = evaluation_pipeline(run.images_of(config.split), batch_size)
+    return evaluate_bits_per_dim(run.images_distribution, batches, config.num_samples, config.seed)
+
+
+def _measure_quality(run, quality, extractor, references, progress):
+    """The `SampleQuality` of samples 0, 1, ... of the seed, as `bin/sample.py` draws them."""
+    num_references = int(references.cardinality())
+    num_samples = quality.num_images or num_references
+    batch_size = min(quality.batch_size, num_samples)
+    stream = SampleStream(run.images_distribution, run.config.seed, quality.temperature, batch_size)
+    with tqdm.tqdm(
+        stream.batches(num_samples),
+        total=math.ceil(num_samples / batch_size),
+        desc="sample quality",
+        unit=" batches",
+        disable=not progress,
+    ) as batches:
+        return evaluate_sample_quality(
+            extractor,
+            batches,
+            num_samples,
+            evaluation_pipeline(references, quality.batch_size).as_numpy_iterator(),
+            num_references,
+            quality.metrics,
+            num_grey_levels=run.dataset.num_grey_levels,
+            kid_block_size=quality.kid_block_size,
+            num_splits=quality.num_splits,
+        )
+
+
+def _default_path(run):
+    data, name = run.run_config.data, run.config.split
+    if data is None or run.dataset.name != data.name:
+        name = f"{run.dataset.name.replace('/', '_')}_{name}"
+    return os.path.join(run.config.train_dir, f"evaluation_{name}.json")

@@ -3,6 +3,7 @@
 import itertools
 
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim
+from tf_marscf.evaluation.evaluation_config import EvaluationConfig
 from tf_marscf.evaluation.evaluation_report import check_evaluation, write_evaluation
 from tf_marscf.files.text_files import write_csv
 from tf_marscf.reporting.page import Section, Tile
@@ -32,15 +33,14 @@ def evaluation_section(context):
         return Section("evaluation", notes=(context.dataset_problem,))
 
     def evaluate():
-        return write_evaluation(
-            context.config.train_dir,
-            which=context.config.checkpoint,
+        config = EvaluationConfig(
+            train_dir=context.config.train_dir,
+            checkpoint=context.config.checkpoint,
             dataset=context.config.dataset,
             data_dir=context.config.data_dir,
-            json_path=path,
-            report=context.report,
-            progress=context.progress,
-        ).to_dict()
+            json=path,
+        )
+        return write_evaluation(config, report=context.report, progress=context.progress).content
 
     content = stored_or_made(
         context, "evaluation", content, path, "scoring the test images", evaluate

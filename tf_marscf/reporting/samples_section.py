@@ -8,6 +8,7 @@ from tf_marscf.data import collect_images
 from tf_marscf.reporting.page import Picture, Section
 from tf_marscf.reporting.stored_results import download, find_result, read_arrays, stored_or_made
 from tf_marscf.sampling.image_grid import encode_png, image_grid, save_picture, spread_grey_levels
+from tf_marscf.sampling.sample_config import SampleConfig
 from tf_marscf.sampling.sample_run import write_samples
 
 _ARRAY, _NUMBERS, _PICTURE = "samples.npz", "samples.json", "samples.png"
@@ -31,13 +32,15 @@ def samples_section(context):
         array,
         f"drawing {config.num_samples}",
         lambda: write_samples(
-            config.train_dir,
-            array,
-            "npz",
-            which=config.checkpoint,
-            json_path=path,
-            progress=context.progress,
-            **arguments,
+            SampleConfig(
+                train_dir=config.train_dir,
+                checkpoint=config.checkpoint,
+                format="npz",
+                output=array,
+                json_path=path,
+                **arguments,
+            ),
+            context.progress,
         ).to_dict(),
     )
     samples = read_arrays(path, numbers, _ARRAY)["images"]

@@ -1,7 +1,8 @@
 """A training directory's model, and the images that it is evaluated on."""
 
+import functools
+
 from tf_marscf.errors import InputError
-from tf_marscf.files.paths import local_path
 from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import restore_model
@@ -9,45 +10,47 @@ from tf_marscf.runs.weights_digest import weights_digest
 
 
 class RestoredRun:
-    """The model of a training directory, and a data set for it.
+    """The model of a training directory, and a data set for it; each is loaded when it is used.
 
     Args:
-        train_dir: the training directory, or one of imported weights.
-        which: "best" or "latest" checkpoint.
-        dataset: name of a data set; default: the one that the model was trained on.
-        data_dir: where it is; default: as in training.
+        config: a `RestoredRunConfig`.
 
     Attributes:
-        train_dir: the directory, a string.
-        config: its `RunConfig`.
-        checkpoint: `which`.
-        dataset: the `ImageDataset`.
-        images_distribution: the model, a `Dequantized` around a `MarScf`.
+        config: as given.
+        run_config: the `RunConfig` of the directory.
 
     Raises:
-        DataUnavailableError: if the data cannot be had.
-        MissingInputError: if the directory or checkpoint is missing.
+        MissingInputError: if the directory is missing, or when it is used, the checkpoint.
+        DataUnavailableError: when the data set is used, if it cannot be had.
         InputError: if an argument is wrong, or the data do not fit the model.
     """
 
-    def __init__(self, train_dir, which="best", dataset=None, data_dir=None):
-        self.train_dir = local_path("train_dir", train_dir)
-        self.config = RunConfig.load(self.train_dir)
-        self.checkpoint = which
-        self.dataset = load_evaluated_dataset(self.config, dataset, data_dir)
-        self.images_distribution = restore_model(self.config, self.train_dir, which)
+    def __init__(self, config):
+        self.config = config
+        self.run_config = RunConfig.load(config.train_dir)
 
-    @property
+    @functools.cached_property
+    def dataset(self):
+        """The `ImageDataset`."""
+        return self.load_dataset()
+
+    def load_dataset(self, download=True):
+        """The `ImageDataset`; it is downloaded, where it is missing, only if `download`."""
+        config = self.config
+        return load_evaluated_dataset(self.run_config, config.dataset, config.data_dir, download)
+
+    @functools.cached_property
+    def images_distribution(self):
+        """The model, a `Dequantized` of a `MarScf`."""
+        return restore_model(self.run_config, self.config.train_dir, self.config.checkpoint)
+
+    @functools.cached_property
     def weights(self):
         """The `weights_digest` of the model."""
         return weights_digest(self.images_distribution)
 
     def images_of(self, split, argument="split"):
-        """The images of a split, a `tf.data.Dataset`.
-
-        Raises:
-            InputError: if the data set has no such split; `argument` is what it calls it.
-        """
+        """The images of a split, a `tf.data.Dataset`; errors call it `argument`."""
         splits = self.dataset.splits()
         if split not in splits:
             raise InputError(f"`{argument}` must be one of {tuple(splits)}; got {split!r}.")

@@ -4,7 +4,7 @@ import dataclasses
 import os
 
 from tf_marscf.config import ExecutionConfig, MarScfConfig
-from tf_marscf.config_fields import REQUIRED, Config, boolean, integer
+from tf_marscf.config_fields import REQUIRED, Config, boolean, choice, integer, path, string
 from tf_marscf.data.data_config import DataConfig
 from tf_marscf.errors import InputError, MissingInputError
 from tf_marscf.files.text_files import read_json, write_json
@@ -18,6 +18,16 @@ class PixelConfig(Config):
 
     num_grey_levels: int = integer(256, "Of a channel.", least=2, most=256, flag=False)
     published_scaling: bool = boolean(False, "Scale pixels as the published code does.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RestoredRunConfig(Config):
+    """Which weights a command restores, and the data set that goes with them."""
+
+    train_dir: str = path(REQUIRED, "Directory of a training run or import.")
+    checkpoint: str = choice("best", ("best", "latest"), "Which weights.")
+    dataset: str = string(None, "Data set; default: the one that it was trained on.")
+    data_dir: str = path(None, "Where the data set is; default: as in training.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,16 +73,16 @@ class RunConfig:
             MissingInputError: if the directory has none.
             InputError: if it is not a config file.
         """
-        path = os.path.join(directory, FILE_NAME)
-        if not os.path.isfile(path):
+        file = os.path.join(directory, FILE_NAME)
+        if not os.path.isfile(file):
             raise MissingInputError(
                 f"`{argument}` must be a training directory, with a {FILE_NAME} in it; "
                 f"got {directory!r}."
             )
         try:
-            return cls._from_content(read_json(path))
+            return cls._from_content(read_json(file))
         except InputError as error:
-            raise InputError(f"{path!r} is not a config of tf_marscf: {error}") from error
+            raise InputError(f"{file!r} is not a config of tf_marscf: {error}") from error
 
     @classmethod
     def _from_content(cls, content):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_marscf.errors import InputError
 from tf_marscf.files.atomic_file import atomic_write
 
-BACKGROUND = 255
+_BACKGROUND = 255
 _MIN_PICTURE_HEIGHT = 64  # Smaller images are enlarged, by a whole factor, to at most this height.
 
 
@@ -24,12 +24,8 @@ def check_drawable(image_shape, argument):
 def image_grid(images, num_columns, padding=2):
     """Lays out images, uint8 [N, H, W, 1 or 3], in rows on white, which is around each image, too.
 
-    Returns:
-        uint8 [num_rows * (H + padding) + padding, num_columns * (W + padding) + padding, C].
-
-    Raises:
-        TypeError: if `images` is not uint8.
-        ValueError: if their shape is another, `num_columns` is below 1 or `padding` is negative.
+    The grid is [num_rows * (H + padding) + padding, num_columns * (W + padding) + padding, C].
+    `TypeError` if `images` is not uint8; `ValueError` if another argument is wrong.
     """
     images = _check_images(images, "images")
     for name, value, least in (("num_columns", num_columns, 1), ("padding", padding, 0)):
@@ -38,11 +34,11 @@ def image_grid(images, num_columns, padding=2):
     num_images, height, width, channels = images.shape
     num_rows = math.ceil(num_images / num_columns)
     cell_shape = (height + padding, width + padding, channels)
-    cells = np.full((num_rows * num_columns, *cell_shape), BACKGROUND, np.uint8)
+    cells = np.full((num_rows * num_columns, *cell_shape), _BACKGROUND, np.uint8)
     cells[:num_images, padding:, padding:] = images
     cells = cells.reshape(num_rows, num_columns, *cell_shape).swapaxes(1, 2)
     grid = cells.reshape(num_rows * cell_shape[0], num_columns * cell_shape[1], channels)
-    return np.pad(grid, ((0, padding), (0, padding), (0, 0)), constant_values=BACKGROUND)
+    return np.pad(grid, ((0, padding), (0, padding), (0, 0)), constant_values=_BACKGROUND)
 
 
 def save_picture(
@@ -62,18 +58,14 @@ def save_picture(
 
     Args:
         path: the file to write.
-        samples: uint8 [n, H, W, 1 or 3], of values below `num_grey_levels`.
-        real_images: uint8 [N, H, W, 1 or 3], likewise, or None.
+        samples: as of `spread_grey_levels`.
+        real_images: likewise, or None.
         num_grey_levels: grey levels 0 to `num_grey_levels - 1` become 0 to 255.
         num_columns: images a row in each grid; default: about as many as rows.
         scale: how often each pixel is repeated along both axes; default: so that images are about
             64 pixels high or more.
         padding: white pixels around each image, not scaled.
         gap: further white pixels between samples and real images, not scaled.
-
-    Raises:
-        TypeError: if an array is not uint8.
-        ValueError: if a shape is another or differs, or a value is too large.
     """
     blocks = [spread_grey_levels(samples, num_grey_levels, "samples")]
     if real_images is not None:
@@ -89,17 +81,12 @@ def save_picture(
         image_grid(images.repeat(scale, axis=1).repeat(scale, axis=2), num_columns, padding)
         for images in blocks
     ]
-    height = max(map(len, grids))
-    grids = [
-        np.pad(
-            grid,
-            ((0, height - len(grid)), (gap if number else 0, 0), (0, 0)),
-            constant_values=BACKGROUND,
-        )
-        for number, grid in enumerate(grids)
-    ]
+    width = sum(grid.shape[1] for grid in grids) + gap * (len(grids) - 1)
+    picture = np.full([max(map(len, grids)), width, grids[0].shape[2]], _BACKGROUND, np.uint8)
+    picture[: len(grids[0]), : grids[0].shape[1]] = grids[0]
+    picture[: len(grids[-1]), -grids[-1].shape[1] :] = grids[-1]
     with atomic_write(path) as file:
-        file.write(encode_png(np.concatenate(grids, axis=1)))
+        file.write(encode_png(picture))
 
 
 def spread_grey_levels(images, num_grey_levels, argument="images"):

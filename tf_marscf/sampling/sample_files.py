@@ -1,9 +1,7 @@
 """Samples as files: a picture; or one PNG a sample or one .npz archive, in bounded memory."""
 
 import os
-import shutil
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -48,24 +46,16 @@ def write_png_directory(path, batches, num_grey_levels=256):
     """Writes one PNG a sample, named after its number: `000000.png`, `000001.png`, ...
 
     Grey levels of the `SampleBatch`es are spread over 0 to 255. The directory, which must be new or
-    empty, appears when it is whole.
-
-    Returns:
-        Number of files.
-
-    Raises:
-        InputError: if the directory is not empty, or `path` is a file.
+    empty (else `InputError`), appears when it is whole. Returns the number of files.
     """
     check_new_directory(path)
     num_images = 0
     with atomic_directory(path) as directory:
         for batch in batches:
-            if not len(batch.images):
-                continue
-            images = spread_grey_levels(batch.images, num_grey_levels)
-            for index, image in zip(batch.indices, images, strict=True):
-                (directory / f"{index:06d}.png").write_bytes(encode_png(image))
-            num_images += len(images)
+            for index, image in zip(batch.indices, batch.images, strict=True):
+                (spread,) = spread_grey_levels(image[np.newaxis], num_grey_levels)
+                (directory / f"{index:06d}.png").write_bytes(encode_png(spread))
+            num_images += len(batch.images)
     return num_images
 
 
@@ -82,21 +72,11 @@ def write_npz(path, batches, image_shape, num_grey_levels=256):
     indices = [np.zeros([0], np.int64)]
     with tempfile.TemporaryFile(dir=path.parent) as pixels:
         for batch in batches:
-            pixels.write(np.ascontiguousarray(batch.images).data)
+            pixels.write(batch.images.tobytes())
             indices.append(batch.indices)
+        pixels.flush()
         indices = np.concatenate(indices)
-        pixels.seek(0)
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(indices), *image_shape)}
-        with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
-            with _member(archive, "images") as member:
-                np.lib.format.write_array_header_1_0(member, header)
-                shutil.copyfileobj(pixels, member)
-            for name, values in (("indices", indices), ("num_grey_levels", num_grey_levels)):
-                with _member(archive, name) as member:
-                    np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
+        images = np.memmap(pixels, np.uint8, "r", shape=(len(indices), *image_shape))
+        with atomic_write(path) as file:
+            np.savez(file, images=images, indices=indices, num_grey_levels=num_grey_levels)
     return len(indices)
-
-
-def _member(archive, name):
-    # A `ZipInfo` of its own has no date in it.
-    return archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True)

@@ -2,16 +2,13 @@
 
 import copy
 import dataclasses
-import math
-import numbers
 
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.errors import InputError, RunError, warn
+from tf_marscf.errors import RunError, warn
+from tf_marscf.sampling.sample_config import check_sampling_arguments
 from tf_marscf.stateless_seed import fold_in, split_seed, stateless_normal
-
-_NUM_INDICES = 2**31 - 1  # TensorFlow's stateless seeds are pairs of int32.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,12 +34,8 @@ class SampleStream:
 
     Args:
         images_distribution: a `Dequantized` of a `MarScf`.
-        seed: Python `int` >= 0.
-        temperature: scales the prior's noise; finite, >= 0. 0 gives the image of no noise.
-        batch_size: samples drawn at a time; memory grows with it, and not with their number.
-
-    Raises:
-        InputError: if an argument is out of range.
+        seed, temperature, batch_size: as of `SampleConfig`; else `InputError`. Temperature 0 gives
+            the image of no noise.
     """
 
     def __init__(self, images_distribution, seed=0, temperature=1.0, batch_size=64):
@@ -69,14 +62,7 @@ class SampleStream:
         return stream
 
     def batches(self, num_samples, first_index=0):
-        """Draws samples `first_index` to `first_index + num_samples - 1`.
-
-        Yields:
-            `SampleBatch`es, in order.
-
-        Raises:
-            InputError: if an argument is out of range.
-        """
+        """Yields samples `first_index` to `first_index + num_samples - 1`, as `SampleBatch`es."""
         check_sampling_arguments(num_samples=num_samples, first_index=first_index)
         end = first_index + num_samples
         for start in range(first_index, end, self._batch_size):
@@ -117,15 +103,10 @@ class SampleStream:
 def draw_samples(
     images_distribution, num_samples, seed=0, temperature=1.0, batch_size=64, report=warn
 ):
-    """Draws samples 0 to `num_samples - 1` of a `SampleStream` into one array.
+    """Samples 0 to `num_samples - 1` of a `SampleStream`, uint8 [n, H, W, C].
 
-    Returns:
-        uint8 [n, H, W, C] NumPy array; n is `num_samples` less those that are not finite, of which
-        `report` is told.
-
-    Raises:
-        RunError: if no sample is finite.
-        InputError: if an argument is out of range.
+    n is `num_samples` less those that are not finite, of which `report` is told; `RunError` if
+    none is finite.
     """
     check_sampling_arguments(num_samples=num_samples, batch_size=batch_size)
     batch_size = min(batch_size, num_samples)
@@ -141,26 +122,3 @@ def check_num_finite(num_finite, num_samples, report=warn):
         raise RunError(f"none of {num_samples} samples is finite.")
     if num_finite < num_samples:
         report(f"{num_samples - num_finite} of {num_samples} samples are not finite, and left out.")
-
-
-def check_sampling_arguments(**arguments):
-    """Checks arguments of a sampling call, before any model is built, or raises `InputError`.
-
-    Any of `num_samples`, `batch_size` (integers >= 1), `seed`, `first_index` (integers >= 0) and
-    `temperature` (finite, >= 0).
-    """
-    for name, value in arguments.items():
-        if name == "temperature":
-            is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-            if not is_number or not 0.0 <= value < math.inf:
-                raise InputError(f"`{name}` must be finite and >= 0; got {value!r}.")
-            continue
-        minimum = 0 if name in ("seed", "first_index") else 1
-        is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        if not is_integer or value < minimum:
-            raise InputError(f"`{name}` must be an integer >= {minimum}; got {value!r}.")
-    last = arguments.get("first_index", 0) + arguments.get("num_samples", 0)
-    if last > _NUM_INDICES:
-        raise InputError(
-            f"`first_index` + `num_samples` must be at most {_NUM_INDICES}; got {last}."
-        )

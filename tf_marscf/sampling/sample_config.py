@@ -1,0 +1,90 @@
+"""Which samples are drawn, and how they are written, as data."""
+
+import dataclasses
+import os
+
+from tf_marscf.config_fields import boolean, choice, integer, number, path
+from tf_marscf.errors import InputError
+from tf_marscf.runs.run_config import RestoredRunConfig
+
+# Each format, and what its output's name ends with.
+FORMATS = {"grid": ".png", "png": "", "npz": ".npz"}
+_MAX_GRID_SAMPLES = 10_000  # The one format that is in memory as a whole.
+_NUM_INDICES = 2**31 - 1  # TensorFlow's stateless seeds are pairs of int32.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SampleConfig(RestoredRunConfig):
+    """Samples of a model, and the test images beside them."""
+
+    format: str = choice(
+        "grid",
+        tuple(FORMATS),
+        "One picture of all samples, with as many test images beside them; a new directory with "
+        "one PNG a sample; or an .npz archive with the array `images`.",
+    )
+    num_samples: int = integer(64, "How many.")
+    batch_size: int = integer(64, "Samples drawn at a time.")
+    temperature: float = number(1.0, "Scale of the prior's noise.", least=0, rule="finite and >= 0")
+    seed: int = integer(0, "Sample number i is a function of the seed and i.", least=0)
+    first_index: int = integer(0, "Number of the first sample.", least=0)
+    output: str = path(None, "What to write; default: TRAIN_DIR/samples_seed_SEED and the like.")
+    json_path: str = path(
+        None,
+        "JSON file of the numbers, in the directory of `output`; default: of its name, with "
+        "`.json`, or where that is of others, `.FORMAT.json`.",
+        flag=False,
+    )
+    beside_real: bool = boolean(
+        None, "Test images beside the grid; default: where they are at hand without a download."
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_sampling_arguments(first_index=self.first_index, num_samples=self.num_samples)
+        is_grid = self.format == "grid"
+        if is_grid and self.num_samples > _MAX_GRID_SAMPLES:
+            raise InputError(
+                f"`num_samples` must be at most {_MAX_GRID_SAMPLES} in a grid; got "
+                f"{self.num_samples}. The formats 'png' and 'npz' take any number."
+            )
+        if self.beside_real and not is_grid:
+            raise InputError(
+                f"`beside_real` must be None or False unless the format is 'grid'; got True with "
+                f"{self.format!r}."
+            )
+        for name in ("dataset", "data_dir"):
+            if getattr(self, name) is not None and (not is_grid or self.beside_real is False):
+                raise InputError(
+                    f"`{name}` must be None where there are no real images beside the samples; "
+                    f"got {getattr(self, name)!r}."
+                )
+        self._set("output", self._checked_output())
+
+    def _checked_output(self):
+        suffix = FORMATS[self.format]
+        output = self.output
+        if output is None:
+            name = f"samples_seed_{self.seed}"
+            if self.first_index:
+                name += f"_from_{self.first_index}"
+            if self.temperature != 1.0:
+                name += f"_temperature_{self.temperature:g}"
+            output = os.path.join(self.train_dir, name + suffix)
+        output = output.rstrip(os.sep) or output
+        ending = os.path.splitext(output)[1]
+        if ending != suffix and (suffix or ending in FORMATS.values()):
+            wanted = f"end with {suffix!r}" if suffix else "be a directory"
+            raise InputError(f"`output` must {wanted} for format {self.format!r}; got {output!r}.")
+        return output
+
+
+def check_sampling_arguments(**arguments):
+    """Checks some fields of a `SampleConfig`, by name, or raises `InputError`."""
+    for name, value in arguments.items():
+        SampleConfig.__dataclass_fields__[name].metadata["check"](name, value)
+    last = arguments.get("first_index", 0) + arguments.get("num_samples", 0)
+    if last > _NUM_INDICES:
+        raise InputError(
+            f"`first_index` + `num_samples` must be at most {_NUM_INDICES}; got {last}."
+        )
