@@ -8,8 +8,8 @@ import tf_marscf
 from tests.small_models import greatest_difference, random_images, small_model
 from tf_marscf.errors import RunError
 from tf_marscf.interpolation.interpolation import Interpolator
+from tf_marscf.interpolation.interpolation_config import ProjectionConfig
 from tf_marscf.interpolation.latent_projection import LatentProjection
-from tf_marscf.interpolation.projection_config import ProjectionConfig
 
 MODELS = [
     {},

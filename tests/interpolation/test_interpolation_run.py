@@ -17,16 +17,20 @@ from tests.small_models import small_model
 from tf_marscf.errors import InputError
 from tf_marscf.figures import THEMES, render_png
 from tf_marscf.interpolation import interpolation_output
-from tf_marscf.interpolation.image_pairs import images_of_pairs, parse_pairs, random_pairs
+from tf_marscf.interpolation.image_pairs import images_of_pairs, random_pairs
+from tf_marscf.interpolation.interpolation_config import (
+    InterpolationConfig,
+    ProjectionConfig,
+    parse_pairs,
+)
 from tf_marscf.interpolation.interpolation_figures import (
     draw_interpolation,
     draw_lambda_curve,
     draw_log_prior,
     interpolation_size,
 )
-from tf_marscf.interpolation.interpolation_output import load_interpolation, write_interpolation
-from tf_marscf.interpolation.interpolation_run import InterpolationRun
-from tf_marscf.interpolation.projection_config import ProjectionConfig
+from tf_marscf.interpolation.interpolation_output import load_interpolation, save_interpolation
+from tf_marscf.interpolation.interpolation_run import write_interpolation
 
 SHORT = ProjectionConfig(num_iterations=3)
 FILES = {
@@ -46,18 +50,20 @@ def fixture_place(tmp_path_factory):
     return place
 
 
-@pytest.fixture(scope="module", name="run")
-def fixture_run(place):
-    return InterpolationRun(place / "model", dataset="npz", data_dir=place / "images.npz")
+def interpolate(place, extractor=None, report=print, **options):
+    config = InterpolationConfig(
+        train_dir=place / "model", dataset="npz", data_dir=place / "images.npz", **options
+    )
+    return write_interpolation(config, SHORT, extractor, report, progress=False)
 
 
 @pytest.fixture(scope="module", name="written")
-def fixture_written(place, run):
+def fixture_written(place):
     """Output directory, result and printed lines of one run."""
     lines = []
-    result = run.run(
-        pairs=[(3, 7), (9, 0)], num_points=2, config=SHORT, lambdas=[0.0, 0.5],
-        output_dir=place / "output", progress=False, report=lines.append,
+    result = interpolate(
+        place, report=lines.append, pairs=[(3, 7), (9, 0)], num_points=2, lambda_curve=[0.0, 0.5],
+        output_dir=place / "output",
     )  # fmt: skip
     return place / "output", result, lines
 
@@ -132,7 +138,7 @@ def test_bits_per_dim_of_the_ends_is_that_of_the_distribution(place, written):
     assert result["rows"][0]["bits_per_dim"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_an_extractor_gives_the_features_of_the_curve(place, run):
+def test_an_extractor_gives_the_features_of_the_curve(place):
     seen = []
 
     class Extractor:
@@ -142,9 +148,9 @@ def test_an_extractor_gives_the_features_of_the_curve(place, run):
             seen.append((images.dtype, len(images)))
             return types.SimpleNamespace(features=images.mean(axis=(1, 2)) / 255.0)
 
-    result = run.run(
-        pairs=[(0, 1)], num_points=2, config=SHORT, lambdas=[0.0], extractor=Extractor(),
-        output_dir=place / "extractor", progress=False, report=lambda line: None,
+    result = interpolate(
+        place, Extractor(), pairs=[(0, 1)], num_points=2, lambda_curve=[0.0],
+        output_dir=place / "extractor",
     )  # fmt: skip
     assert result["curve_features"] == "means"
     # Eight test images are no ends of the path.
@@ -213,20 +219,20 @@ def test_pairs_that_the_images_do_not_have_are_named():
         random_pairs(3, 5, seed=0)
 
 
-def test_wrong_arguments_are_named_and_nothing_is_written(place, run):
+def test_wrong_arguments_are_named_and_nothing_is_written(place):
     output = place / "wrong"
     for options, expected in (
-        ({"lambdas": [-1.0]}, "`lambdas` must hold finite numbers >= 0; got -1.0"),
-        ({"lambdas": [0.5], "pairs": [(0, 1)], "num_points": 1}, "`lambdas` must be empty"),
-        ({"lambdas": [0.5], "num_pairs": 5}, "`lambdas` must be empty where fewer than 2 images"),
+        ({"lambda_curve": [-1.0]}, "`lambda_curve` must hold finite numbers >= 0; got -1.0"),
+        ({"pairs": [(0, 1)], "num_points": 1}, "`lambda_curve` must be empty for a single point"),
+        ({"num_pairs": 5}, "`lambda_curve` must be empty where fewer than 2 images"),
         ({"num_points": 0}, "`num_points` must be an integer >= 1; got 0"),
+        ({"split": "all"}, "`split` must be one of"),
+        ({"split": "validation"}, "`split` must be one of"),
         ({"num_pairs": 6}, "`num_pairs` must be from 1 to 5"),
         ({"output_dir": place / "images.npz"}, "`output_dir` must be a directory"),
     ):
         with pytest.raises(ValueError, match=expected):
-            run.run(**({"output_dir": output, "config": SHORT, "progress": False} | options))
-    with pytest.raises(ValueError, match="`split` must be one of"):
-        InterpolationRun(place / "model", "best", "npz", place / "images.npz", "all")
+            interpolate(place, **({"output_dir": output} | options))
     assert not output.exists()
 
 
@@ -327,7 +333,7 @@ def test_a_failure_while_it_is_drawn_leaves_the_earlier_one(written, tmp_path, m
 
     monkeypatch.setattr(interpolation_output, "draw_log_prior", fail)
     with pytest.raises(MemoryError):
-        write_interpolation(directory, result | {"seed": 99}, images)
+        save_interpolation(directory, result | {"seed": 99}, images)
     assert load_interpolation(directory)[0] == result
     assert {path.name for path in directory.iterdir()} == FILES
 
@@ -336,7 +342,7 @@ def test_the_curve_of_an_earlier_result_goes_with_it(written, tmp_path):
     directory, result, _ = written
     directory = shutil.copytree(directory, tmp_path / "copy")
     _, images = load_interpolation(directory)
-    write_interpolation(directory, result | {"lambda_curve": []}, images)
+    save_interpolation(directory, result | {"lambda_curve": []}, images)
     assert {path.name for path in directory.iterdir()} == {
         name for name in FILES if not name.startswith("lambda_curve")
     }

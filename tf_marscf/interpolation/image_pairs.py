@@ -1,29 +1,18 @@
-"""Which images of a split are interpolated."""
+"""Which images of a split are interpolated, and which score them."""
 
 import numpy as np
+import tensorflow as tf
 
 from tf_marscf.errors import InputError
+from tf_marscf.quality.kernel_distance import MIN_BLOCK_SIZE
 
-
-def parse_pairs(texts):
-    """Pairs of numbers of images, from texts such as ["3:7", "12:40"]; else `InputError`."""
-    pairs = []
-    for text in texts:
-        numbers = text.strip().split(":")
-        if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
-            raise InputError(
-                "`pairs` must be numbers of images such as 3:7,12:40, counted from 0; "
-                f"got {text!r}."
-            )
-        pairs.append((int(numbers[0]), int(numbers[1])))
-    return pairs
+_MAX_IMAGES_BESIDE = 1000
 
 
 def random_pairs(num_pairs, num_images, seed):
     """Draws pairs of numbers of images, all different; the same seed gives the same pairs.
 
-    Raises:
-        InputError: if there are too few images.
+    `InputError` if there are too few images.
     """
     if not 1 <= num_pairs <= num_images // 2:
         raise InputError(
@@ -37,8 +26,7 @@ def random_pairs(num_pairs, num_images, seed):
 def images_of_pairs(images, pairs):
     """Reads the images of pairs, uint8 [num_pairs, 2, H, W, C], from a `tf.data.Dataset` of images.
 
-    Raises:
-        InputError: if there are no pairs, a number is out of range or a pair has one image twice.
+    `InputError` if there are no pairs, a number is out of range or a pair has one image twice.
     """
     num_images = int(images.cardinality())
     if not pairs:
@@ -53,3 +41,17 @@ def images_of_pairs(images, pairs):
     needed = images.enumerate().take(max(indices) + 1)
     found = {int(index): image.numpy() for index, image in needed if int(index) in indices}
     return np.stack([[found[index] for index in pair] for pair in pairs])
+
+
+def images_beside(images, pairs):
+    """The first other images, at most 1,000, uint8 [N, H, W, C]; `InputError` if there is one."""
+    used = sorted({index for pair in pairs for index in pair})
+    num_left = int(images.cardinality()) - len(used)
+    if num_left < MIN_BLOCK_SIZE:
+        raise InputError(
+            f"`lambda_curve` must be empty where fewer than {MIN_BLOCK_SIZE} images are left "
+            f"beside those of the pairs, since they score the curve; {num_left} are left."
+        )
+    used = tf.constant(used, tf.int64)
+    left = images.enumerate().filter(lambda index, _: tf.reduce_all(index != used))
+    return np.stack([image.numpy() for _, image in left.take(_MAX_IMAGES_BESIDE)])

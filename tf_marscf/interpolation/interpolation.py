@@ -7,8 +7,8 @@ import numpy as np
 from tf_marscf.distributions.image_distribution import check_value
 from tf_marscf.errors import InputError
 from tf_marscf.interpolation.interpolated_points import InterpolatedPoints
+from tf_marscf.interpolation.interpolation_config import ProjectionConfig, checked_lambdas
 from tf_marscf.interpolation.latent_projection import LatentProjection, evaluate_end_points
-from tf_marscf.interpolation.projection_config import ProjectionConfig, check_lambdas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Interpolator:
             RunError: if an iterate is not finite.
             InputError: if a lambda is negative or not finite.
         """
-        check_lambdas(lambdas)
+        lambdas = checked_lambdas(lambdas)
         config = config or ProjectionConfig()
         rows = []
         for value in lambdas:

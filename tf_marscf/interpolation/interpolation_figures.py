@@ -10,6 +10,7 @@ import numpy as np
 
 from tf_marscf.sampling.image_grid import spread_grey_levels
 
+LAMBDA_CURVE_SIZE = (10.0, 3.4)  # For `draw_lambda_curve`.
 _PATH_LABELS = {"linear": "linear", "projected": "projected (Eq. 11)"}
 _PUBLISHED_LAMBDAS = (0.2, 0.5)
 _MAX_COLUMNS = 4
@@ -99,11 +100,6 @@ def draw_log_prior(figure, result):
     figure.supxlabel("t")
     figure.supylabel("log p(z) of the prior (nats)")
     figure.legend(loc="outside upper center", ncols=2)
-
-
-def lambda_curve_size(result):
-    """The size for `draw_lambda_curve`."""
-    return 10.0, 3.4
 
 
 def draw_lambda_curve(figure, result):

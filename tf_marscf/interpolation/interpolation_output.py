@@ -6,15 +6,14 @@ import os
 import numpy as np
 
 from tf_marscf.figures import save_figure
-from tf_marscf.files.atomic_file import atomic_write
 from tf_marscf.files.result_files import check_files, read_entries, read_file, write_result
 from tf_marscf.files.text_files import write_csv
 from tf_marscf.interpolation.interpolation_figures import (
+    LAMBDA_CURVE_SIZE,
     draw_interpolation,
     draw_lambda_curve,
     draw_log_prior,
     interpolation_size,
-    lambda_curve_size,
     log_prior_size,
 )
 
@@ -53,7 +52,7 @@ def path_rows(interpolation, pairs, num_grey_levels):
     return rows
 
 
-def write_interpolation(directory, result, images):
+def save_interpolation(directory, result, images):
     """Writes `interpolation.*`, `log_prior.png` and, if there is a curve, `lambda_curve.*`, as one.
 
     Args:
@@ -65,39 +64,35 @@ def write_interpolation(directory, result, images):
     Returns:
         What `interpolation.json` holds; see `write_result`.
     """
-    curve = result["lambda_curve"]
-    tables = {"interpolation": result["rows"], "lambda_curve": curve}
-    figures = {
-        "interpolation": (
-            lambda figure: draw_interpolation(figure, result, images),
-            interpolation_size(result),
-        ),
-        "log_prior": (lambda figure: draw_log_prior(figure, result), log_prior_size(result)),
-        "lambda_curve": (
-            lambda figure: draw_lambda_curve(figure, result),
-            lambda_curve_size(result),
-        ),
-    }
+    rows, curve = result["rows"], result["lambda_curve"]
 
     def write_files(directory):
-        with atomic_write(directory / _IMAGES_FILE) as file:
-            np.savez_compressed(file, **images)
-        for name, rows in tables.items():
-            if rows:
-                write_csv(directory / f"{name}.csv", list(rows[0]), rows)
-        for name, (draw, size) in figures.items():
-            if curve or name != "lambda_curve":
-                save_figure(directory / f"{name}.png", draw, size)
+        np.savez_compressed(directory / _IMAGES_FILE, **images)
+        write_csv(directory / "interpolation.csv", list(rows[0]), rows)
+        save_figure(
+            directory / "interpolation.png",
+            lambda figure: draw_interpolation(figure, result, images),
+            interpolation_size(result),
+        )
+        save_figure(
+            directory / "log_prior.png",
+            lambda figure: draw_log_prior(figure, result),
+            log_prior_size(result),
+        )
+        if curve:
+            write_csv(directory / "lambda_curve.csv", list(curve[0]), curve)
+            save_figure(
+                directory / "lambda_curve.png",
+                lambda figure: draw_lambda_curve(figure, result),
+                LAMBDA_CURVE_SIZE,
+            )
         return result
 
     return write_result(os.path.join(directory, RESULT_FILE), write_files)
 
 
 def load_interpolation(directory):
-    """Reads what `write_interpolation` wrote, to draw it again.
-
-    Returns:
-        `(result, images)`, as of `write_interpolation`.
+    """Reads `(result, images)` that `save_interpolation` wrote, to draw it again.
 
     Raises:
         InputError: if there is none, or its files are not those that were written together.

@@ -6,9 +6,9 @@ import shlex
 
 from tf_marscf.files.result_files import read_file
 from tf_marscf.interpolation import interpolation_figures as figures
+from tf_marscf.interpolation.interpolation_config import InterpolationConfig, ProjectionConfig
 from tf_marscf.interpolation.interpolation_output import RESULT_FILE, load_interpolation
-from tf_marscf.interpolation.interpolation_run import DEFAULT_DIRECTORY, InterpolationRun
-from tf_marscf.interpolation.projection_config import ProjectionConfig
+from tf_marscf.interpolation.interpolation_run import DEFAULT_DIRECTORY, write_interpolation
 from tf_marscf.quality.kernel_distance import MIN_BLOCK_SIZE
 from tf_marscf.reporting.page import Section
 from tf_marscf.reporting.stored_results import download, find_result, stored_or_made
@@ -67,7 +67,7 @@ def _lambda_curve(context, result):
         "Curves of four scores of the interpolations against lambda from "
         f"{min(lambdas):g} to {max(lambdas):g}.",
         lambda figure: figures.draw_lambda_curve(figure, result),
-        figures.lambda_curve_size(result),
+        figures.LAMBDA_CURVE_SIZE,
     )
 
 
@@ -77,8 +77,8 @@ def _arguments(context):
     num_images = context.dataset.num_test_images
     num_pairs = min(arguments["num_pairs"], num_images // 2)
     # The curve is scored with the images that are left.
-    lambdas = arguments["lambdas"] if num_images - 2 * num_pairs >= MIN_BLOCK_SIZE else ()
-    arguments = arguments | {"num_pairs": num_pairs, "lambdas": lambdas, "seed": _SEED}
+    curve = arguments["lambda_curve"] if num_images - 2 * num_pairs >= MIN_BLOCK_SIZE else ()
+    arguments = arguments | {"num_pairs": num_pairs, "lambda_curve": curve, "seed": _SEED}
     return arguments, ProjectionConfig(**projection)
 
 
@@ -98,19 +98,22 @@ def _stored(context):
     if result is None or len(result["pairs"]) != arguments["num_pairs"]:
         return None
     lambdas = tuple(row["lambda"] for row in result["lambda_curve"])
-    return ours if lambdas == tuple(arguments["lambdas"]) else None
+    return ours if lambdas == tuple(arguments["lambda_curve"]) else None
 
 
 def _interpolate(context, directory):
     config = context.config
     arguments, projection = _arguments(context)
-    run = InterpolationRun(config.train_dir, config.checkpoint, config.dataset, config.data_dir)
-    run.run(
-        **arguments,
-        config=projection,
+    interpolation = InterpolationConfig(
+        train_dir=config.train_dir,
+        checkpoint=config.checkpoint,
+        dataset=config.dataset,
+        data_dir=config.data_dir,
         output_dir=directory,
-        progress=context.progress,
-        report=lambda line: None,
+        **arguments,
+    )
+    write_interpolation(
+        interpolation, projection, report=lambda line: None, progress=context.progress
     )
 
 

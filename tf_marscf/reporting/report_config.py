@@ -104,10 +104,10 @@ class ReportConfig(Config):
 
     @property
     def interpolation(self):
-        """Arguments of `InterpolationRun.run`, a dict, and of its `ProjectionConfig`, a dict."""
+        """Arguments of its `InterpolationConfig`, a dict, and of its `ProjectionConfig`, a dict."""
         if self.fast:
-            return {"num_pairs": 2, "num_points": 5, "lambdas": (0.0, 0.2, 0.5, 1.0)}, {
+            return {"num_pairs": 2, "num_points": 5, "lambda_curve": (0.0, 0.2, 0.5, 1.0)}, {
                 "num_iterations": 30
             }
         lambdas = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
-        return {"num_pairs": 4, "num_points": 7, "lambdas": lambdas}, {}
+        return {"num_pairs": 4, "num_points": 7, "lambda_curve": lambdas}, {}
