@@ -276,7 +276,7 @@ def test_figures_agree_with_those_of_torch_fidelity(tmp_path):
         SampleBatch(pixels[0][start : start + 5], np.arange(5), 0) for start in range(0, 8, 5)
     ]
     found = evaluate_sample_quality(
-        InceptionFeatureExtractor(weights), batches, 8, [pixels[1]], 8, num_splits=2
+        InceptionFeatureExtractor(weights), batches, 8, [pixels[1]], 8, QualityConfig(num_splits=2)
     )
     assert found.fid == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
     assert found.kid.mean == pytest.approx(expected["kernel_inception_distance_mean"], rel=1e-4)

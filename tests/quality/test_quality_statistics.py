@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tf_marscf.quality.gaussian_statistics import GaussianStatistics, frechet_distance
-from tf_marscf.quality.inception_score import InceptionScoreAccumulator, inception_score
+from tf_marscf.quality.inception_score import InceptionScoreAccumulator
 from tf_marscf.quality.kernel_distance import (
     KernelDistanceAccumulator,
     squared_mean_discrepancy,
@@ -20,6 +20,12 @@ def statistics_of(features, batch_size):
     for start in range(0, len(features), batch_size):
         statistics.add(features[start : start + batch_size])
     return statistics
+
+
+def inception_score(probabilities, num_splits=1):
+    accumulator = InceptionScoreAccumulator(len(probabilities), num_splits)
+    accumulator.add(probabilities)
+    return accumulator.result()
 
 
 def distance(first, second):
@@ -140,8 +146,8 @@ def test_kernel_distance_has_no_bias():
     shift = 0.5
     accumulator = KernelDistanceAccumulator(block_size=4)
     for _ in range(100):
-        accumulator.add_samples(generator.normal(size=(500, 1)) + shift)
-        accumulator.add_references(generator.normal(size=(500, 1)))
+        accumulator.add("samples", generator.normal(size=(500, 1)) + shift)
+        accumulator.add("references", generator.normal(size=(500, 1)))
     moments = {1: (shift, 0.0), 2: (1 + shift**2, 1.0), 3: (shift**3 + 3 * shift, 0.0)}
     expected = sum(
         {1: 3, 2: 3, 3: 1}[power] * (one - other) ** 2 for power, (one, other) in moments.items()
@@ -162,9 +168,9 @@ def test_kernel_distance_does_not_depend_on_batches():
     for sizes in ((25, 31), (4, 9)):
         accumulator = KernelDistanceAccumulator(block_size=10)
         for start in range(0, 31, sizes[0]):
-            accumulator.add_samples(first[start : start + sizes[0]])
+            accumulator.add("samples", first[start : start + sizes[0]])
         for start in range(0, 31, sizes[1]):
-            accumulator.add_references(second[start : start + sizes[1]])
+            accumulator.add("references", second[start : start + sizes[1]])
         result = accumulator.result()
         assert result.num_blocks == 2
         assert result.mean == pytest.approx(np.mean(expected), rel=1e-12)
@@ -174,10 +180,10 @@ def test_kernel_distance_does_not_depend_on_batches():
 def test_kernel_distance_of_few_images_is_one_block():
     features = np.random.default_rng(0).normal(size=(9, 3))
     accumulator = KernelDistanceAccumulator(block_size=10)
-    accumulator.add_samples(features[:4])
+    accumulator.add("samples", features[:4])
     with pytest.raises(ValueError, match="got 4 samples and 0 real images"):
         accumulator.result()
-    accumulator.add_references(features[4:])
+    accumulator.add("references", features[4:])
     result = accumulator.result()
     assert (result.num_blocks, result.block_size, result.standard_error) == (1, 4, None)
     assert result.mean == squared_mean_discrepancy(features[:4], features[4:8])

@@ -9,6 +9,7 @@ from tests.small_extractors import MeanAndSpread
 from tf_marscf.errors import RunError
 from tf_marscf.quality.gaussian_statistics import frechet_distance
 from tf_marscf.quality.kernel_distance import squared_mean_discrepancy
+from tf_marscf.quality.quality_config import QualityConfig
 from tf_marscf.quality.sample_quality import evaluate_sample_quality
 from tf_marscf.sampling.sample_stream import SampleBatch
 
@@ -30,13 +31,17 @@ SAMPLES = images_of(np.linspace(20, 230, 40))
 REAL = images_of(np.linspace(60, 250, 60), seed=1)
 
 
-def measure(sample_size=7, reference_size=11, **kwargs):
+FID = QualityConfig(metrics=["fid"])
+
+
+def measure(sample_size=7, reference_size=11, **options):
     references = [
         REAL[start : start + reference_size] for start in range(0, len(REAL), reference_size)
     ]
     return evaluate_sample_quality(
-        MeanAndSpread(), sample_batches(SAMPLES, sample_size), 40, references, 60, **kwargs
-    )
+        MeanAndSpread(), sample_batches(SAMPLES, sample_size), 40, references, 60,
+        QualityConfig(**options),
+    )  # fmt: skip
 
 
 def test_figures_are_those_of_all_features_at_once():
@@ -62,9 +67,7 @@ def test_figures_do_not_depend_on_batches():
 
 
 def test_equal_sets_are_at_distance_zero():
-    found = evaluate_sample_quality(
-        MeanAndSpread(), sample_batches(REAL, 9), 60, [REAL], 60, ["fid"]
-    )
+    found = evaluate_sample_quality(MeanAndSpread(), sample_batches(REAL, 9), 60, [REAL], 60, FID)
     assert found.fid == pytest.approx(0.0, abs=1e-12)
     assert found.kid is found.inception_score is None
 
@@ -72,10 +75,10 @@ def test_equal_sets_are_at_distance_zero():
 def test_grey_levels_are_spread_first():
     samples, real = SAMPLES // 16, REAL // 16
     found = evaluate_sample_quality(
-        MeanAndSpread(), sample_batches(samples, 9), 40, [real], 60, ["fid"], num_grey_levels=16
+        MeanAndSpread(), sample_batches(samples, 9), 40, [real], 60, FID, num_grey_levels=16
     )
     expected = evaluate_sample_quality(
-        MeanAndSpread(), sample_batches(samples * 17, 9), 40, [real * 17], 60, ["fid"]
+        MeanAndSpread(), sample_batches(samples * 17, 9), 40, [real * 17], 60, FID
     )
     assert found == expected
 
@@ -96,7 +99,7 @@ def test_samples_that_are_not_finite_are_counted():
 def test_fewer_images_than_features_are_warned_of():
     reports = []
     evaluate_sample_quality(
-        MeanAndSpread(), sample_batches(SAMPLES[:2], 2), 2, [REAL], 60, ["fid"],
+        MeanAndSpread(), sample_batches(SAMPLES[:2], 2), 2, [REAL], 60, FID,
         report=reports.append,
     )  # fmt: skip
     (text,) = reports
@@ -106,7 +109,7 @@ def test_fewer_images_than_features_are_warned_of():
 def test_inception_score_needs_no_real_images():
     found = evaluate_sample_quality(
         MeanAndSpread(has_features=False), sample_batches(SAMPLES, 9), 40,
-        metrics=["inception_score"],
+        config=QualityConfig(metrics=["inception_score"]),
     )  # fmt: skip
     assert found.fid is found.kid is found.num_features is None
     assert found.num_reference_images == 0
@@ -118,7 +121,7 @@ def test_inception_score_needs_no_real_images():
     [
         ({"metrics": ["fid", "is"]}, {}, "`metrics` must be some of .*'is'"),
         ({"metrics": []}, {}, "`metrics`"),
-        ({"metrics": ["kid"], "kid_block_size": 1}, {}, "at least 2 images.*kid_block_size=1"),
+        ({"metrics": ["kid"], "kid_block_size": 1}, {}, "`kid_block_size`.* >= 2; got 1"),
         ({"metrics": ["fid"]}, {"has_features": False}, "must give features for FID and KID"),
         (
             {"metrics": ["inception_score"]},
@@ -130,8 +133,11 @@ def test_inception_score_needs_no_real_images():
 def test_what_does_not_fit_is_named(arguments, extractor, message):
     with pytest.raises(ValueError, match=message):
         evaluate_sample_quality(
-            MeanAndSpread(**extractor), sample_batches(SAMPLES, 9), 40, [REAL], 60, **arguments
-        )
+            MeanAndSpread(**extractor), sample_batches(SAMPLES, 9), 40, [REAL], 60,
+            QualityConfig(**arguments),
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="at least 2 images.*1 samples and 60 real"):
+        evaluate_sample_quality(MeanAndSpread(), sample_batches(SAMPLES[:1], 9), 1, [REAL], 60)
     with pytest.raises(ValueError, match="`reference_batches` must be given"):
         evaluate_sample_quality(MeanAndSpread(), sample_batches(SAMPLES, 9), 40)
 
@@ -150,8 +156,9 @@ def test_features_beyond_what_can_be_squared_are_an_error(metric):
             features = super().__call__(images)
             return dataclasses.replace(features, features=1e200 * features.features)
 
+    config = QualityConfig(metrics=[metric])
     with (
         np.errstate(all="ignore"),
         pytest.raises(RunError, match="cannot be computed: the features are too large"),
     ):
-        evaluate_sample_quality(Large(), sample_batches(SAMPLES, 9), 40, [REAL], 60, [metric])
+        evaluate_sample_quality(Large(), sample_batches(SAMPLES, 9), 40, [REAL], 60, config)

@@ -141,10 +141,8 @@ def _measure_quality(run, quality, extractor, references, progress):
             num_samples,
             evaluation_pipeline(references, quality.batch_size).as_numpy_iterator(),
             num_references,
-            quality.metrics,
-            num_grey_levels=run.dataset.num_grey_levels,
-            kid_block_size=quality.kid_block_size,
-            num_splits=quality.num_splits,
+            quality,
+            run.dataset.num_grey_levels,
         )
 
 

@@ -13,10 +13,8 @@ class GaussianStatistics:
     Memory is that of one covariance, in float64, however many vectors there are. Batches are merged
     around their means (Chan et al. 1979), so that nothing cancels where means are large.
 
-    Args:
-        num_features: D, length of a vector.
-
     Attributes:
+        num_features: D, length of a vector, as given.
         count: number of vectors so far.
         mean: their mean, float64 [D].
     """
@@ -61,16 +59,12 @@ def frechet_distance(mean, covariance, other_mean, other_covariance):
 
     Args:
         mean: m, [D].
-        covariance: A, [D, D], symmetric and positive semi-definite.
-        other_mean: n, [D].
+        covariance: A, [D, D], symmetric and positive semi-definite up to rounding, or `ValueError`.
+        other_mean: n, as m.
         other_covariance: B, as A.
 
     Returns:
         A Python float >= 0.
-
-    Raises:
-        ValueError: if shapes differ, a value is not finite, or a covariance is not symmetric or has
-            a negative eigenvalue beyond rounding.
     """
     mean, other_mean = (np.asarray(part, np.float64) for part in (mean, other_mean))
     roots, traces = [], []

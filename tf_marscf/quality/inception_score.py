@@ -43,12 +43,8 @@ class InceptionScoreAccumulator:
     (Salimans et al. 2016, Section 4), for each of some consecutive splits of the samples, and then
     the mean over splits. A split keeps a vector and a number: memory does not grow.
 
-    Args:
-        num_images: samples in all, so that splits are of one size.
-        num_splits: how many.
-
-    Raises:
-        ValueError: if a number is below 1, or there are fewer samples than splits.
+    `num_images` are the samples in all, so that splits are of one size; `ValueError` if there are
+    fewer than splits.
     """
 
     def __init__(self, num_images, num_splits=10):
@@ -100,10 +96,3 @@ class InceptionScoreAccumulator:
             num_splits=len(scores),
             num_classes=self._probabilities.shape[1],
         )
-
-
-def inception_score(probabilities, num_splits=1):
-    """The `InceptionScore` of class probabilities [n, K]; see `InceptionScoreAccumulator`."""
-    accumulator = InceptionScoreAccumulator(len(probabilities), num_splits)
-    accumulator.add(probabilities)
-    return accumulator.result()

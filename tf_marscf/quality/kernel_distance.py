@@ -38,32 +38,23 @@ def polynomial_kernel(first, second):
 
 
 def squared_mean_discrepancy(first, second):
-    """The unbiased estimate of the squared maximum mean discrepancy.
+    """The unbiased estimate of the squared maximum mean discrepancy, a Python float.
 
         sum_{i != j} k(x_i, x_j) / (n (n - 1)) + sum_{i != j} k(y_i, y_j) / (m (m - 1))
             - 2 sum_{i, j} k(x_i, y_j) / (n m)
 
-    (Gretton et al. 2012, Eq. 3; KID: Binkowski et al. 2018, Section 3.)
-
-    Args:
-        first: x, [n, D], n >= 2.
-        second: y, [m, D], m >= 2.
-
-    Returns:
-        A Python float.
-
-    Raises:
-        ValueError: if a shape is wrong or a value is not finite.
+    (Gretton et al. 2012, Eq. 3; KID: Binkowski et al. 2018, Section 3.) `ValueError` unless x and
+    y are finite, [n, D] and [m, D], with n, m >= 2.
     """
     first = checked_features(first)
     second = checked_features(second, first.shape[1])
-    for name, features in (("first", first), ("second", second)):
-        if len(features) < MIN_BLOCK_SIZE:
-            raise ValueError(f"`{name}` must hold at least 2 vectors; got {len(features)}.")
-    within = sum(
-        (kernel.sum() - np.trace(kernel)) / (len(kernel) * (len(kernel) - 1))
-        for kernel in (polynomial_kernel(first, first), polynomial_kernel(second, second))
-    )
+    within = 0.0
+    for features in (first, second):
+        count = len(features)
+        if count < MIN_BLOCK_SIZE:
+            raise ValueError(f"features must be of at least 2 images; got {count}.")
+        kernel = polynomial_kernel(features, features)
+        within += (kernel.sum() - np.trace(kernel)) / (count * (count - 1))
     return float(within - 2.0 * polynomial_kernel(first, second).mean())
 
 
@@ -82,39 +73,30 @@ class KernelDistanceAccumulator:
         if block_size < MIN_BLOCK_SIZE:
             raise ValueError(f"`block_size` must be an integer >= 2; got {block_size!r}.")
         self._block_size = block_size
-        self._waiting = ([], [])  # Features of samples, and of real images.
+        self._waiting = {"samples": [], "references": []}  # Vectors that are in no block yet.
         self._values = []
 
-    def add_samples(self, features):
-        """Adds features of samples, [n, D]."""
-        self._add(0, features)
-
-    def add_references(self, features):
-        """Adds features of real images, [n, D]."""
-        self._add(1, features)
-
-    def _add(self, stream, features):
-        if len(features):
-            self._waiting[stream].append(np.asarray(features))
+    def add(self, kind, features):
+        """Adds features [n, D] of "samples" or of "references", the real images."""
+        self._waiting[kind] += list(features)
         while min(self._num_waiting) >= self._block_size:
             self._values.append(self._discrepancy(self._block_size))
-            self._waiting = tuple(
-                [np.concatenate(waiting)[self._block_size :]] for waiting in self._waiting
-            )
+            for waiting in self._waiting.values():
+                del waiting[: self._block_size]
 
     def result(self):
         """The `KernelDistance` of all whole blocks; where there is none, of what there is.
 
-        Raises:
-            ValueError: if a stream has fewer than two images.
+        `ValueError` if there are fewer than two images of a kind.
         """
         values, block_size = self._values, self._block_size
         if not values:
             block_size = min(self._num_waiting)
             if block_size < MIN_BLOCK_SIZE:
+                num_samples, num_references = self._num_waiting
                 raise ValueError(
-                    f"`block_size` must be at least 2; got {self._num_waiting[0]} samples and "
-                    f"{self._num_waiting[1]} real images."
+                    f"`block_size` must be at least 2; got {num_samples} samples and "
+                    f"{num_references} real images."
                 )
             values = [self._discrepancy(block_size)]
         standard_error = None
@@ -124,10 +106,8 @@ class KernelDistanceAccumulator:
 
     @property
     def _num_waiting(self):
-        return tuple(sum(map(len, waiting)) for waiting in self._waiting)
+        return [len(waiting) for waiting in self._waiting.values()]
 
     def _discrepancy(self, size):
-        """That of the first vectors that wait in each stream."""
-        return squared_mean_discrepancy(
-            *(np.concatenate(waiting)[:size] for waiting in self._waiting)
-        )
+        """That of the first vectors of each kind."""
+        return squared_mean_discrepancy(*(waiting[:size] for waiting in self._waiting.values()))

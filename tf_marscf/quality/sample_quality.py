@@ -13,7 +13,7 @@ from tf_marscf.quality.kernel_distance import (
     KernelDistance,
     KernelDistanceAccumulator,
 )
-from tf_marscf.quality.quality_config import METRICS
+from tf_marscf.quality.quality_config import QualityConfig
 from tf_marscf.sampling.image_grid import spread_grey_levels
 from tf_marscf.sampling.sample_stream import check_num_finite
 
@@ -59,12 +59,6 @@ class SampleQuality:
         return lines
 
 
-def check_metrics(metrics):
-    """Raises `InputError` if there are no metrics, or one is unknown."""
-    if not metrics or not set(metrics) <= set(METRICS):
-        raise InputError(f"`metrics` must be some of {METRICS}; got {tuple(metrics)}.")
-
-
 def check_features(extracted, name, metrics):
     """Raises `InputError` if `ImageFeatures` of an extractor of a name lack what metrics need."""
     if {"fid", "kid"} & set(metrics) and extracted.features is None:
@@ -85,11 +79,8 @@ def evaluate_sample_quality(
     num_samples,
     reference_batches=None,
     num_reference_images=None,
-    metrics=METRICS,
-    *,
+    config=None,
     num_grey_levels=256,
-    kid_block_size=1000,
-    num_splits=10,
     report=warn,
 ):
     """Measures samples against real images, batch by batch.
@@ -104,10 +95,9 @@ def evaluate_sample_quality(
         reference_batches: an iterable of uint8 arrays [n, H, W, C] of real images; None for the
             Inception score alone.
         num_reference_images: how many real images these are.
-        metrics: some of `METRICS`.
+        config: a `QualityConfig` with the metrics; its blocks and splits are smaller and fewer
+            where there are fewer images.
         num_grey_levels: grey levels of both kinds of images; the extractor sees 0 to 255.
-        kid_block_size: images of either kind in a block of KID; fewer where there are fewer.
-        num_splits: splits of the samples for the Inception score; fewer where there are fewer.
         report: called with each warning.
 
     Returns:
@@ -117,22 +107,23 @@ def evaluate_sample_quality(
         RunError: if no sample is finite, or the extractor's outputs are not.
         InputError: if an argument is wrong, or the extractor lacks what a metric needs.
     """
-    check_metrics(metrics)
+    config = config or QualityConfig()
+    metrics = config.metrics
     needs_features = bool({"fid", "kid"} & set(metrics))
     if needs_features and (reference_batches is None or not num_reference_images):
         raise InputError("`reference_batches` must be given for FID and KID; got None.")
     kernel_distance, score = None, None
     if "kid" in metrics:
-        block_size = min(kid_block_size, num_samples, num_reference_images)
+        block_size = min(config.kid_block_size, num_samples, num_reference_images)
         if block_size < MIN_BLOCK_SIZE:
             raise InputError(
                 "KID must have at least 2 images of each kind in a block; got "
-                f"kid_block_size={kid_block_size}, {num_samples} samples and "
+                f"kid_block_size={config.kid_block_size}, {num_samples} samples and "
                 f"{num_reference_images} real images."
             )
         kernel_distance = KernelDistanceAccumulator(block_size)
     if "inception_score" in metrics:
-        score = InceptionScoreAccumulator(num_samples, min(num_splits, num_samples))
+        score = InceptionScoreAccumulator(num_samples, min(config.num_splits, num_samples))
     num_features, statistics = None, {}
     counts = {"samples": 0, "non_finite": 0, "references": 0}
 
@@ -149,9 +140,7 @@ def evaluate_sample_quality(
                 statistics.setdefault(name, GaussianStatistics(num_features))
             statistics[kind].add(extracted.features)
         if kernel_distance is not None:
-            is_sample = kind == "samples"
-            add = kernel_distance.add_samples if is_sample else kernel_distance.add_references
-            add(extracted.features)
+            kernel_distance.add(kind, extracted.features)
         return extracted
 
     pairs = itertools.zip_longest(sample_batches, reference_batches if needs_features else ())
