@@ -20,11 +20,7 @@ class ImageFeatures:
 
 
 class FeatureExtractor(abc.ABC):
-    """A function from uint8 images to `ImageFeatures`.
-
-    Attributes:
-        name: what results call it.
-    """
+    """A function from uint8 images to `ImageFeatures`; `name` is what results call it."""
 
     name: str
 
@@ -32,9 +28,7 @@ class FeatureExtractor(abc.ABC):
     def __call__(self, images):
         """The `ImageFeatures` of images, uint8 [n, H, W, 1 or 3] of values 0 to 255, n >= 1.
 
-        Raises:
-            RunError: if an output is not finite.
-            InputError: if the images do not fit.
+        `RunError` if an output is not finite, `InputError` if the images do not fit.
         """
 
     @abc.abstractmethod
@@ -78,11 +72,11 @@ def _check_finite(outputs, name):
 
 
 @contextlib.contextmanager
-def reading(path, describe):
-    """Turns what a loader raises for a damaged file, which may be anything, into one line.
+def reading(path, rule, describe):
+    """Turns what a loader raises for a damaged file, which may be anything, into an `InputError`.
 
-    That is an `InputError`, whose message `describe` makes of the error. It is a `RunError` if
-    memory does not suffice; errors of the system, which have a number, pass.
+    It says the rule, and what `describe` makes of the error. It is a `RunError` if memory does not
+    suffice; errors of the system, which have a number, pass.
     """
     try:
         yield
@@ -91,4 +85,4 @@ def reading(path, describe):
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise InputError(describe(error)) from error
+        raise InputError(f"{rule}: {describe(error)}") from error

@@ -22,14 +22,11 @@ from tf_marscf.quality.feature_extractor import (
     reading,
 )
 
-WEIGHTS_FILE = "weights-inception-2015-12-05-6726825d.pth"
+_WEIGHTS_FILE = "weights-inception-2015-12-05-6726825d.pth"
 _WEIGHTS_HASH = "6726825d"  # The name holds the start of the file's SHA-256.
-_FEATURES, _LOGITS = "2048", "logits_unbiased"
+_WEIGHTS_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{_WEIGHTS_FILE}"
 _PROBE_TIMEOUT_SECONDS = 5.0
-
-_WEIGHTS_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{WEIGHTS_FILE}"
-
-HINT = (
+_HINT = (
     "FID, KID and Inception score that compare with published figures need torch-fidelity "
     "(pip install 'tf_marscf[fidelity]') and the original Inception weights: pass "
     f"--inception_weights=FILE, with the file that torch-fidelity names, {_WEIGHTS_URL} . Or pass "
@@ -42,16 +39,13 @@ class InceptionFeatureExtractor(FeatureExtractor):
 
     torch-fidelity's `FeatureExtractorInceptionV3` does the work, from resizing to 299x299 as
     TensorFlow 1 did it to the logits without bias of the Inception score. It runs on a GPU where
-    PyTorch sees one. The file of weights is read as plain tensors first: no code in it is run.
-
-    Args:
-        weights: the file of weights, or None for PyTorch's cache, or else a download.
+    PyTorch sees one. `weights` is their file, or None for PyTorch's cache, or else a download. It
+    is read as plain tensors first: no code in it is run.
 
     Raises:
-        MissingInputError: if `weights` does not exist.
-        MissingPackageError: if torch-fidelity is not installed.
+        InputError: if the file does not exist (a `MissingInputError`), or holds other weights.
         RunError: if there are no weights, and they cannot be downloaded.
-        InputError: if the file holds other weights.
+        MissingPackageError: if torch-fidelity is not installed.
     """
 
     name = "Inception v3 (torch-fidelity)"
@@ -61,14 +55,14 @@ class InceptionFeatureExtractor(FeatureExtractor):
             weights = local_path("inception_weights", weights)
             if not os.path.isfile(weights):
                 raise MissingInputError(
-                    f"`inception_weights` must be a file; {weights!r} is none. {HINT}"
+                    f"`inception_weights` must be a file; {weights!r} is none. {_HINT}"
                 )
         try:
             import torch
             from torch_fidelity import feature_extractor_inceptionv3 as inception
         except ImportError as error:
             raise MissingPackageError(
-                f"torch-fidelity cannot be imported ({error}). {HINT}"
+                f"torch-fidelity cannot be imported ({error}). {_HINT}"
             ) from error
         self._torch = torch
         if weights is None:
@@ -78,7 +72,7 @@ class InceptionFeatureExtractor(FeatureExtractor):
         try:
             self._network = inception.FeatureExtractorInceptionV3(
                 "inception-v3-compat",
-                [_FEATURES, _LOGITS],
+                ["2048", "logits_unbiased"],
                 feature_extractor_weights_path=weights,
                 verbose=False,
             )
@@ -117,13 +111,13 @@ class InceptionFeatureExtractor(FeatureExtractor):
 def _check_weights(torch, path):
     """Reads the file as plain tensors: torch-fidelity would run code that it might hold."""
     rule = f"`inception_weights` must be a file of PyTorch weights; {path!r} cannot be read as one"
-    with reading(path, lambda error: f"{rule} ({type(error).__name__})."):
+    with reading(path, rule, lambda error: type(error).__name__):
         torch.load(path, map_location="cpu", weights_only=True)
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if not found.startswith(_WEIGHTS_HASH):
         warn(
-            f"{path!r} is not {WEIGHTS_FILE} (SHA-256 {_WEIGHTS_HASH}..., got "
+            f"{path!r} is not {_WEIGHTS_FILE} (SHA-256 {_WEIGHTS_HASH}..., got "
             f"{found[:8]}...): its figures may not compare with published ones"
         )
 
@@ -140,5 +134,5 @@ def _check_obtainable(torch, url):
         response.raise_for_status()
     except requests.RequestException as error:
         raise RunError(
-            f"the Inception weights cannot be downloaded ({type(error).__name__}). {HINT}"
+            f"the Inception weights cannot be downloaded ({type(error).__name__}). {_HINT}"
         ) from error

@@ -17,14 +17,12 @@ from tf_marscf.quality.feature_extractor import (
 )
 
 DEFAULT_PIXEL_RANGE = (0.0, 255.0)
-_FEATURES_KEY = "features"
-_CLASS_KEYS = ("probabilities", "logits")
 _SIGNATURE = "serving_default"
 _KERAS_ENDINGS = (".keras", ".h5", ".hdf5")
 
 
 class KerasFeatureExtractor(FeatureExtractor):
-    """Features of images by a `.keras` file or a SavedModel directory.
+    """Features of images by a `.keras` file or a SavedModel directory, `path`.
 
     Its one input is a batch of images [n, h, w, 1 or 3], channels last. Images of one channel are
     repeated where it wants three; other sizes than its own are resized (bilinear, with
@@ -39,16 +37,10 @@ class KerasFeatureExtractor(FeatureExtractor):
     Python code in a Keras model, such as that of a Lambda layer, is not run: such a file is
     refused. A SavedModel is a program, whose operations can read and write files.
 
-    Args:
-        path: a `.keras` file, or the directory of a SavedModel.
-        layer: name of a layer of a Keras model, or None.
-        pixel_range: the values that the model wants for grey levels 0 and 255.
-
     Raises:
-        MissingInputError: if there is no such file.
-        InputError: if it cannot be read, or is no model of images; or an argument is wrong.
-        OSError: if the system does not let it be read.
-        RunError: if there is too little memory.
+        InputError: if there is no such file (a `MissingInputError`), it cannot be read, or is no
+            model of images; or an argument is wrong.
+        RunError, OSError: if there is too little memory, or the system does not let it be read.
     """
 
     def __init__(self, path, layer=None, pixel_range=DEFAULT_PIXEL_RANGE):
@@ -75,23 +67,22 @@ class KerasFeatureExtractor(FeatureExtractor):
         """Extracts features; see `FeatureExtractor`."""
         self.describe_input(images.shape[1:])
         outputs = self._outputs(self._prepare(tf.constant(images)))
-        features, probabilities = outputs.get(_FEATURES_KEY), None
-        for key in _CLASS_KEYS:
-            classes = outputs.get(key)
-            if classes is not None and classes.shape.rank == 2 and classes.shape[1] != 1:
-                probabilities = as_probabilities(classes.numpy(), self.name)
-                break
-        if features is None and probabilities is None:
-            raise InputError(
-                f"`feature_extractor` must have one output, or some of {_FEATURES_KEY!r}, "
-                f"'probabilities' and 'logits'; {self.name} has {sorted(outputs)}."
-            )
+        features = outputs.get("features")
         if features is not None:
-            features = as_features(features.numpy(), self.name)
+            features = as_features(features, self.name)
+        # One number an image is no class probability.
+        classes = [outputs[key] for key in ("probabilities", "logits") if key in outputs]
+        classes = [part for part in classes if part.ndim == 2 and part.shape[1] != 1]
+        if features is None and not classes:
+            raise InputError(
+                "`feature_extractor` must have one output, or some of 'features', 'probabilities' "
+                f"and 'logits'; {self.name} has {sorted(outputs)}."
+            )
+        probabilities = as_probabilities(classes[0], self.name) if classes else None
         return ImageFeatures(features=features, probabilities=probabilities)
 
     def _outputs(self, values):
-        """Runs the model; a dict of its outputs, one row an image."""
+        """Runs the model; a dict of its outputs, NumPy arrays of a row an image."""
         try:
             outputs = self._function(values)
         # It is somebody's program: whatever it raises is its failure.
@@ -102,7 +93,7 @@ class KerasFeatureExtractor(FeatureExtractor):
         if isinstance(outputs, dict) and len(outputs) == 1:
             ((_, outputs),) = outputs.items()
         if not isinstance(outputs, dict):
-            outputs = {_FEATURES_KEY: outputs, "probabilities": outputs}
+            outputs = {"features": outputs, "probabilities": outputs}
         for name, output in outputs.items():
             is_tensor = isinstance(output, tf.Tensor)
             is_number = is_tensor and (output.dtype.is_floating or output.dtype.is_integer)
@@ -112,7 +103,7 @@ class KerasFeatureExtractor(FeatureExtractor):
                     f"`feature_extractor` must give a row of numbers for each of {len(values)} "
                     f"images; {self.name} gives {seen} as {name!r}."
                 )
-        return outputs
+        return {name: output.numpy() for name, output in outputs.items()}
 
     def describe_input(self, image_shape):
         """Says what becomes of images; see `FeatureExtractor`."""
@@ -169,11 +160,6 @@ def _check_readable(path):
             file.read(1)
 
 
-def _reading(path, kind):
-    rule = f"`feature_extractor` {path!r} cannot be read as {kind}"
-    return reading(path, lambda error: f"{rule}: {_reason(error)}")
-
-
 def _reason(error):
     """What an error says; not where it goes on with how to load what is unsafe to load."""
     if "unsafe_deserialization" in str(error) or "safe_mode" in str(error):
@@ -195,7 +181,7 @@ def _load_keras_model(path, layer):
             f"`feature_extractor` {path!r} cannot be read as a Keras model: it is no zip archive, "
             "or it is cut off."
         )
-    with _reading(path, "a Keras model"):
+    with reading(path, f"`feature_extractor` {path!r} cannot be read as a Keras model", _reason):
         # In safe mode, as is the default: no code in the file is run.
         model = keras.saving.load_model(path, compile=False)
     inputs = getattr(model, "inputs", None) or []
@@ -205,7 +191,7 @@ def _load_keras_model(path, layer):
             raise InputError(f"`layer` must be one of {names}; got {layer!r}.")
         outputs = model.outputs
         classes = {"probabilities": outputs[0]} if len(outputs) == 1 else {}
-        model = keras.Model(model.inputs, {_FEATURES_KEY: model.get_layer(layer).output} | classes)
+        model = keras.Model(model.inputs, {"features": model.get_layer(layer).output} | classes)
     specs = [tf.TensorSpec(part.shape, part.dtype) for part in inputs]
     return lambda images: model(images, training=False), specs
 
@@ -215,7 +201,7 @@ def _load_saved_model(path, layer):
         raise InputError(
             f"`layer` must be None for a SavedModel, which has no layers; got {layer!r}."
         )
-    with _reading(path, "a SavedModel"):
+    with reading(path, f"`feature_extractor` {path!r} cannot be read as a SavedModel", _reason):
         loaded = tf.saved_model.load(path)
         signatures = dict(getattr(loaded, "signatures", {}))
     if _SIGNATURE not in signatures:
