@@ -18,10 +18,11 @@ from tf_marscf.commands import command_line
 from tf_marscf.config import ExecutionConfig, MarScfConfig
 from tf_marscf.errors import InputError
 from tf_marscf.files.paths import output_file
-from tf_marscf.files.text_files import read_json
+from tf_marscf.files.text_files import read_json, write_json
 
 # Lines are seen as they come, also through a pipe: the benchmarks take minutes.
 print_line = functools.partial(print, flush=True)
+_COMPARISONS = {"sampling": SamplingBenchmarkConfig, "density": DensityBenchmarkConfig}
 
 
 def define_speed_flags():
@@ -42,13 +43,6 @@ def define_speed_flags():
     command_line.define_path("json", None, "JSON file to write the seconds to.")
 
 
-def read_baseline(path):
-    """The seconds of a baseline file."""
-    if not os.path.isfile(path):
-        raise InputError(f"`baseline` must be a file; got {path!r}.")
-    return read_json(path)
-
-
 def speed():
     """Prints seconds, and ratios to the baseline, of each task."""
     values = flags.FLAGS
@@ -61,32 +55,17 @@ def speed():
     refuse_flags_without_effect(config)
     if config.prior != "mar":
         command_line.refuse_given(["recompute_prior"], f"with --prior={config.prior}")
-    baseline = {} if values.baseline is None else read_baseline(values.baseline)
+    if values.baseline is not None and not os.path.isfile(values.baseline):
+        raise InputError(f"`baseline` must be a file; got {values.baseline!r}.")
+    baseline = {} if values.baseline is None else read_json(values.baseline)
     output = None if values.json is None else output_file("json", values.json)
     command_line.start_tensorflow()
     from tf_marscf.benchmarks.speed import SpeedBenchmark
-    from tf_marscf.files.text_files import write_json
 
     benchmark = SpeedBenchmark(config, values.batch_size, values.num_repeats, baseline, execution)
     seconds = benchmark.run(print_line)
     if output is not None:
         write_json(output, seconds)
-
-
-def define_sampling_flags():
-    """Flags of `sampling`."""
-    command_line.define_flags(SamplingBenchmarkConfig)
-    command_line.define_path(
-        "output_dir", "runs/benchmark_sampling", "Where sampling.png, .csv and .json go."
-    )
-
-
-def define_density_flags():
-    """Flags of `density`."""
-    command_line.define_flags(DensityBenchmarkConfig)
-    command_line.define_path(
-        "output_dir", "runs/benchmark_density", "Where density.png, .csv and .json go."
-    )
 
 
 def refuse_flags_without_effect(config):
@@ -97,36 +76,30 @@ def refuse_flags_without_effect(config):
         command_line.refuse_given(defined, f"with --coupling={config.coupling}")
 
 
-def sampling():
-    """Writes a figure, a table and a JSON file of sampling times."""
-    config = SamplingBenchmarkConfig(**command_line.flag_values(SamplingBenchmarkConfig))
+def define_comparison_flags(name):
+    """Flags of `sampling` or `density`."""
+    command_line.define_flags(_COMPARISONS[name])
+    command_line.define_path(
+        "output_dir", f"runs/benchmark_{name}", f"Where {name}.png, .csv and .json go."
+    )
+
+
+def compare(name):
+    """Writes a figure, a table and a JSON file of `sampling` or `density`."""
+    config_class = _COMPARISONS[name]
+    config = config_class(**command_line.flag_values(config_class))
     refuse_flags_without_effect(config)
     command_line.start_tensorflow()
-    from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
+    if name == "sampling":
+        from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark as Benchmark
+    else:
+        import tf_keras
 
-    SamplingBenchmark(config, flags.FLAGS.output_dir).run(print_line)
+        from tf_marscf.benchmarks.density_benchmark import DensityBenchmark as Benchmark
 
-
-def density():
-    """Writes a figure, a table and a JSON file of densities over the course of training."""
-    config = DensityBenchmarkConfig(**command_line.flag_values(DensityBenchmarkConfig))
-    refuse_flags_without_effect(config)
-    command_line.start_tensorflow()
-    import tf_keras
-
-    from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
-
-    # The networks of tfb.Glow take no seed of their own.
-    tf_keras.utils.set_random_seed(config.seed)
-    DensityBenchmark(config, flags.FLAGS.output_dir).run(print_line)
-
-
-# Flags are defined for the chosen one only: a flag of another is an error, not ignored.
-_BENCHMARKS = {
-    "speed": (define_speed_flags, speed),
-    "sampling": (define_sampling_flags, sampling),
-    "density": (define_density_flags, density),
-}
+        # The networks of tfb.Glow take no seed of their own.
+        tf_keras.utils.set_random_seed(config.seed)
+    Benchmark(config, flags.FLAGS.output_dir).run(print_line)
 
 
 def run():
@@ -135,13 +108,21 @@ def run():
     if name in ("--help", "-h", "-help", "help"):
         print(__doc__.replace("python bin/benchmark.py", called_command("benchmark")).rstrip())
         sys.exit(0)
-    if name not in _BENCHMARKS:
+    names = ["speed", *_COMPARISONS]
+    if name not in names:
         print(
-            f"error: the first argument must be one of: {', '.join(_BENCHMARKS)}; got {name!r}",
+            f"error: the first argument must be one of: {', '.join(names)}; got {name!r}",
             file=sys.stderr,
         )
         sys.exit(2)
-    define_flags, main = _BENCHMARKS[name]
     del sys.argv[1]
-    # The other models' operations are not split for one thread each.
-    command_line.run(main, define_flags, one_thread_on_few_cores=name == "speed")
+    # Flags are defined for the chosen one only: a flag of another is an error, not ignored.
+    if name == "speed":
+        command_line.run(speed, define_speed_flags)
+    else:
+        # The other models' operations are not split for one thread each.
+        command_line.run(
+            lambda: compare(name),
+            lambda: define_comparison_flags(name),
+            one_thread_on_few_cores=False,
+        )

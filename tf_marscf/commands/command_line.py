@@ -15,10 +15,7 @@ from tf_marscf.command_text import called_command
 from tf_marscf.config_fields import REQUIRED, fields_with_flags
 from tf_marscf.errors import InputError, RunError, StoppedError
 from tf_marscf.files.paths import local_path
-from tf_marscf.kernels.devices import (
-    MAX_CORES_FOR_ONE_THREAD,
-    set_default_intra_op_threads,
-)
+from tf_marscf.kernels.devices import MAX_CORES_FOR_ONE_THREAD, set_default_intra_op_threads
 
 _USAGE_STATUS = 2
 _FAILURE_STATUS = 1
@@ -40,22 +37,9 @@ class _PathParser(flags.ArgumentParser):
 
 
 def define_path(name, default, text, required=False):
-    """Defines a flag for a file or directory; see `local_path` for what it takes.
-
-    Args:
-        name: name of the flag.
-        default: its default, or None.
-        text: its help.
-        required: whether the command needs it.
-    """
-    flags.DEFINE(
-        _PathParser(name),
-        name,
-        default,
-        text,
-        serializer=flags.ArgumentSerializer(),
-        required=required,
-    )
+    """Defines a flag for a file or directory; see `local_path` for what it takes."""
+    serializer = flags.ArgumentSerializer()
+    flags.DEFINE(_PathParser(name), name, default, text, serializer=serializer, required=required)
 
 
 def _define_list(name, default, text, required=False):
@@ -74,11 +58,9 @@ _DEFINE = {
 
 
 def define_flags(config_class, **defaults):
-    """Defines a flag for each field of a config class that has one.
+    """Defines a flag for each field of a `Config` class that has one.
 
-    Args:
-        config_class: a subclass of `Config`.
-        **defaults: by field's name, where they are not the field's own.
+    `defaults`, by the field's name, are those that are not the field's own.
     """
     for field, flag in fields_with_flags(config_class):
         default = defaults.get(field.name, field.default)
@@ -92,34 +74,13 @@ def flag_values(config_class):
     return {field.name: flags.FLAGS[flag].value for field, flag in fields_with_flags(config_class)}
 
 
-def define_train_dir():
-    """Defines the flag of a directory with a model."""
-    define_path("train_dir", None, "Directory of a training run or import.", required=True)
-
-
-def define_trained_model():
-    """Defines the flags of a directory with a model, and of which weights in it."""
-    define_train_dir()
-    flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "Which weights.")
-
-
-def define_dataset():
-    """Defines the flags of a data set that is by default the one of the training."""
-    flags.DEFINE_string("dataset", None, "Data set; default: the one that it was trained on.")
-    define_path("data_dir", None, "Where the data set is; default: as in training.")
-
-
 def define_image_size():
     """Defines the flag that `image_size` reads."""
     flags.DEFINE_list("image_size", ["32"], "Size of the images: N, or HEIGHT,WIDTH.")
 
 
 def image_size():
-    """Height and width.
-
-    Raises:
-        InputError: if they are not one or two integers of at least 1.
-    """
+    """Height and width; `InputError` if they are not one or two integers of at least 1."""
     sizes = [size.strip() for size in flags.FLAGS.image_size]
     if len(sizes) not in (1, 2) or not all(map(_SIZE.fullmatch, sizes)):
         raise InputError(
@@ -134,14 +95,9 @@ def define_progress():
 
 
 def refuse_given(names, reason):
-    """Refuses flags that were given, on the command line or in a flagfile, and have no effect.
+    """Raises `InputError` if one of some flags, which have no effect, was given.
 
-    Args:
-        names: of flags that have no effect, as the others are.
-        reason: why, the end of a sentence, such as "without --metrics".
-
-    Raises:
-        InputError: naming the first flag that was given.
+    `reason` says why they have none, the end of a sentence, such as "without --metrics".
     """
     for name in names:
         flag = flags.FLAGS[name]

@@ -9,7 +9,9 @@ from tf_marscf.commands import command_line
 
 def define_flags():
     """Defines the flags."""
-    command_line.define_train_dir()
+    command_line.define_path(
+        "train_dir", None, "Directory of a training run or import.", required=True
+    )
     command_line.define_path(
         "output", None, "The model's directory; holds a folder a version.", required=True
     )
