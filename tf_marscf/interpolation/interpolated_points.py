@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import numpy as np
+import tensorflow as tf
 
 from tf_marscf.distributions.bits_per_dim import bits_per_dim
 
@@ -41,17 +42,13 @@ class InterpolatedPoints:
         return bits_per_dim(log_prob, self.num_dimensions, num_grey_levels)
 
     def summary(self):
-        """Means over all points, a dict; log-densities in nats/dim, distances as root mean squares.
-
-        The latter are means of Euclidean distances, divided by sqrt(D).
-        """
-        num_dimensions = self.num_dimensions
-        nearest = np.min(self.image_distances, axis=-1)
+        """Means over all points: log-densities in nats/dim, distances divided by sqrt(D)."""
+        size, nearest = self.num_dimensions, np.min(self.image_distances, axis=-1)
         return {
-            "log_prior_per_dim": float(np.mean(self.log_prior)) / num_dimensions,
-            "log_prob_per_dim": float(np.mean(self.log_prob)) / num_dimensions,
-            "latent_distance": float(np.mean(self.latent_distance)) / num_dimensions**0.5,
-            "nearest_image_distance": float(np.mean(nearest)) / num_dimensions**0.5,
+            "log_prior_per_dim": float(np.mean(self.log_prior)) / size,
+            "log_prob_per_dim": float(np.mean(self.log_prob)) / size,
+            "latent_distance": float(np.mean(self.latent_distance)) / size**0.5,
+            "nearest_image_distance": float(np.mean(nearest)) / size**0.5,
         }
 
     def inner(self):
@@ -67,21 +64,14 @@ class InterpolatedPoints:
 
     def where(self, mask, points):
         """These points with others in their place where a Boolean mask [B, T] says so."""
-        return self._map(
-            lambda values, others: np.where(
-                mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim)), others, values
-            ),
-            points,
-        )
+
+        def choose(values, others):
+            is_other = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
+            return np.where(is_other, others, values)
+
+        return self._map(choose, points)
 
     def _map(self, function, *others):
         """Applies a function to each array of these points and of others."""
-        parts = {
-            field.name: [getattr(points, field.name) for points in (self, *others)]
-            for field in dataclasses.fields(self)
-        }
-        latents = zip(*parts.pop("latents"), strict=True)
-        return InterpolatedPoints(
-            latents=tuple(function(*maps) for maps in latents),
-            **{name: function(*arrays) for name, arrays in parts.items()},
-        )
+        arrays = map(vars, (self, *others))
+        return InterpolatedPoints(**tf.nest.map_structure(function, *arrays))

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from tf_marscf.config_fields import check_integer
 from tf_marscf.distributions.image_distribution import check_value
 from tf_marscf.errors import InputError
 from tf_marscf.interpolation.interpolated_points import InterpolatedPoints
@@ -13,20 +14,12 @@ from tf_marscf.interpolation.latent_projection import LatentProjection, evaluate
 
 @dataclasses.dataclass(frozen=True)
 class Interpolation:
-    """Two paths between the images of each pair; they have the same end points.
+    """Two paths between the images of each pair; they have the same end points."""
 
-    Attributes:
-        positions: t of each point [T], from 0 (first image) to 1 (second image).
-        linear: `InterpolatedPoints` z_lin = (1 - t) z_A + t z_B.
-        projected: `InterpolatedPoints` of Eq. 11.
-        is_retried: Boolean [B, T - 2], inner points that needed shorter steps without the image
-            term; see `LatentProjection`.
-    """
-
-    positions: np.ndarray
-    linear: InterpolatedPoints
-    projected: InterpolatedPoints
-    is_retried: np.ndarray
+    positions: np.ndarray  # t of each point [T], from 0 (first image) to 1 (second image).
+    linear: InterpolatedPoints  # z_lin = (1 - t) z_A + t z_B.
+    projected: InterpolatedPoints  # Of Eq. 11.
+    is_retried: np.ndarray  # Boolean [B, T - 2], inner points; see `LatentProjection`.
 
     @property
     def log_prior_gain(self):
@@ -35,7 +28,7 @@ class Interpolation:
 
     @property
     def num_unmoved(self):
-        """Inner points for which no denser point was found, and which stayed linear."""
+        """Number of inner points for which no denser one was found, and which stayed linear."""
         return int(np.sum(self.log_prior_gain <= 0.0))
 
 
@@ -70,8 +63,7 @@ class Interpolator:
     """
 
     def __init__(self, model, first_images, second_images, num_points=7):
-        if isinstance(num_points, bool) or not isinstance(num_points, int) or num_points < 1:
-            raise InputError(f"`num_points` must be an integer >= 1; got {num_points!r}.")
+        num_points = check_integer("num_points", num_points)
         first_images = check_value(model, first_images, "first_images")
         second_images = check_value(model, second_images, "second_images")
         shape = first_images.shape
@@ -88,7 +80,7 @@ class Interpolator:
             first_images,
             second_images,
         )
-        self.linear = ends.with_inner(self.projection.evaluate_linear())
+        self.linear = ends.with_inner(self.projection.linear)
 
     def interpolate(self, config=None, on_iteration=None):
         """Projects the linear path to high density; an `Interpolation`.
@@ -109,13 +101,9 @@ class Interpolator:
         data set: it is called with the inner images, continuous [B * T, H, W, C], and returns a
         dict of numbers. At lambda 0 the path is the linear one.
 
-        Returns:
-            A list with a dict for each lambda: "lambda", the `InterpolatedPoints.summary` of the
-            inner points, and what `score` returns.
-
-        Raises:
-            RunError: if an iterate is not finite.
-            InputError: if a lambda is negative or not finite.
+        Returns a dict for each lambda: "lambda", the `InterpolatedPoints.summary` of the inner
+        points, and what `score` returns. `RunError` if an iterate is not finite, `InputError` if a
+        lambda is negative or not finite.
         """
         lambdas = checked_lambdas(lambdas)
         config = config or ProjectionConfig()

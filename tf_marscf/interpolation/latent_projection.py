@@ -45,27 +45,26 @@ class LatentProjection:
         linear_latents: z_lin, a map a level, [B, T, H / 2^i, W / 2^i, C_i].
         first_images: x_A, continuous [B, H, W, C].
         second_images: x_B, likewise.
+
+    Attributes:
+        linear: `InterpolatedPoints` of z_lin; `RunError` names one that is not finite.
     """
 
     def __init__(self, model, linear_latents, first_images, second_images):
         self._model = model
         self._linear_latents = tuple(tf.convert_to_tensor(maps) for maps in linear_latents)
         self._targets = (first_images, second_images)
-        self._num_dimensions = model.event_shape.num_elements()
         self._latents = [tf.Variable(maps) for maps in self._linear_latents]
         self._optimizer = keras.optimizers.Adamax()
         self._optimizer.build(self._latents)
         self._initial_state = [variable.numpy() for variable in self._optimizer.variables]
         self._terms_graph = tf.function(self._terms, autograph=False)
         self._step_graph = tf.function(self._step, autograph=False)
+        self.linear = self._evaluate(self._linear_latents)
 
     def objective(self, latents, config):
         """The function that is minimised, [B, T], of z, which is shaped as `linear_latents`."""
         return _objective(self._terms(latents), config.lambda_1, config.lambda_2, config.distance)
-
-    def evaluate_linear(self):
-        """The linear `InterpolatedPoints`; `RunError` names one that is not finite."""
-        return self._evaluate(self._linear_latents)
 
     def project(self, config, on_iteration=None):
         """Projects all points, as a `ProjectionConfig` says.
@@ -78,54 +77,49 @@ class LatentProjection:
         Raises:
             RunError: if an iterate is not finite, naming iteration, pair and point.
         """
-        linear = self.evaluate_linear()
-        best = self._best_latents(linear, config, config.learning_rate, 1.0, on_iteration)
-        projected = self._evaluate(best)
-        projected = linear.where(projected.log_prior > linear.log_prior, projected)
-        is_retried = projected.log_prior <= linear.log_prior
+        projected = self._follow(config, config.learning_rate, 1.0, on_iteration)
+        is_retried = waiting = projected.log_prior <= self.linear.log_prior
         for rate in _SMALLER_RATES:
-            waiting = projected.log_prior <= linear.log_prior
-            if not np.any(waiting):
-                break
-            best = self._best_latents(linear, config, rate * config.learning_rate, 0.0)
-            found = self._evaluate(best)
-            projected = projected.where(waiting & (found.log_prior > linear.log_prior), found)
+            if np.any(waiting):
+                found = self._follow(config, rate * config.learning_rate, 0.0)
+                projected = projected.where(waiting, found)
+                waiting = projected.log_prior <= self.linear.log_prior
         return projected, is_retried
 
     def _evaluate(self, latents):
         return _points(latents, self._terms_graph(latents), "point")
 
-    def _best_latents(self, linear, config, learning_rate, image_weight, on_iteration=None):
-        """Runs Adamax from z_lin; returns the best iterate of each point.
+    def _follow(self, config, learning_rate, image_weight, on_iteration=None):
+        """Runs Adamax from z_lin; the best iterate of each point, or z_lin where none is denser.
 
         `image_weight` scales the image term in what Adamax follows, not in what is best.
         """
-        self._restart(learning_rate)
-        dtype = self._model.dtype
-        weights = [
-            tf.constant(value, dtype)
-            for value in (config.lambda_1, config.lambda_2, config.lambda_2 * image_weight)
-        ]
-        linear_log_prior = tf.constant(linear.log_prior, dtype)
-        best = tf.fill(linear_log_prior.shape, tf.constant(np.inf, dtype)), self._linear_latents
-        for iteration in range(config.num_iterations):
-            objective, best = self._step_graph(best, linear_log_prior, weights, config.distance)
-            _check_objective(objective, iteration)
-            if on_iteration is not None:
-                on_iteration()
-        # A step scores the iterate that it starts from: the last one is left.
-        terms = self._terms_graph(tuple(part.value() for part in self._latents))
-        objective = _objective(terms, *weights[:2], config.distance)
-        _check_objective(objective, config.num_iterations)
-        _, latents = self._better(best, objective, terms["log_prior"], linear_log_prior)
-        return latents
-
-    def _restart(self, learning_rate):
         for variable, maps in zip(self._latents, self._linear_latents, strict=True):
             variable.assign(maps)
         for variable, value in zip(self._optimizer.variables, self._initial_state, strict=True):
             variable.assign(value)
         self._optimizer.learning_rate = learning_rate
+        dtype = self._model.dtype
+        weights = [
+            tf.constant(value, dtype)
+            for value in (config.lambda_1, config.lambda_2, config.lambda_2 * image_weight)
+        ]
+        linear_log_prior = tf.constant(self.linear.log_prior, dtype)
+        best = tf.fill(linear_log_prior.shape, tf.constant(np.inf, dtype)), self._linear_latents
+        # A step scores the iterate that it starts from: the last one is there for its score alone.
+        for iteration in range(config.num_iterations + 1):
+            objective, best = self._step_graph(best, linear_log_prior, weights, config.distance)
+            _check_finite(
+                objective.numpy(),
+                f"the objective of Eq. 11 after {iteration} iterations, a smaller `learning_rate` "
+                "may do,",
+                "point",
+            )
+            if on_iteration is not None and iteration:
+                on_iteration()
+        points = self._evaluate(best[1])
+        # This graph is another one, whose rounding may see no denser point.
+        return self.linear.where(points.log_prior > self.linear.log_prior, points)
 
     def _step(self, best, linear_log_prior, weights, distance):
         """Scores the current iterate and moves on; returns its objective and the best so far."""
@@ -133,24 +127,19 @@ class LatentProjection:
         with tf.GradientTape() as tape:
             terms = self._terms(self._latents)
             # Of the size of sums over elements: means could come near Adamax's epsilon.
-            loss = self._num_dimensions * tf.reduce_sum(
+            loss = self._model.event_shape.num_elements() * tf.reduce_sum(
                 _objective(terms, lambda_1, followed_lambda_2, distance)
             )
         objective = _objective(terms, lambda_1, lambda_2, distance)
         gradients = tape.gradient(loss, self._latents)
-        best = self._better(best, objective, terms["log_prior"], linear_log_prior)
-        self._optimizer.apply_gradients(zip(gradients, self._latents, strict=True))
-        return objective, best
-
-    def _better(self, best, objective, log_prior, linear_log_prior):
-        """The better of the current iterate and the best before, point by point."""
         best_objective, best_latents = best
-        is_better = (log_prior > linear_log_prior) & (objective < best_objective)
-        latents = tuple(
+        is_better = (terms["log_prior"] > linear_log_prior) & (objective < best_objective)
+        best_latents = tuple(
             tf.where(is_better[..., tf.newaxis, tf.newaxis, tf.newaxis], current, maps)
             for current, maps in zip(self._latents, best_latents, strict=True)
         )
-        return tf.where(is_better, objective, best_objective), latents
+        self._optimizer.apply_gradients(zip(gradients, self._latents, strict=True))
+        return objective, (tf.where(is_better, objective, best_objective), best_latents)
 
     def _terms(self, latents):
         return _terms(self._model, latents, self._linear_latents, *self._targets)
@@ -221,13 +210,6 @@ def _points(latents, terms, kind):
         latent_distance=np.sqrt(terms["squared_latent_distance"]),
         image_distances=np.sqrt(terms["squared_image_distances"]),
     )
-
-
-def _check_objective(objective, iteration):
-    name = (
-        f"the objective of Eq. 11 after {iteration} iterations, a smaller `learning_rate` may do,"
-    )
-    _check_finite(objective.numpy(), name, "point")
 
 
 def _check_finite(values, name, kind):
