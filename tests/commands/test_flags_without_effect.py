@@ -23,10 +23,10 @@ from tests.running_commands import error_line, run_command
         ),
         (
             "sample.py --format=npz --dataset=digits",
-            "`dataset` must not be given with --format=npz",
+            "`dataset` must be None where there are no real images beside the samples",
         ),
         ("sample.py --format=png --nobeside_real", "`beside_real` must not be given with"),
-        ("sample.py --nobeside_real --data_dir=x", "`data_dir` must not be given with --nobeside"),
+        ("sample.py --nobeside_real --data_dir=x", "`data_dir` must be None where there are no"),
         ("interpolate.py --pairs=0:1 --num_pairs=4", "`num_pairs` must not be given with --pairs"),
         ("interpolate.py --pairs=0:1 --seed=0", "`seed` must not be given with --pairs"),
         ("report.py --sections=training --benchmarks", "`benchmarks` must be False where"),

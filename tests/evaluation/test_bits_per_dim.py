@@ -113,7 +113,7 @@ def fixture_directory(distribution, tmp_path_factory):
 
 def test_evaluation_is_reported_and_written(directory):
     lines = []
-    evaluation = write_evaluation(
+    found, json_path = write_evaluation(
         digits_config(directory),
         quality=QualityConfig(num_images=20, kid_block_size=5),
         extractor=MeanAndSpread(),
@@ -123,9 +123,9 @@ def test_evaluation_is_reported_and_written(directory):
     kinds = ["test", "terms:", "features:", "FID", "KID", "Inception"]
     assert [line.split()[0] for line in lines] == kinds
     # Another data set than that of training, which a saved model does not know, is named.
-    assert evaluation.json_path == str(directory / "evaluation_digits_test.json")
+    assert json_path == str(directory / "evaluation_digits_test.json")
     content = json.loads((directory / "evaluation_digits_test.json").read_text())
-    assert content == evaluation.content
+    assert content == found
     assert content["bits_per_dim"] == sum(content["terms"].values())
     assert content["quality"]["num_samples"] == 20
     assert content["quality"]["num_reference_images"] == 300

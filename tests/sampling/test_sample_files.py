@@ -25,9 +25,11 @@ def batches_of(images, indices, size=3):
     yield SampleBatch(images[:0], np.zeros([0], int), num_non_finite=2)
 
 
-def write_samples(train_dir, output=None, output_format="grid", progress=True, **options):
+def write_samples(
+    train_dir, output=None, output_format="grid", progress=True, report=print, **options
+):
     config = SampleConfig(train_dir=train_dir, output=output, format=output_format, **options)
-    return sample_run.write_samples(config, progress)
+    return sample_run.write_samples(config, report, progress)
 
 
 def read_png(path):
@@ -93,9 +95,12 @@ def fixture_train_dir(tmp_path_factory):
 
 def test_grid_stands_beside_real_images(train_dir, tmp_path, capsys):
     path = tmp_path / "grid.png"
-    summary = write_samples(train_dir, path, num_samples=5, seed=2, dataset="digits")
-    assert (summary.num_finite, summary.num_real_images) == (5, 5)
-    assert "5 samples (left), beside 5 test images of digits (right)" in str(summary)
+    lines = []
+    summary = write_samples(
+        train_dir, path, num_samples=5, seed=2, dataset="digits", report=lines.append
+    )
+    assert (summary["num_finite"], summary["num_real_images"]) == (5, 5)
+    assert "5 samples (left), beside 5 test images of digits (right)" in lines[0]
     grid = read_png(path)
     # Images are enlarged eight times, with 2 white pixels around each; blocks are 16 apart.
     right = grid[2:66, 3 * 66 + 2 + 16 + 2 :][:, :64, 0]
@@ -106,7 +111,7 @@ def test_grid_stands_beside_real_images(train_dir, tmp_path, capsys):
         grid[2:66:8, 2:66:8, 0], np.rint(samples[0, :, :, 0] * (255 / 16))
     )
     numbers = json.loads((tmp_path / "grid.json").read_text())
-    assert numbers == summary.to_dict()
+    assert numbers == summary
     assert (numbers["seed"], numbers["temperature"], numbers["num_non_finite"]) == (2, 1.0, 0)
     assert "100%" in capsys.readouterr().err
 
@@ -114,7 +119,7 @@ def test_grid_stands_beside_real_images(train_dir, tmp_path, capsys):
 def test_without_data_the_grid_stands_alone_and_a_line_says_why(train_dir, tmp_path, capsys):
     path = tmp_path / "grid.png"
     summary = write_samples(train_dir, path, num_samples=4, progress=False)
-    assert summary.num_real_images == 0
+    assert summary["num_real_images"] == 0
     error = capsys.readouterr().err
     assert error.startswith("warning: no real images beside the samples: `dataset` must be given")
     assert len(error.splitlines()) == 1
@@ -129,7 +134,7 @@ def test_formats_hold_the_same_samples(train_dir, tmp_path, output_format):
     summary = write_samples(
         train_dir, path, output_format, num_samples=5, batch_size=2, first_index=1, progress=False
     )
-    assert summary.json_path == str(tmp_path / "samples.json")
+    assert summary["json_path"] == str(tmp_path / "samples.json")
     expected = draw_samples(tf_marscf.load(train_dir), 6, batch_size=2)[1:]
     if output_format == "png":
         images = np.stack([read_png(path / f"{index:06d}.png") for index in range(1, 6)])
@@ -145,8 +150,9 @@ def test_samples_that_are_not_finite_are_counted_in_the_files(train_dir, tmp_pat
 
     monkeypatch.setattr(sample_run.SampleStream, "batches", batches)
     path = tmp_path / "samples.npz"
-    summary = write_samples(train_dir, path, "npz", num_samples=4, progress=False)
-    assert str(summary).endswith("1 of 4 not finite, left out")
+    lines = []
+    write_samples(train_dir, path, "npz", num_samples=4, progress=False, report=lines.append)
+    assert "; 1 of 4 not finite, left out; numbers: " in lines[0]
     numbers = json.loads((tmp_path / "samples.json").read_text())
     assert (numbers["num_finite"], numbers["num_non_finite"]) == (3, 1)
 
@@ -182,7 +188,7 @@ def test_wrong_arguments_are_found_before_the_model_is_read(tmp_path, arguments,
 
 def test_names_tell_samples_of_a_directory_apart(train_dir):
     paths = {
-        write_samples(train_dir, None, "npz", num_samples=1, progress=False, **arguments).output
+        write_samples(train_dir, None, "npz", num_samples=1, progress=False, **arguments)["output"]
         for arguments in ({}, {"seed": 1}, {"temperature": 0.5}, {"first_index": 3})
     }
     assert {path.removeprefix(str(train_dir)) for path in paths} == {
@@ -205,7 +211,7 @@ def test_formats_of_one_name_keep_their_numbers_apart(train_dir, tmp_path):
                 train_dir, tmp_path / name, output_format, num_samples=2, seed=seed,
                 beside_real=False, progress=False,
             )  # fmt: skip
-            assert json.loads(open(summary.json_path, "rb").read()) == summary.to_dict()
+            assert json.loads(open(summary["json_path"], "rb").read()) == summary
         numbers = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
         assert set(numbers) == {"x.json", "x.npz.json", "x.png.json"}
         for path, content in numbers.items():
@@ -219,7 +225,7 @@ def test_the_json_file_of_somebody_else_stays(train_dir, tmp_path):
         summary = write_samples(
             train_dir, tmp_path / f"{index}.npz", "npz", num_samples=1, progress=False
         )
-        assert summary.json_path == str(tmp_path / f"{index}.npz.json")
+        assert summary["json_path"] == str(tmp_path / f"{index}.npz.json")
         assert (tmp_path / f"{index}.json").read_text() == text
         (tmp_path / f"{index}.npz.json").write_text(text)
         with pytest.raises(InputError, match="`output` must have a name of its own"):
@@ -237,7 +243,7 @@ def test_samples_that_fail_leave_the_earlier_ones(train_dir, tmp_path, monkeypat
     with pytest.raises(OSError, match="disk full"):
         write_samples(train_dir, tmp_path / "x.npz", "npz", num_samples=2, progress=False)
     content = json.loads((tmp_path / "x.json").read_text())
-    assert content == summary.to_dict()
+    assert content == summary
     check_files(tmp_path / "x.json", content)
 
 
@@ -245,8 +251,8 @@ def test_the_numbers_go_where_they_are_asked_for(train_dir, tmp_path):
     (tmp_path / "numbers.json").write_text("an earlier one, cut o")
     arguments = {"num_samples": 1, "json_path": tmp_path / "numbers.json", "progress": False}
     summary = write_samples(train_dir, tmp_path / "x.npz", "npz", **arguments)
-    assert summary.json_path == str(tmp_path / "numbers.json")
-    assert json.loads((tmp_path / "numbers.json").read_text()) == summary.to_dict()
+    assert summary["json_path"] == str(tmp_path / "numbers.json")
+    assert json.loads((tmp_path / "numbers.json").read_text()) == summary
     with pytest.raises(InputError, match="`json_path` must be in the directory of `output`"):
         write_samples(train_dir, tmp_path / "new" / "x.npz", "npz", **arguments)
 
@@ -271,4 +277,4 @@ def test_images_that_cannot_be_drawn_are_sampled_as_arrays_alone(tmp_path):
         with pytest.raises(InputError, match="`train_dir` must be of images with 1 or 3 channels"):
             write_samples(tmp_path / "model", None, output_format, num_samples=1)
     summary = write_samples(tmp_path / "model", None, "npz", num_samples=1, progress=False)
-    assert np.load(summary.output)["images"].shape == (1, 4, 4, 2)
+    assert np.load(summary["output"])["images"].shape == (1, 4, 4, 2)

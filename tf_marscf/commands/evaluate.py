@@ -45,8 +45,8 @@ def main():
     command_line.start_tensorflow()
     from tf_marscf.evaluation.evaluation_report import write_evaluation
 
-    evaluation = write_evaluation(config, quality, progress=values.progress == "bar")
-    print(f"numbers: {evaluation.json_path}")
+    _, json_path = write_evaluation(config, quality, progress=values.progress == "bar")
+    print(f"numbers: {json_path}")
 
 
 run = functools.partial(command_line.run, main, define_flags)

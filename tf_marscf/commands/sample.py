@@ -16,19 +16,13 @@ def define_flags():
 
 def main():
     """Writes the samples, and prints where they are."""
-    values = flags.FLAGS
-    if values.format != "grid":
-        command_line.refuse_given(
-            ["beside_real", "dataset", "data_dir"], f"with --format={values.format}"
-        )
-    if values.beside_real is False:
-        command_line.refuse_given(["dataset", "data_dir"], "with --nobeside_real")
+    if flags.FLAGS.format != "grid":
+        command_line.refuse_given(["beside_real"], f"with --format={flags.FLAGS.format}")
     config = SampleConfig(**command_line.flag_values(SampleConfig))
     command_line.start_tensorflow()
     from tf_marscf.sampling.sample_run import write_samples
 
-    summary = write_samples(config, values.progress == "bar")
-    print(f"{summary}; numbers: {summary.json_path}")
+    write_samples(config, progress=flags.FLAGS.progress == "bar")
 
 
 run = functools.partial(command_line.run, main, define_flags)

@@ -1,6 +1,5 @@
 """Bits/dim of a training directory's model and quality of its samples, reported and written."""
 
-import dataclasses
 import math
 import os
 
@@ -40,14 +39,6 @@ def check_evaluation(content):
         check_entries(content["quality"], _QUALITY_RULES, "quality")
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """What `write_evaluation` found, a dict, and the file that holds it."""
-
-    content: dict
-    json_path: str
-
-
 def write_evaluation(config, quality=None, extractor=None, report=print, progress=True):
     """Evaluates a model, reports each result as soon as it is there, and writes a JSON file.
 
@@ -61,8 +52,9 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         progress: whether to show a progress bar, on the standard error stream.
 
     Returns:
-        An `Evaluation`: the facts, those of `BitsPerDim.to_dict`, and "quality", None or those of
-        `SampleQuality.to_dict` and of how it was measured.
+        What the JSON file holds, a dict, and its path. The dict has the facts, those of
+        `BitsPerDim.to_dict`, and "quality", None or those of `SampleQuality.to_dict` and of how it
+        was measured.
 
     Raises:
         DataUnavailableError, RunError: if something outside of the program is wrong, or nothing
@@ -110,7 +102,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
             "pixel_range": [float(value) for value in quality.pixel_range],
         }
     write_json(json_path, content)
-    return Evaluation(content, json_path)
+    return content, json_path
 
 
 def measure_bits_per_dim(run):

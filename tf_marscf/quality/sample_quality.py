@@ -124,44 +124,38 @@ def evaluate_sample_quality(
         kernel_distance = KernelDistanceAccumulator(block_size)
     if "inception_score" in metrics:
         score = InceptionScoreAccumulator(num_samples, min(config.num_splits, num_samples))
-    num_features, statistics = None, {}
-    counts = {"samples": 0, "non_finite": 0, "references": 0}
-
-    def measured(images, kind):
-        """Counts images, and adds their features to FID and KID."""
-        nonlocal num_features
-        counts[kind] += len(images)
-        extracted = extractor(spread_grey_levels(images, num_grey_levels))
-        check_features(extracted, extractor.name, metrics)
-        if needs_features:
-            num_features = extracted.features.shape[1]
-        if "fid" in metrics:
-            for name in ("samples", "references"):
-                statistics.setdefault(name, GaussianStatistics(num_features))
-            statistics[kind].add(extracted.features)
-        if kernel_distance is not None:
-            kernel_distance.add(kind, extracted.features)
-        return extracted
-
+    statistics, num_non_finite = {}, 0
+    counts = {"samples": 0, "references": 0}
     pairs = itertools.zip_longest(sample_batches, reference_batches if needs_features else ())
     for batch, real_images in pairs:
+        images = {"references": () if real_images is None else np.asarray(real_images)}
         if batch is not None:
-            counts["non_finite"] += batch.num_non_finite
-            if len(batch.images):
-                extracted = measured(batch.images, "samples")
-                if score is not None:
-                    score.add(extracted.probabilities)
-        if real_images is not None and len(real_images):
-            measured(np.asarray(real_images), "references")
-    check_num_finite(counts["samples"], counts["samples"] + counts["non_finite"], report)
+            num_non_finite += batch.num_non_finite
+            images["samples"] = batch.images
+        for kind, part in images.items():
+            if not len(part):
+                continue
+            counts[kind] += len(part)
+            extracted = extractor(spread_grey_levels(part, num_grey_levels))
+            check_features(extracted, extractor.name, metrics)
+            if "fid" in metrics:
+                for name in counts:
+                    num_features = extracted.features.shape[1]
+                    statistics.setdefault(name, GaussianStatistics(num_features))
+                statistics[kind].add(extracted.features)
+            if kernel_distance is not None:
+                kernel_distance.add(kind, extracted.features)
+            if score is not None and kind == "samples":
+                score.add(extracted.probabilities)
+    check_num_finite(counts["samples"], counts["samples"] + num_non_finite, report)
     return SampleQuality(
         fid=_fid(statistics, report) if "fid" in metrics else None,
         kid=None if kernel_distance is None else _kid(kernel_distance),
         inception_score=None if score is None else _result(score),
         num_samples=counts["samples"],
-        num_non_finite=counts["non_finite"],
+        num_non_finite=num_non_finite,
         num_reference_images=counts["references"],
-        num_features=num_features,
+        num_features=extracted.features.shape[1] if needs_features else None,
         feature_extractor=extractor.name,
     )
 

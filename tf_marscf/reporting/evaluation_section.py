@@ -40,7 +40,7 @@ def evaluation_section(context):
             data_dir=context.config.data_dir,
             json=path,
         )
-        return write_evaluation(config, report=context.report, progress=context.progress).content
+        return write_evaluation(config, report=context.report, progress=context.progress)[0]
 
     content = stored_or_made(
         context, "evaluation", content, path, "scoring the test images", evaluate

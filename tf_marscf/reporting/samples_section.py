@@ -40,8 +40,9 @@ def samples_section(context):
                 json_path=path,
                 **arguments,
             ),
-            context.progress,
-        ).to_dict(),
+            report=lambda line: None,
+            progress=context.progress,
+        ),
     )
     samples = read_arrays(path, numbers, _ARRAY)["images"]
     blocks, real_images, notes = {f"Samples (seed {_SEED})": samples}, None, ()

@@ -1,7 +1,6 @@
 """Samples of a training directory's model, as a picture, image files or an array."""
 
 import os
-import types
 
 import numpy as np
 import tqdm
@@ -18,39 +17,21 @@ from tf_marscf.sampling.sample_files import check_new_directory, write_npz, writ
 from tf_marscf.sampling.sample_stream import SampleStream, check_num_finite
 
 
-class SampleSummary(types.SimpleNamespace):
-    """What `write_samples` wrote, and from what: the entries of its JSON file as attributes.
-
-    `num_samples` were drawn; `num_finite` of them are in `output`, `num_non_finite` have values
-    that are NaN or infinite, and are left out. `num_real_images` test images of `dataset` stand
-    beside them. PNGs spread the `num_grey_levels` of the model over 0 to 255.
-    """
-
-    def to_dict(self):
-        """A dict that JSON can hold."""
-        return dict(vars(self))
-
-    def __str__(self):
-        beside = ""
-        if self.num_real_images:
-            beside = f" (left), beside {self.num_real_images} test images of {self.dataset} (right)"
-        left_out = ""
-        if self.num_non_finite:
-            left_out = f"; {self.num_non_finite} of {self.num_samples} not finite, left out"
-        return f"{self.num_finite} samples{beside} are in {self.output}{left_out}"
-
-
-def write_samples(config, progress=True):
-    """Draws samples and writes them, with a JSON file of the numbers beside them.
+def write_samples(config, report=print, progress=True):
+    """Draws samples of a model and writes them, with a JSON file of the numbers beside them.
 
     Memory is bounded by the batch, but for a grid. All is written whole or not at all.
 
     Args:
         config: a `SampleConfig`.
+        report: called with a line that says what was written.
         progress: whether to show a progress bar, on the standard error stream.
 
     Returns:
-        A `SampleSummary`.
+        The dict that the JSON file holds. `num_samples` were drawn; `num_finite` of them are in
+        `output`, `num_non_finite` have values that are NaN or infinite, and are left out.
+        `num_real_images` test images of `dataset` stand beside them. PNGs spread the
+        `num_grey_levels` of the model over 0 to 255.
 
     Raises:
         DataUnavailableError: if `beside_real` is True and the data cannot be had. (If it is None,
@@ -107,7 +88,16 @@ def write_samples(config, progress=True):
             "json_path": json_path,
         }
 
-    return SampleSummary(**write_result(json_path, write_files))
+    result = write_result(json_path, write_files)
+    beside, left_out = "", ""
+    if real_images is not None:
+        beside = f" (left), beside {len(real_images)} test images of {dataset} (right)"
+    if counts["num_non_finite"]:
+        left_out = f"; {counts['num_non_finite']} of {num_samples} not finite, left out"
+    report(
+        f"{counts['num_finite']} samples{beside} are in {output}{left_out}; numbers: {json_path}"
+    )
+    return result
 
 
 def _checked_json_path(config):
