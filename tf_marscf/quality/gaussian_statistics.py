@@ -14,16 +14,15 @@ class GaussianStatistics:
     around their means (Chan et al. 1979), so that nothing cancels where means are large.
 
     Attributes:
-        num_features: D, length of a vector, as given.
+        num_features: D, length of a vector, as given or that of the first one.
         count: number of vectors so far.
         mean: their mean, float64 [D].
     """
 
-    def __init__(self, num_features):
+    def __init__(self, num_features=None):
         self.num_features = num_features
         self.count = 0
-        self.mean = np.zeros([num_features])
-        self._scatter = np.zeros([num_features, num_features])
+        self.mean = self._scatter = 0.0
 
     @property
     def covariance(self):
@@ -42,10 +41,10 @@ class GaussianStatistics:
         centred = features - mean
         shift = mean - self.mean
         total = self.count + count
-        self._scatter += centred.T @ centred
-        self._scatter += np.outer(shift, shift) * (self.count * count / total)
+        between = np.outer(shift, shift) * (self.count * count / total)
+        self._scatter = self._scatter + centred.T @ centred + between
         self.mean = self.mean + shift * (count / total)
-        self.count = total
+        self.num_features, self.count = len(mean), total
 
 
 def frechet_distance(mean, covariance, other_mean, other_covariance):

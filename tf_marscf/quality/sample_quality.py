@@ -26,7 +26,7 @@ class SampleQuality:
 
     `fid` is the Frechet distance of the features of samples and real images; a metric that was not
     asked for is None. `num_non_finite` are further samples that were left out. For the Inception
-    score alone there are no reference images, and no `num_features`, the length of a feature.
+    score alone there are no reference images, and no `num_features`, the length of a vector.
     """
 
     fid: float | None
@@ -60,7 +60,7 @@ class SampleQuality:
 
 
 def check_features(extracted, name, metrics):
-    """Raises `InputError` if `ImageFeatures` of an extractor of a name lack what metrics need."""
+    """Raises `InputError` if the `ImageFeatures` of an extractor lack what metrics need."""
     if {"fid", "kid"} & set(metrics) and extracted.features is None:
         raise InputError(
             f"`feature_extractor` must give features for FID and KID; {name} gives class "
@@ -124,8 +124,8 @@ def evaluate_sample_quality(
         kernel_distance = KernelDistanceAccumulator(block_size)
     if "inception_score" in metrics:
         score = InceptionScoreAccumulator(num_samples, min(config.num_splits, num_samples))
-    statistics, num_non_finite = {}, 0
-    counts = {"samples": 0, "references": 0}
+    num_non_finite, counts = 0, {"samples": 0, "references": 0}
+    statistics = {kind: GaussianStatistics() for kind in counts}
     pairs = itertools.zip_longest(sample_batches, reference_batches if needs_features else ())
     for batch, real_images in pairs:
         images = {"references": () if real_images is None else np.asarray(real_images)}
@@ -139,9 +139,6 @@ def evaluate_sample_quality(
             extracted = extractor(spread_grey_levels(part, num_grey_levels))
             check_features(extracted, extractor.name, metrics)
             if "fid" in metrics:
-                for name in counts:
-                    num_features = extracted.features.shape[1]
-                    statistics.setdefault(name, GaussianStatistics(num_features))
                 statistics[kind].add(extracted.features)
             if kernel_distance is not None:
                 kernel_distance.add(kind, extracted.features)
@@ -149,7 +146,7 @@ def evaluate_sample_quality(
                 score.add(extracted.probabilities)
     check_num_finite(counts["samples"], counts["samples"] + num_non_finite, report)
     return SampleQuality(
-        fid=_fid(statistics, report) if "fid" in metrics else None,
+        fid=_fid(*statistics.values(), report) if "fid" in metrics else None,
         kid=None if kernel_distance is None else _kid(kernel_distance),
         inception_score=None if score is None else _result(score),
         num_samples=counts["samples"],
@@ -160,8 +157,7 @@ def evaluate_sample_quality(
     )
 
 
-def _fid(statistics, report):
-    samples, references = statistics["samples"], statistics["references"]
+def _fid(samples, references, report):
     fewest = min(samples.count, references.count)
     if fewest < 2:
         raise RunError(
