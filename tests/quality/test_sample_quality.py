@@ -119,7 +119,7 @@ def test_inception_score_needs_no_real_images():
 @pytest.mark.parametrize(
     ("arguments", "extractor", "message"),
     [
-        ({"metrics": ["fid", "is"]}, {}, "`metrics` must be some of .*'is'"),
+        ({"metrics": ["fid", "is"]}, {}, "`metrics` must be some of .*'fid,is'"),
         ({"metrics": []}, {}, "`metrics`"),
         ({"metrics": ["kid"], "kid_block_size": 1}, {}, "`kid_block_size`.* >= 2; got 1"),
         ({"metrics": ["fid"]}, {"has_features": False}, "must give features for FID and KID"),

@@ -147,7 +147,6 @@ def run(main, define_flags=None, one_thread_on_few_cores=True):
 
     `--intra_op_threads` is a flag of every command. Where it and TensorFlow's environment variable
     are missing, operations have one thread on few cores, if `one_thread_on_few_cores`.
-
     An `InputError` or a wrong flag ends the process with status 2; a `RunError`, or an `OSError`
     such as that of a full disk, with status 1; a `StoppedError` with its own, and Ctrl-C with 130.
     Anything else is a bug, and keeps its traceback.

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.config_fields import check_integer
 from tf_marscf.distributions.bits_per_dim import bits_per_dim, importance_weighted_bound
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.files.entry_checks import check_entries, dict_of, integer, list_of, number, optional
@@ -23,13 +24,11 @@ _RULES = {
 
 @dataclasses.dataclass(frozen=True)
 class BitsPerDim:
-    """A mean over images, with its standard error.
+    """A mean over `num_images` images and `num_samples` draws of noise an image.
 
     Attributes:
         mean: bits per dimension: the sum of `terms`, exactly.
         standard_error: of the mean, from the spread between images; None for a single image.
-        num_images: images in the mean.
-        num_samples: draws of dequantization noise an image.
         terms: bits per dimension by name, means over images and draws: `grey_levels`, the width of
             a grey level, log2(num_grey_levels); `log_det`, that of the flow; `prior_level_1` ...,
             the prior of each level; `importance_weighting`, what the bound over many draws gains
@@ -52,10 +51,9 @@ class BitsPerDim:
 
     @classmethod
     def from_dict(cls, content):
-        """The inverse of `to_dict`, such as of `evaluation_test.json`; ignores other entries.
+        """The inverse of `to_dict`; ignores other entries.
 
-        Raises:
-            InputError: if an entry is missing or wrong, or the terms do not add up.
+        `InputError` if an entry is missing or wrong, or the terms do not add up.
         """
         check_entries(content, _RULES)
         terms, log_dets = content["terms"], content["log_det_by_level"]
@@ -93,24 +91,19 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     Args:
         images_distribution: a `Dequantized` of a `MarScf`.
         batches: a data set of uint8 batches [N, H, W, C], as from `evaluation_pipeline`: of one
-            size, but for the last.
-        num_samples: S, draws of dequantization noise an image; more give the tighter
-            importance-weighted bound.
+            size, but for the last, which may be smaller.
+        num_samples: S >= 1, draws of noise an image; more give the tighter bound.
         seed: Python `int`, of the noise.
 
     Raises:
         RunError: if an image's bits/dim is not finite.
-        InputError: if `num_samples` is below 1.
     """
-    if num_samples < 1:
-        raise InputError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
-    graphs, size, nats = {}, 0, []
+    num_samples = check_integer("num_samples", num_samples)
+    graph, nats = None, []
     for batch, pixels in enumerate(batches):
         # One graph for all: a smaller batch, the last one, is filled up.
-        size = max(size, len(pixels))
-        if size not in graphs:
-            graphs[size] = _terms_graph(images_distribution, size, num_samples)
-        nats.append(graphs[size](pixels, tf.constant([seed, batch])))
+        graph = graph or _terms_graph(images_distribution, len(pixels), num_samples)
+        nats.append(graph(pixels, tf.constant([seed, batch])))
     values = bits_per_dim(np.concatenate(nats, axis=1), images_distribution.num_dimensions)
     grey_levels = math.log2(images_distribution.num_grey_levels)
     totals = values.sum(axis=0) + grey_levels
@@ -139,20 +132,15 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
 
 
 def _terms_graph(images_distribution, size, num_samples):
-    """A graph: at most `size` images and a seed -> terms in nats, float64 [2 L + 1, N].
+    """A graph: at most `size` images and a seed -> log-dets, log-priors and what the bound gains.
 
-    These are log-dets, log-priors and what the bound gains. The noise is that of
-    `images_distribution.log_prob`.
+    These are in nats, float64 [2 L + 1, N]. The noise is that of `images_distribution.log_prob`.
     """
     model, event_shape = images_distribution.distribution, images_distribution.event_shape
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, *event_shape], tf.uint8),
-            tf.TensorSpec([2], tf.int32),
-        ],
-        autograph=False,
-    )
+    signature = [tf.TensorSpec([None, *event_shape], tf.uint8), tf.TensorSpec([2], tf.int32)]
+
+    @tf.function(input_signature=signature, autograph=False)
     def terms(pixels, seed):
         num_images = tf.shape(pixels)[0]
 
