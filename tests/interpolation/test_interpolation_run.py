@@ -17,7 +17,6 @@ from tests.small_models import small_model
 from tf_marscf.errors import InputError
 from tf_marscf.figures import THEMES, render_png
 from tf_marscf.interpolation import interpolation_output
-from tf_marscf.interpolation.image_pairs import images_of_pairs, random_pairs
 from tf_marscf.interpolation.interpolation_config import (
     InterpolationConfig,
     ProjectionConfig,
@@ -30,7 +29,11 @@ from tf_marscf.interpolation.interpolation_figures import (
     interpolation_size,
 )
 from tf_marscf.interpolation.interpolation_output import load_interpolation, save_interpolation
-from tf_marscf.interpolation.interpolation_run import write_interpolation
+from tf_marscf.interpolation.interpolation_run import (
+    images_of_pairs,
+    random_pairs,
+    write_interpolation,
+)
 
 SHORT = ProjectionConfig(num_iterations=3)
 FILES = {

@@ -35,16 +35,6 @@ class Interpolation:
 class Interpolator:
     """Interpolates between pairs of images (mAR-SCF, Section 5: Fig. 11 and 12).
 
-    Example:
-        >>> import tensorflow as tf
-        >>> import tf_marscf
-        >>> from tf_marscf.interpolation.interpolation import Interpolator
-        >>> model = tf_marscf.MarScf((8, 8, 1), num_levels=2, num_steps=1, hidden_channels=8)
-        >>> images = tf.random.stateless_uniform([2, 8, 8, 1], [0, 1], -0.5, 0.5)
-        >>> interpolator = Interpolator(model, images[:1], images[1:], num_points=3)
-        >>> interpolator.linear.images.shape
-        (1, 5, 8, 8, 1)
-
     Args:
         model: a `MarScf`.
         first_images: x_A, continuous [B, H, W, C]: a pair is an image and the one of the same
@@ -59,7 +49,7 @@ class Interpolator:
 
     Raises:
         RunError: if a density is not finite, naming the point.
-        TypeError, InputError: on bad arguments, naming argument, rule and value.
+        TypeError, InputError: if an argument is wrong.
     """
 
     def __init__(self, model, first_images, second_images, num_points=7):
@@ -74,12 +64,8 @@ class Interpolator:
             )
         self.positions = np.linspace(0.0, 1.0, num_points + 2)
         ends = evaluate_end_points(model, first_images, second_images)
-        self.projection = LatentProjection(
-            model,
-            linear_latents(ends.latents, self.positions[1:-1]),
-            first_images,
-            second_images,
-        )
+        inner = linear_latents(ends.latents, self.positions[1:-1])
+        self.projection = LatentProjection(model, inner, first_images, second_images)
         self.linear = ends.with_inner(self.projection.linear)
 
     def interpolate(self, config=None, on_iteration=None):
@@ -88,10 +74,9 @@ class Interpolator:
         `config` is a `ProjectionConfig`, by default that of the paper. `on_iteration` is called
         after each iteration. `RunError` if an iterate is not finite.
         """
-        projected, is_retried = self.projection.project(config or ProjectionConfig(), on_iteration)
-        return Interpolation(
-            self.positions, self.linear, self.linear.with_inner(projected), is_retried
-        )
+        points, is_retried = self.projection.project(config or ProjectionConfig(), on_iteration)
+        projected = self.linear.with_inner(points)
+        return Interpolation(self.positions, self.linear, projected, is_retried)
 
     def lambda_curve(self, lambdas, config=None, score=None, on_iteration=None):
         """How the interpolations depend on lambda_1 = lambda_2 = lambda (Fig. 12).

@@ -55,14 +55,9 @@ def path_rows(interpolation, pairs, num_grey_levels):
 def save_interpolation(directory, result, images):
     """Writes `interpolation.*`, `log_prior.png` and, if there is a curve, `lambda_curve.*`, as one.
 
-    Args:
-        directory: created if missing.
-        result: the dict for `interpolation.json`, but for digests.
-        images: dict of uint8 arrays for `interpolation.npz`: `ends` [B, 2, H, W, C], `linear` and
-            `projected` [B, T, H, W, C].
-
-    Returns:
-        What `interpolation.json` holds; see `write_result`.
+    `result` is the dict for `interpolation.json`, and is returned with digests, as of
+    `write_result`. `images` is a dict of uint8 arrays for `interpolation.npz`: `ends`
+    [B, 2, H, W, C], `linear` and `projected` [B, T, H, W, C].
     """
     rows, curve = result["rows"], result["lambda_curve"]
 
@@ -94,9 +89,7 @@ def save_interpolation(directory, result, images):
 def load_interpolation(directory):
     """Reads `(result, images)` that `save_interpolation` wrote, to draw it again.
 
-    Raises:
-        InputError: if there is none, or its files are not those that were written together.
-        OSError: if a file cannot be read.
+    `InputError` if there is none, or its files are not those that were written together.
     """
     path = os.path.join(directory, RESULT_FILE)
     result = read_entries(path)

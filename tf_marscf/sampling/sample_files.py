@@ -33,13 +33,10 @@ def save_sample_picture(path, images_distribution, real_images=None, *, seed=0, 
 
 def check_new_directory(path):
     """Raises `InputError` unless a directory is new or empty: samples stay among themselves."""
-    if os.path.isdir(path):
-        if os.listdir(path):
-            raise InputError(
-                f"`output` must be a new or empty directory; {os.fspath(path)!r} holds files."
-            )
-    elif os.path.exists(path):
-        raise InputError(f"`output` must be a new or empty directory; {os.fspath(path)!r} is none.")
+    is_directory = os.path.isdir(path)
+    if os.listdir(path) if is_directory else os.path.exists(path):
+        seen = f"{os.fspath(path)!r} {'holds files' if is_directory else 'is none'}"
+        raise InputError(f"`output` must be a new or empty directory; {seen}.")
 
 
 def write_png_directory(path, batches, num_grey_levels=256):
@@ -64,8 +61,8 @@ def write_npz(path, batches, image_shape, num_grey_levels=256):
 
     It holds `images`, uint8 [n, H, W, C] of grey levels 0 to `num_grey_levels - 1`; `indices`,
     int64 [n], the samples' numbers; and the scalar `num_grey_levels`. It is not compressed. Equal
-    samples are equal bytes. The images pass through a temporary file beside it, because the
-    archive states their number before the first one: no more than a batch is held in memory.
+    samples are equal bytes. The images pass through a temporary file, because the archive states
+    their number before the first one: no more than a batch is held in memory.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
