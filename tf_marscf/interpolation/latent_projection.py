@@ -21,14 +21,12 @@ class LatentProjection:
     in nats: `sum_{i < L} log p(l_i | r_i) + log p(h_L)`, each r_i decoded from the levels below, in
     the same pass as g(z). Log-dets have no part in it.
 
-    d is the Euclidean norm of the difference as a root mean square, |.| / sqrt(D), and the density
-    is in nats per dimension: all three terms stay of one size as D grows, and lambdas in [0.2, 0.5]
-    mean the same for images of all sizes. A point moves on until the root mean square of
-    grad log p is about 1 / lambda_1. (In sums over elements this is Eq. 11 with
-    lambda_1 / sqrt(D) for lambda_1. With sums and lambda_1 itself, points run to the mode of a
-    large prior, since |grad log p| grows with sqrt(D) and the norm's gradient does not.)
-    `distance="mean_square"` squares both norms: the kink at z_lin is gone, and z* is about
-    `z_lin + lambda_1 / 2 * grad log p` for lambda_2 = 0.
+    d is a root mean square, |.| / sqrt(D), and the density is in nats per dimension: all three
+    terms stay of one size as D grows, and lambdas in [0.2, 0.5] mean the same for images of all
+    sizes. A point moves on until the root mean square of grad log p is about 1 / lambda_1. (In sums
+    over elements, points would run to the mode of a large prior, since |grad log p| grows with
+    sqrt(D) and the norm's gradient does not.) `distance="mean_square"` squares both norms: the kink
+    at z_lin is gone, and z* is about `z_lin + lambda_1 / 2 * grad log p` for lambda_2 = 0.
 
     Adamax starts at z_lin. All points are one batch; the loss is the sum of their objectives and
     Adamax keeps its state for each element, so that no point knows of another.
@@ -69,13 +67,9 @@ class LatentProjection:
     def project(self, config, on_iteration=None):
         """Projects all points, as a `ProjectionConfig` says.
 
-        Returns:
-            `(points, is_retried)`: `InterpolatedPoints`, of a greater `log_prior` than the linear
-            ones except where a point stayed; and Boolean [B, T], where shorter steps without the
-            image term were needed or tried.
-
-        Raises:
-            RunError: if an iterate is not finite, naming iteration, pair and point.
+        Returns `(points, is_retried)`: `InterpolatedPoints`, of a greater `log_prior` than the
+        linear ones except where a point stayed; and Boolean [B, T], where shorter steps without the
+        image term were needed or tried. `RunError` names an iterate that is not finite.
         """
         projected = self._follow(config, config.learning_rate, 1.0, on_iteration)
         is_retried = waiting = projected.log_prior <= self.linear.log_prior

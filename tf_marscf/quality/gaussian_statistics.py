@@ -12,11 +12,8 @@ class GaussianStatistics:
 
     Memory is that of one covariance, in float64, however many vectors there are. Batches are merged
     around their means (Chan et al. 1979), so that nothing cancels where means are large.
-
-    Attributes:
-        num_features: D, length of a vector, as given or that of the first one.
-        count: number of vectors so far.
-        mean: their mean, float64 [D].
+    `num_features` is D, the length of a vector, or None until the first one; `count` the number of
+    vectors, and `mean` their mean, float64 [D].
     """
 
     def __init__(self, num_features=None):

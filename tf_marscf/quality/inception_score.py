@@ -10,19 +10,12 @@ _TOLERANCE = 1e-3  # Of a sum of float32 probabilities.
 
 @dataclasses.dataclass(frozen=True)
 class InceptionScore:
-    """A mean over splits of the samples.
+    """A mean over splits of the samples."""
 
-    Attributes:
-        mean: from 1 (bad) to the number of classes.
-        standard_deviation: between splits, as it is published; None for a single split.
-        num_splits: splits in the mean.
-        num_classes: of the classifier.
-    """
-
-    mean: float
-    standard_deviation: float | None
+    mean: float  # From 1 (bad) to the number of classes.
+    standard_deviation: float | None  # Between splits, as it is published; None for one split.
     num_splits: int
-    num_classes: int
+    num_classes: int  # Of the classifier.
 
     def __str__(self):
         if self.standard_deviation is None:

@@ -130,8 +130,7 @@ class KerasFeatureExtractor(FeatureExtractor):
             images = tf.repeat(images, 3, axis=-1)
         size = [height or images.shape[1], width or images.shape[2]]
         values = tf.cast(images, tf.float32)
-        if size != images.shape[1:3].as_list():
-            values = tf.image.resize(values, size, antialias=True)
+        values = tf.image.resize(values, size, antialias=True)  # As they are, if of this size.
         if self._input_dtype == tf.uint8:
             return tf.cast(tf.clip_by_value(tf.round(values), 0.0, 255.0), tf.uint8)
         values = self._low + values * ((self._high - self._low) / 255.0)

@@ -12,19 +12,12 @@ MIN_BLOCK_SIZE = 2
 
 @dataclasses.dataclass(frozen=True)
 class KernelDistance:
-    """A mean over blocks of images.
-
-    Attributes:
-        mean: the estimate, without bias: it may be a little below 0 where distributions are equal.
-        standard_error: of the mean, from the spread between blocks; None for a single block.
-        num_blocks: blocks in the mean.
-        block_size: images of either kind in a block.
-    """
+    """A mean over blocks of images, without bias: it may be a little below 0."""
 
     mean: float
-    standard_error: float | None
+    standard_error: float | None  # From the spread between blocks; None for a single block.
     num_blocks: int
-    block_size: int
+    block_size: int  # Images of either kind in a block.
 
     def __str__(self):
         if self.standard_error is None:
@@ -65,8 +58,7 @@ class KernelDistanceAccumulator:
     the 100 random subsets of 1,000 images that are usual; its standard error is an honest one,
     since no image is in two blocks; and no more than a block of each stream is kept.
 
-    Args:
-        block_size: images of either kind in a block, >= 2; else `ValueError`.
+    `block_size` is the number of images of either kind in a block, >= 2; else `ValueError`.
     """
 
     def __init__(self, block_size=1000):

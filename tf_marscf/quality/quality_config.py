@@ -61,16 +61,9 @@ class QualityConfig(Config):
             )
 
     def make_extractor(self):
-        """The `FeatureExtractor`: the original Inception, where no other is given.
-
-        Raises:
-            FileNotFoundError, ImportError, ValueError: if it cannot be had as asked for.
-            RunError: if there are no Inception weights, and they cannot be downloaded.
-        """
+        """The `FeatureExtractor`: the original Inception, where no other is given."""
         if self.feature_extractor is None:
-            from tf_marscf.quality.inception_feature_extractor import (
-                InceptionFeatureExtractor,
-            )
+            from tf_marscf.quality.inception_feature_extractor import InceptionFeatureExtractor
 
             return InceptionFeatureExtractor(self.inception_weights)
         from tf_marscf.quality.keras_feature_extractor import KerasFeatureExtractor

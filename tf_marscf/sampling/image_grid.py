@@ -92,9 +92,7 @@ def save_picture(
 def spread_grey_levels(images, num_grey_levels, argument="images"):
     """Spreads grey levels 0 to `num_grey_levels - 1` of uint8 [N, H, W, 1 or 3] over 0 to 255.
 
-    Raises:
-        TypeError: if `images` is not uint8.
-        ValueError: if their shape is another, a value too large or `num_grey_levels` not 2 to 256.
+    `TypeError` if `images` is not uint8; `ValueError` if a shape or value is another.
     """
     images = _check_images(images, argument)
     if not 2 <= num_grey_levels <= 256:
