@@ -6,7 +6,6 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.config_fields import check_integer
 from tf_marscf.distributions.bits_per_dim import bits_per_dim, importance_weighted_bound
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.files.entry_checks import check_entries, dict_of, integer, list_of, number, optional
@@ -98,7 +97,8 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     Raises:
         RunError: if an image's bits/dim is not finite.
     """
-    num_samples = check_integer("num_samples", num_samples)
+    if num_samples < 1:
+        raise InputError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
     graph, nats = None, []
     for batch, pixels in enumerate(batches):
         # One graph for all: a smaller batch, the last one, is filled up.

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from tf_marscf.config_fields import check_integer
 from tf_marscf.distributions.image_distribution import check_value
 from tf_marscf.errors import InputError
 from tf_marscf.interpolation.interpolated_points import InterpolatedPoints
@@ -53,7 +52,8 @@ class Interpolator:
     """
 
     def __init__(self, model, first_images, second_images, num_points=7):
-        num_points = check_integer("num_points", num_points)
+        if isinstance(num_points, bool) or not isinstance(num_points, int) or num_points < 1:
+            raise InputError(f"`num_points` must be an integer >= 1; got {num_points!r}.")
         first_images = check_value(model, first_images, "first_images")
         second_images = check_value(model, second_images, "second_images")
         shape = first_images.shape

@@ -41,7 +41,11 @@ class SampleConfig(RestoredRunConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        check_sampling_arguments(first_index=self.first_index, num_samples=self.num_samples)
+        last = self.first_index + self.num_samples
+        if last > _NUM_INDICES:
+            raise InputError(
+                f"`first_index` + `num_samples` must be at most {_NUM_INDICES}; got {last}."
+            )
         is_grid = self.format == "grid"
         if is_grid and self.num_samples > _MAX_GRID_SAMPLES:
             raise InputError(
@@ -80,11 +84,5 @@ class SampleConfig(RestoredRunConfig):
 
 
 def check_sampling_arguments(**arguments):
-    """Checks some fields of a `SampleConfig`, by name, or raises `InputError`."""
-    for name, value in arguments.items():
-        SampleConfig.__dataclass_fields__[name].metadata["check"](name, value)
-    last = arguments.get("first_index", 0) + arguments.get("num_samples", 0)
-    if last > _NUM_INDICES:
-        raise InputError(
-            f"`first_index` + `num_samples` must be at most {_NUM_INDICES}; got {last}."
-        )
+    """Raises `InputError` if one of some fields of a `SampleConfig`, by name, is wrong."""
+    SampleConfig(train_dir=os.curdir, format="npz", **{"num_samples": 1} | arguments)
