@@ -19,6 +19,7 @@ from tf_marscf.evaluation.evaluation_report import write_evaluation
 from tf_marscf.figures import render_png
 from tf_marscf.quality.quality_config import QualityConfig
 from tf_marscf.reporting.evaluation_section import draw_bits_per_dim_terms
+from tf_marscf.runs.restored_run import RestoredRun
 
 
 @pytest.fixture(scope="module", name="distribution")
@@ -152,6 +153,8 @@ def test_wrong_arguments_are_found_before_the_first_image_is_scored(directory):
     ):
         with pytest.raises(ValueError, match=message):
             QualityConfig(**arguments)
+    with pytest.raises(ValueError, match="`reference_split` must be one of .*; got 'all'"):
+        RestoredRun(digits_config(directory)).images_of("all", "reference_split")
 
 
 def test_graphs_have_a_static_batch_size_and_do_not_grow_with_the_draws(distribution, monkeypatch):

@@ -230,7 +230,6 @@ def test_wrong_arguments_are_named_and_nothing_is_written(place):
         ({"num_pairs": 5}, "`lambda_curve` must be empty where fewer than 2 images"),
         ({"num_points": 0}, "`num_points` must be an integer >= 1; got 0"),
         ({"split": "all"}, "`split` must be one of"),
-        ({"split": "validation"}, "`split` must be one of"),
         ({"num_pairs": 6}, "`num_pairs` must be from 1 to 5"),
         ({"output_dir": place / "images.npz"}, "`output_dir` must be a directory"),
     ):
