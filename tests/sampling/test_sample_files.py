@@ -145,7 +145,7 @@ def test_formats_hold_the_same_samples(train_dir, tmp_path, output_format):
 
 
 def test_samples_that_are_not_finite_are_counted_in_the_files(train_dir, tmp_path, monkeypatch):
-    def batches(self, num_samples, first_index):
+    def batches(self, num_samples, first_index, temperature):
         yield SampleBatch(random_pixels(3), np.array([0, 1, 3]), num_non_finite=1)
 
     monkeypatch.setattr(sample_run.SampleStream, "batches", batches)
@@ -156,7 +156,7 @@ def test_samples_that_are_not_finite_are_counted_in_the_files(train_dir, tmp_pat
     numbers = json.loads((tmp_path / "samples.json").read_text())
     assert (numbers["num_finite"], numbers["num_non_finite"]) == (3, 1)
 
-    def no_batches(self, num_samples, first_index):
+    def no_batches(self, num_samples, first_index, temperature):
         yield SampleBatch(random_pixels(1)[:0], np.zeros([0], int), num_non_finite=4)
 
     monkeypatch.setattr(sample_run.SampleStream, "batches", no_batches)
@@ -235,7 +235,7 @@ def test_the_json_file_of_somebody_else_stays(train_dir, tmp_path):
 def test_samples_that_fail_leave_the_earlier_ones(train_dir, tmp_path, monkeypatch):
     summary = write_samples(train_dir, tmp_path / "x.npz", "npz", num_samples=2, progress=False)
 
-    def batches(self, num_samples, first_index):
+    def batches(self, num_samples, first_index, temperature):
         yield SampleBatch(random_pixels(1), np.array([0]), num_non_finite=0)
         raise OSError("disk full")
 

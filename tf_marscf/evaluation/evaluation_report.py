@@ -119,9 +119,9 @@ def _measure_quality(run, quality, extractor, references, progress):
     num_references = int(references.cardinality())
     num_samples = quality.num_images or num_references
     batch_size = min(quality.batch_size, num_samples)
-    stream = SampleStream(run.images_distribution, run.config.seed, quality.temperature, batch_size)
+    stream = SampleStream(run.images_distribution, run.config.seed, batch_size)
     with tqdm.tqdm(
-        stream.batches(num_samples),
+        stream.batches(num_samples, temperature=quality.temperature),
         total=math.ceil(num_samples / batch_size),
         desc="sample quality",
         unit=" batches",

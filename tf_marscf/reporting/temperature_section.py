@@ -98,7 +98,7 @@ def _write_rows(context, path, expected):
     spread = context.run.pixels.num_grey_levels - 1
     arrays, rows = {}, []
     for index, temperature in enumerate(expected["temperatures"]):
-        (batch,) = stream.at_temperature(temperature).batches(num_samples)
+        (batch,) = stream.batches(num_samples, temperature=temperature)
         images = batch.images
         arrays |= {f"images_{index}": images, f"columns_{index}": batch.indices}
         rows.append(

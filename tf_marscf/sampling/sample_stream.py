@@ -1,6 +1,5 @@
 """Numbered samples of a model, batch after batch."""
 
-import copy
 import dataclasses
 
 import numpy as np
@@ -34,15 +33,13 @@ class SampleStream:
 
     Args:
         images_distribution: a `Dequantized` of a `MarScf`.
-        seed, temperature, batch_size: as of `SampleConfig`; else `InputError`. Temperature 0 gives
-            the image of no noise.
+        seed, batch_size: as of `SampleConfig`; else `InputError`.
     """
 
-    def __init__(self, images_distribution, seed=0, temperature=1.0, batch_size=64):
-        check_sampling_arguments(seed=seed, temperature=temperature, batch_size=batch_size)
+    def __init__(self, images_distribution, seed=0, batch_size=64):
+        check_sampling_arguments(seed=seed, batch_size=batch_size)
         self._images_distribution = images_distribution
         self._seed = seed
-        self._temperature = temperature
         self._batch_size = batch_size
         # Of one batch size always: the graph is traced once.
         self._draw = tf.function(
@@ -54,23 +51,21 @@ class SampleStream:
             autograph=False,
         )
 
-    def at_temperature(self, temperature):
-        """A `SampleStream` of the same noise at another temperature, with the same graph."""
-        check_sampling_arguments(temperature=temperature)
-        stream = copy.copy(self)
-        stream._temperature = temperature
-        return stream
+    def batches(self, num_samples, first_index=0, temperature=1.0):
+        """Yields samples `first_index` to `first_index + num_samples - 1`, as `SampleBatch`es.
 
-    def batches(self, num_samples, first_index=0):
-        """Yields samples `first_index` to `first_index + num_samples - 1`, as `SampleBatch`es."""
-        check_sampling_arguments(num_samples=num_samples, first_index=first_index)
+        `temperature` scales their noise; 0 gives the image of no noise.
+        """
+        check_sampling_arguments(
+            num_samples=num_samples, first_index=first_index, temperature=temperature
+        )
         end = first_index + num_samples
         for start in range(first_index, end, self._batch_size):
             indices = np.arange(start, start + self._batch_size)
             # Numbers beyond the last are drawn and dropped.
             images, is_finite = self._draw(
                 tf.constant(np.minimum(indices, end - 1), tf.int32),
-                tf.constant(self._temperature, self._images_distribution.distribution.dtype),
+                tf.constant(temperature, self._images_distribution.distribution.dtype),
             )
             is_kept = is_finite.numpy() & (indices < end)
             yield SampleBatch(
@@ -110,8 +105,10 @@ def draw_samples(
     """
     check_sampling_arguments(num_samples=num_samples, batch_size=batch_size)
     batch_size = min(batch_size, num_samples)
-    stream = SampleStream(images_distribution, seed, temperature, batch_size)
-    images = np.concatenate([batch.images for batch in stream.batches(num_samples)])
+    batches = SampleStream(images_distribution, seed, batch_size).batches(
+        num_samples, temperature=temperature
+    )
+    images = np.concatenate([batch.images for batch in batches])
     check_num_finite(len(images), num_samples, report)
     return images
 
