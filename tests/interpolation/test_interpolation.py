@@ -186,11 +186,10 @@ def test_a_point_without_a_denser_one_stays_linear_and_is_counted():
 def test_lambda_curve_begins_at_the_linear_path_and_rises():
     interpolator = make_interpolator(make_model())
     config = ProjectionConfig(num_iterations=10)
-    rows = interpolator.lambda_curve(
-        [0.0, 0.3, 1.0], config, score=lambda images: {"count": len(images)}
-    )
-    assert [row["lambda"] for row in rows] == [0.0, 0.3, 1.0]
-    assert [row["count"] for row in rows] == [4, 4, 4]
+    curve = list(interpolator.lambda_curve([0.0, 0.3, 1.0], config))
+    assert [value for value, _ in curve] == [0.0, 0.3, 1.0]
+    assert [points.images.shape for _, points in curve] == 3 * [(2, 2, 8, 8, 1)]
+    rows = [points.summary() for _, points in curve]
     assert rows[0]["latent_distance"] == 0.0
     mean = np.mean(interpolator.linear.log_prior[:, 1:-1]) / 64
     assert rows[0]["log_prior_per_dim"] == pytest.approx(mean)
@@ -247,4 +246,4 @@ def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match="must be of one shape"):
         Interpolator(model, images[:0], images[:0])
     with pytest.raises(ValueError, match="`lambdas` must hold finite numbers >= 0; got -0.5"):
-        Interpolator(model, images, images, num_points=1).lambda_curve([0.0, -0.5])
+        next(Interpolator(model, images, images, num_points=1).lambda_curve([0.0, -0.5]))

@@ -78,30 +78,19 @@ class Interpolator:
         projected = self.linear.with_inner(points)
         return Interpolation(self.positions, self.linear, projected, is_retried)
 
-    def lambda_curve(self, lambdas, config=None, score=None, on_iteration=None):
-        """How the interpolations depend on lambda_1 = lambda_2 = lambda (Fig. 12).
+    def lambda_curve(self, lambdas, config=None, on_iteration=None):
+        """Yields each lambda = lambda_1 = lambda_2, and the inner points for it (Fig. 12).
 
-        The paper scores them with an Inception network. Without one there are the model's own
-        bits/dim and the distances; `score` adds others, such as a kernel distance to images of the
-        data set: it is called with the inner images, continuous [B * T, H, W, C], and returns a
-        dict of numbers. At lambda 0 the path is the linear one.
-
-        Returns a dict for each lambda: "lambda", the `InterpolatedPoints.summary` of the inner
-        points, and what `score` returns. `RunError` if an iterate is not finite, `InputError` if a
-        lambda is negative or not finite.
+        At lambda 0 the path is the linear one. `RunError` if an iterate is not finite,
+        `InputError` if a lambda is negative or not finite.
         """
-        lambdas = checked_lambdas(lambdas)
         config = config or ProjectionConfig()
-        rows = []
-        for value in lambdas:
+        for value in checked_lambdas(lambdas):
             points = self.linear.inner()
             if value:
                 weighted = dataclasses.replace(config, lambda_1=value, lambda_2=value)
                 points, _ = self.projection.project(weighted, on_iteration)
-            rows.append({"lambda": value, **points.summary()})
-            if score is not None:
-                rows[-1] |= score(np.reshape(points.images, [-1, *points.images.shape[2:]]))
-        return rows
+            yield value, points
 
 
 def linear_latents(end_latents, positions):

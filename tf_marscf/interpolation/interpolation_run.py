@@ -61,13 +61,12 @@ def write_interpolation(config, projection=None, extractor=None, report=print, p
     if pairs is None:
         pairs = random_pairs(config.num_pairs, int(images.cardinality()), config.seed)
     ends = images_of_pairs(images, pairs)
-    score = None
     if config.lambda_curve:
         if len(pairs) * config.num_points < 2:
             raise InputError(
                 "`lambda_curve` must be empty for a single point; its score needs two."
             )
-        score = _kernel_score(run, _images_beside(images, pairs), extractor)
+        references = _features(_images_beside(images, pairs), run, extractor)
     scaling = run.images_distribution.scaling
     model = run.images_distribution.distribution
     # In the middle of their grey levels: decoding gives the very pixels.
@@ -83,7 +82,11 @@ def write_interpolation(config, projection=None, extractor=None, report=print, p
         mininterval=1.0,
     ) as bar:
         interpolation = interpolator.interpolate(projection, bar.update)
-        curve = interpolator.lambda_curve(config.lambda_curve, projection, score, bar.update)
+        curve = []
+        for value, points in interpolator.lambda_curve(config.lambda_curve, projection, bar.update):
+            pixels = scaling.grey_levels(points.images).numpy().reshape(-1, *ends.shape[2:])
+            distance = squared_mean_discrepancy(_features(pixels, run, extractor), references)
+            curve.append({"lambda": value, **points.summary(), "kernel_distance": distance})
     result = _result(run, interpolation, curve, pairs, projection)
     result["curve_features"] = "pixels" if extractor is None else extractor.name
     pictures = {
@@ -149,23 +152,12 @@ def _images_beside(images, pairs):
     return np.stack([image.numpy() for _, image in left.take(_MAX_IMAGES_BESIDE)])
 
 
-def _kernel_score(run, references, extractor):
-    """A function of continuous images: their kernel distance to images of the data set, a dict."""
-
-    def features(pixels):
-        pixels = spread_grey_levels(pixels, run.dataset.num_grey_levels)
-        if extractor is not None:
-            return extractor(pixels).features
-        return pixels.reshape(len(pixels), -1) / 255.0 - 0.5
-
-    reference_features = features(references)
-
-    def score(values):
-        pixels = run.images_distribution.scaling.grey_levels(values).numpy()
-        distance = squared_mean_discrepancy(features(pixels), reference_features)
-        return {"kernel_distance": distance}
-
-    return score
+def _features(pixels, run, extractor):
+    """The features of grey levels [N, H, W, C]: those of an extractor, or the pixels."""
+    pixels = spread_grey_levels(pixels, run.dataset.num_grey_levels)
+    if extractor is not None:
+        return extractor(pixels).features
+    return pixels.reshape(len(pixels), -1) / 255.0 - 0.5
 
 
 def _result(run, interpolation, curve, pairs, projection):
