@@ -7,11 +7,11 @@ computation costs and, for `network_dtype`, its last digits: the same weights se
 import dataclasses
 import numbers
 
+from tf_marscf import rules
 from tf_marscf.config_fields import (
     REQUIRED,
     Config,
     boolean,
-    check_integers,
     choice,
     integer,
     integer_by_level,
@@ -129,7 +129,7 @@ class MarScfConfig(Config):
             values = values[: self.num_levels]
         if isinstance(values, numbers.Integral) and not isinstance(values, bool):
             values = (values,) * self.num_levels
-        self._set(name, check_integers(name, values, length=self.num_levels))
+        self._set(name, rules.integers(self.num_levels)(values, f"`{name}`"))
 
     def _check_sizes(self):
         divisor = 2**self.num_levels
