@@ -17,8 +17,8 @@ from tf_marscf.command_text import called_command
 from tf_marscf.commands import command_line
 from tf_marscf.config import ExecutionConfig, MarScfConfig
 from tf_marscf.errors import InputError
+from tf_marscf.files.atomic_file import read_json
 from tf_marscf.files.paths import output_file
-from tf_marscf.files.text_files import read_json
 
 # Lines are seen as they come, also through a pipe: the benchmarks take minutes.
 print_line = functools.partial(print, flush=True)
@@ -65,7 +65,7 @@ def speed():
     output = None if values.json is None else output_file("json", values.json)
     command_line.start_tensorflow()
     from tf_marscf.benchmarks.speed import SpeedBenchmark
-    from tf_marscf.files.text_files import write_json
+    from tf_marscf.files.atomic_file import write_json
 
     benchmark = SpeedBenchmark(config, values.batch_size, values.num_repeats, baseline, execution)
     seconds = benchmark.run(print_line)

@@ -8,8 +8,8 @@ import tqdm
 
 from tf_marscf.data import collect_images, evaluation_pipeline
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim, evaluate_bits_per_dim
+from tf_marscf.files.atomic_file import write_json
 from tf_marscf.files.paths import local_path, output_file
-from tf_marscf.files.text_files import write_json
 from tf_marscf.quality.sample_quality import check_features, evaluate_sample_quality
 from tf_marscf.rules import check_entries, entries, integer, number, optional, text
 from tf_marscf.runs.restored_run import RestoredRun

@@ -13,8 +13,7 @@ import os
 from pathlib import Path
 
 from tf_marscf.errors import InputError, MissingInputError
-from tf_marscf.files.atomic_file import atomic_directory, flush_to_disk
-from tf_marscf.files.text_files import read_json, write_json
+from tf_marscf.files.atomic_file import atomic_directory, flush_to_disk, read_json, write_json
 
 DIGESTS = "sha256"  # The entry of the JSON file: {"entries": digest, "files": {name: digest}}.
 

@@ -7,7 +7,7 @@ from tf_marscf.config import ExecutionConfig, MarScfConfig
 from tf_marscf.config_fields import REQUIRED, Config, boolean, integer
 from tf_marscf.data.data_config import DataConfig
 from tf_marscf.errors import InputError, MissingInputError
-from tf_marscf.files.text_files import read_json, write_json
+from tf_marscf.files.atomic_file import read_json, write_json
 
 FILE_NAME = "config.json"
 

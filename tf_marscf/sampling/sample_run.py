@@ -9,9 +9,9 @@ import tqdm
 
 from tf_marscf.data import DataUnavailableError, collect_images
 from tf_marscf.errors import InputError, warn
+from tf_marscf.files.atomic_file import read_json
 from tf_marscf.files.paths import local_path, output_directory, output_file
 from tf_marscf.files.result_files import write_result
-from tf_marscf.files.text_files import read_json
 from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import restore_model

@@ -14,8 +14,8 @@ from tf_marscf.data import (
 )
 from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
+from tf_marscf.files.atomic_file import write_json
 from tf_marscf.files.paths import local_path
-from tf_marscf.files.text_files import write_json
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import restore_model
 from tf_marscf.sampling.sample_files import save_sample_picture
