@@ -53,11 +53,8 @@ class CheckpointStore:
 
     Args:
         train_dir: the training directory.
-        kind: name of the kind, such as "latest".
+        kind: name of the kind, such as "latest"; the checkpoints are in `directory`, a `Path`.
         keep: how many checkpoints stay.
-
-    Attributes:
-        directory: where the checkpoints are, a `Path`.
     """
 
     def __init__(self, train_dir, kind, keep=2):
@@ -76,14 +73,9 @@ class CheckpointStore:
         return sorted(self.directory.glob("refused_step_*"))
 
     def save(self, checkpoint, step):
-        """Writes a checkpoint and removes the oldest.
+        """Writes a `tf.train.Checkpoint` after a training step, and removes the oldest one.
 
-        Args:
-            checkpoint: a `tf.train.Checkpoint`.
-            step: training steps done, the checkpoint's name.
-
-        Returns:
-            The path of its directory.
+        Returns the path of its directory. What a killed process left unfinished goes as well.
 
         Raises:
             RunError: if it cannot be written, such as on a full disk; those before it stay.
@@ -107,8 +99,7 @@ class CheckpointStore:
     def restore(self, read):
         """Reads the newest checkpoint that is whole.
 
-        A checkpoint that the system does not let read is no damaged one: there is an error, and
-        no older one is taken for it.
+        One that the system does not let read is not damaged: no older one is taken for it.
 
         Args:
             read: called with the prefix of a checkpoint's files; raises what TensorFlow does if
@@ -147,37 +138,24 @@ class CheckpointStore:
         return None, []
 
     def set_aside(self, path, mark="refused"):
-        """Renames a checkpoint so that it no longer counts as one; returns its new path.
-
-        Its files stay, in a directory whose name begins with `mark`.
-        """
+        """Renames a checkpoint so that it no longer counts as one; returns its new path."""
         target = path.with_name(f"{mark}_{path.name}")
         if target.exists():
             _remove(target)
         os.rename(path, target)
         return target
 
-    def remove_partial(self):
-        """Removes what a killed process left unfinished; the caller has the only process."""
-        for partial in self.directory.glob(".*.partial"):
-            shutil.rmtree(partial)
-
     def _next_number(self):
         """One more than that of any checkpoint of the training directory."""
-        numbers = [
-            write_order(path)[0]
-            for path in self.directory.parent.glob("*/*step_*")
-            if not path.name.startswith(".")
-        ]
+        numbers = [write_order(path)[0] for path in self.directory.parent.glob("*/*step_*")]
         return 1 + max((number for number in numbers if number != math.inf), default=0)
 
 
 def write_order(path):
-    """What orders checkpoints of a training directory by the time of their writing.
+    """`(number of the write, step)`, which orders the checkpoints of a training directory.
 
-    Returns:
-        (number of the write, step): the number is 0 for checkpoints of earlier versions, which come
-        before all others by their steps, and infinite where it is damaged or all is missing.
+    The number is 0 for checkpoints of earlier versions, which come before all others by their
+    steps, and infinite where it is damaged or all is missing.
     """
     step = int(_NAME.search(path.name)[1])
     try:

@@ -12,10 +12,9 @@ from tf_marscf.errors import InputError, warn
 from tf_marscf.files.atomic_file import read_json
 from tf_marscf.files.paths import local_path, output_directory, output_file
 from tf_marscf.files.result_files import write_result
-from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
+from tf_marscf.runs.restored_run import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
-from tf_marscf.runs.trained_model import restore_model
-from tf_marscf.runs.weights_digest import weights_digest
+from tf_marscf.runs.trained_model import restore_model, weights_digest
 from tf_marscf.sampling.image_grid import check_drawable, save_picture
 from tf_marscf.sampling.sample_files import check_new_directory, write_npz, write_png_directory
 from tf_marscf.sampling.sample_stream import (

@@ -118,9 +118,6 @@ class TrainingState:
             RunError: if there are checkpoints and none can be read, or the workers read different
                 ones; nothing is changed then.
         """
-        if self._is_chief:
-            self._latest.remove_partial()
-            self._best.remove_partial()
         path, damaged = self._restore_on_all_workers()
         if path is None:
             return False
