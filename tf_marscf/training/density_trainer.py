@@ -15,7 +15,6 @@ from tf_marscf.training.fit_arguments import (
     evaluation_pixels,
     training_pixels,
     with_label_beside_weights,
-    with_start_of_epoch_sums,
 )
 from tf_marscf.training.weight_average import WeightAverage
 
@@ -27,11 +26,9 @@ _EVALUATION_SEED = 20200620
 class DensityTrainer(keras.Model):
     """Trains a `Dequantized` distribution by gradient descent on bits/dim, with `fit`.
 
-    `compile` it with an optimizer only. A step draws its dequantization noise and dropout masks
-    from (seed, step): a resumed run sees those of an unbroken one, and many devices those of one.
-    The gradient is shortened to `clip_norm`. A loss or gradient that is not finite raises
-    `InvalidArgumentError` before any weight changes (compiled with XLA, which cannot raise, the
-    step changes no weight by a NaN and reports the loss).
+    `compile` it with an optimizer only. A step, see `density_step`, draws its dequantization noise
+    and dropout masks from (seed, step): a resumed run sees those of an unbroken one, and many
+    devices those of one.
 
     `fit` and `evaluate` take uint8 batches [N, H, W, C], or pairs (images, label), whose label is
     ignored. `evaluate` also takes weights, one an image: as `sample_weight`, or `WeightedImages` of
@@ -44,10 +41,10 @@ class DensityTrainer(keras.Model):
 
     Args:
         images_distribution: a `Dequantized` of a `MarScf`.
-        clip_norm: greatest norm of the gradient of bits/dim.
+        clip_norm: greatest norm of the gradient of bits/dim; longer ones are shortened.
         seed: Python `int`.
-        num_accumulated_parts: a batch is split into this many equal parts, whose gradients are
-            added up one after another: less memory, the same step but for dropout's masks.
+        num_accumulated_parts: equal parts of a batch, whose gradients are added up one after
+            another: less memory, the same step but for dropout's masks.
         weight_average: a `WeightAverage` to update and to evaluate beside the weights, or None.
         name: Python `str`.
     """
@@ -82,7 +79,7 @@ class DensityTrainer(keras.Model):
         self.step_values = _state_variable(count, "step_values")
         self.epoch_sums = _state_variable(count + 1, "epoch_sums")
         self._evaluation_sums = _state_variable(4, "evaluation_sums")
-        self._keeps_epoch_sums = False
+        self._is_evaluating = self._keeps_epoch_sums = False
         self._traced_weights = None
         self.built = True
 
@@ -150,14 +147,13 @@ class DensityTrainer(keras.Model):
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
     ):
-        """As Keras's `fit`; the means over an epoch start anew with each epoch.
+        """As Keras's `fit`.
 
         Raises:
             InputError: if no weight trains, there are weights of images, or a callback could not
                 do what it is for.
         """
         check_no_image_weights(**kwargs)
-        callbacks = with_start_of_epoch_sums(callbacks, self)
         check_callbacks(callbacks, self.jit_compile)
         if "validation_data" in kwargs:
             kwargs["validation_data"] = with_label_beside_weights(kwargs["validation_data"])
@@ -167,7 +163,11 @@ class DensityTrainer(keras.Model):
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As Keras's `evaluate`: means of bits/dim over images."""
         x, y, sample_weight = with_label_beside_weights((x, y, sample_weight))
-        return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+        self._is_evaluating = True
+        try:
+            return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+        finally:
+            self._is_evaluating = False
 
     def _prepare_for_trained_weights(self):
         """Has the step traced once more if `trainable` changed, which Keras would not notice."""
@@ -184,15 +184,13 @@ class DensityTrainer(keras.Model):
         """Lets the next epoch go on from restored sums: it was interrupted in its middle."""
         self._keeps_epoch_sums = True
 
-    def start_epoch_sums(self):
-        """Starts the means over an epoch anew, unless `keep_epoch_sums` was called."""
-        if not self._keeps_epoch_sums:
-            self.epoch_sums.assign(tf.zeros_like(self.epoch_sums))
-        self._keeps_epoch_sums = False
-
     def reset_metrics(self):
-        """Starts the means over an evaluation anew."""
+        """Starts the means over an evaluation or an epoch anew; Keras calls it before each."""
         self._evaluation_sums.assign(tf.zeros_like(self._evaluation_sums))
+        if not self._is_evaluating:
+            if not self._keeps_epoch_sums:
+                self.epoch_sums.assign(tf.zeros_like(self.epoch_sums))
+            self._keeps_epoch_sums = False
 
     def epoch_means(self):
         """Means over the epoch so far, by name."""

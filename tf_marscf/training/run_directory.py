@@ -13,8 +13,6 @@ from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.run_config import RunConfig
 
 RESULTS_FILE = "results.json"
-# Where the data lie does not change what they are.
-_FREE_DATA_FIELDS = ("data_dir",)
 
 
 @contextlib.contextmanager
@@ -63,9 +61,13 @@ class RunLog:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
         print(line, flush=True)
 
+    def warn(self, text):
+        """Adds a warning."""
+        self.write(f"warning: {text}")
+
 
 def load_earlier_config(train_dir, config):
-    """The `RunConfig` of the run that a directory holds; None if there is none to go on from.
+    """The `RunConfig` of the run in a directory; None if there is none to go on from.
 
     Raises:
         RunError: if it is a run of another model or data set than that of `config`, or there are
@@ -88,8 +90,8 @@ def load_earlier_config(train_dir, config):
         )
     for name in ("model", "pixels", "data"):
         before, now = (dataclasses.asdict(getattr(part, name)) for part in (earlier, config))
-        changes = changes_of(before, now)
-        changed = [text for field, text in changes.items() if field not in _FREE_DATA_FIELDS]
+        before.pop("data_dir", None)  # Where the data lie does not change what they are.
+        changed = changes_of(before, now).values()
         if changed:
             raise RunError(
                 f"`train_dir` {train_dir!r} holds a run with another {name}: {', '.join(changed)}. "

@@ -16,14 +16,14 @@ from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.files.atomic_file import write_json
 from tf_marscf.files.paths import local_path
+from tf_marscf.model_size import num_parameters
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import restore_model
-from tf_marscf.sampling.sample_files import save_sample_picture
 from tf_marscf.training.callbacks import (
     CountSteps,
     SaveCheckpoints,
     SaveSamples,
-    StopAtNonFiniteLoss,
+    try_to_save_picture,
 )
 from tf_marscf.training.run_directory import (
     RESULTS_FILE,
@@ -159,32 +159,26 @@ class TrainingRun:
             ) from error
 
     def _run(self, signals):
-        """Trains in this process, the only one or one of several workers."""
         if not self._is_chief:
             self._fit(RunLog(None), signals)
             return None
         with run_lock(self._train_dir):
             log = RunLog(self._train_dir)
             self._fit(log, signals)
-            results, test = self._write_results(log)
-            log.write(
-                f"test bits/dim {test} "
-                f"({results['num_test_images']} images, {results['num_parameters']} parameters)"
-            )
-            return results
+            return self._write_results(log)
 
     def _path(self, name):
         return os.path.join(self._train_dir, name)
 
     def _fit(self, log, signals):
         """Runs the epochs that are left."""
-        training, strategy = self._training, self._strategy
+        batch_size = self._training.batch_size
         state = TrainingState(
             self._config,
-            training,
-            self._steps_per_epoch * training.batch_size,
-            self._num_steps * training.batch_size,
-            strategy,
+            self._training,
+            self._steps_per_epoch * batch_size,
+            self._num_steps * batch_size,
+            self._strategy,
             self._train_dir,
         )
         is_restored = state.restore(log)
@@ -195,16 +189,8 @@ class TrainingRun:
             self._config.save(self._train_dir)
         if not is_restored:
             self._start(state, log)
-        loop = TrainingLoop(
-            self._dataset,
-            training,
-            state,
-            strategy,
-            self._steps_per_epoch,
-            -(-self._num_steps // self._steps_per_epoch),
-            self._callbacks(state, log, signals),
-            self._verbosity,
-        )
+        callbacks = self._callbacks(state, log, signals)
+        loop = TrainingLoop(self._dataset, state, callbacks, self._verbosity)
         with signals.deferred():
             loop.run()
 
@@ -215,8 +201,7 @@ class TrainingRun:
             log.write(text)
             # ActNorm is set from the first training batch, as published, if that is not small.
             with self._strategy.scope():
-                batches = training_batches(self._dataset, self._training, state)
-                state.initialize(batches, self._training.seed)
+                state.initialize(training_batches(self._dataset, state), self._training.seed)
             return
         log.write(f"{text}, from the weights in {self._initial_weights}")
         source = restore_model(
@@ -226,9 +211,9 @@ class TrainingRun:
             state.copy_weights(source)
 
     def _callbacks(self, state, log, signals):
-        training = self._training
-        callbacks = [StopAtNonFiniteLoss(), CountSteps(state, training.batch_size)]
+        callbacks = [CountSteps(state)]
         if self._is_chief:
+            training = self._training
             logs = TrainingLog(self._path("logs"), state, training.batch_size, training.log_every)
             samples = SaveSamples(
                 self._path("samples"),
@@ -240,8 +225,7 @@ class TrainingRun:
                 logs.log_picture,
             )
             callbacks += [logs, samples]
-        stopping = training.early_stopping_epochs
-        return [*callbacks, SaveCheckpoints(state, training.checkpoint_every, stopping, signals)]
+        return [*callbacks, SaveCheckpoints(state, signals)]
 
     def _real_images(self):
         num_images = min(self._training.num_sample_images, self._dataset.num_test_images)
@@ -254,22 +238,22 @@ class TrainingRun:
             images_distribution,
             evaluation_pipeline(self._dataset.test, self._training.evaluation_batch_size),
         )
-        variables = images_distribution.distribution.trainable_variables
         results = {
             "test_bits_per_dim": test.mean,
             "test_bits_per_dim_standard_error": test.standard_error,
             "num_test_images": test.num_images,
-            "num_parameters": sum(variable.shape.num_elements() for variable in variables),
+            "num_parameters": num_parameters(self._config.model),
         }
         write_json(self._path(RESULTS_FILE), results)
-        try:
-            save_sample_picture(
-                self._path(SAMPLES_FILE),
-                images_distribution,
-                self._real_images(),
-                seed=self._training.seed,
-                report=lambda text: log.write(f"warning: {text}"),
-            )
-        except (RunError, InputError) as error:
-            log.write(f"warning: no picture: {error}")
-        return results, test
+        try_to_save_picture(
+            self._path(SAMPLES_FILE),
+            images_distribution,
+            self._real_images(),
+            self._training.seed,
+            log,
+        )
+        log.write(
+            f"test bits/dim {test} "
+            f"({test.num_images} images, {results['num_parameters']} parameters)"
+        )
+        return results
