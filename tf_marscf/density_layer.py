@@ -185,16 +185,11 @@ def _keras_variables(model):
             for variable in part.variables:
                 name = variable.name.split(":")[0].split("/", 1)[-1]
                 names[variable.ref()] = f"level_{number}/{scope}/{name}".replace("/", ".")
-    return [_keras_variable(variable, names[variable.ref()]) for variable in model.variables]
-
-
-def _keras_variable(variable, name):
-    """The `keras.Variable` that holds a `tf.Variable`.
-
-    There is one, kept with the variable: Keras would take two for two weights, and train both.
-    """
-    if not hasattr(variable, "_keras_variable"):
-        variable._keras_variable = keras.Variable(
-            variable, trainable=variable.trainable, autocast=False, name=name
-        )
-    return variable._keras_variable
+    for variable in model.variables:
+        # Kept with the variable: Keras would take two for two weights, and train both.
+        if not hasattr(variable, "_keras_variable"):
+            name, trainable = names[variable.ref()], variable.trainable
+            variable._keras_variable = keras.Variable(
+                variable, trainable=trainable, autocast=False, name=name
+            )
+    return [variable._keras_variable for variable in model.variables]

@@ -43,14 +43,7 @@ def atomic_write(path):
 
 @contextlib.contextmanager
 def atomic_directory(path, publish=os.replace):
-    """Makes a directory under a temporary name, and renames it to `path` when all went well.
-
-    Args:
-        path: the directory to make; there must be none of this name, or an empty one.
-        publish: called with the temporary path and `path`; renames the one to the other.
-
-    Yields:
-        The `Path` to write files into.
+    """Yields the `Path` of a temporary directory; `publish` renames it when all went well.
 
     Raises:
         OSError: if `path` is a file, or a directory that is not empty; it is kept as it is.
@@ -152,15 +145,9 @@ def read_json(path):
 
 
 def write_csv(path, columns, rows):
-    """Writes a line with the names of the columns, and the rows below it.
+    """Writes a line with the names of the columns, and below it the rows.
 
-    Args:
-        path: the file to write; its directory is created if missing.
-        columns: names of the columns, in order.
-        rows: dicts from such a name to a value; None and a missing name give an empty cell.
-
-    Raises:
-        ValueError: if a row has a name that is not in `columns`.
+    Rows are dicts by column: None and a missing name give an empty cell, another a `ValueError`.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")

@@ -46,15 +46,7 @@ def memory_bytes():
 
 
 def check_fits_memory(num_bytes, argument):
-    """Refuses what cannot fit: small compressed files can become larger than any memory.
-
-    Args:
-        num_bytes: the memory that it would take.
-        argument: what to call it in an error.
-
-    Raises:
-        InputError: if the machine does not have as much.
-    """
+    """Refuses what needs more memory than the machine has, as small compressed files may."""
     available = memory_bytes()
     if num_bytes > available:
         raise InputError(

@@ -53,10 +53,7 @@ def write_result(json_path, write_files):
 
 
 def read_entries(json_path):
-    """Reads the JSON file of a result, or one that holds no digests, such as one written by hand.
-
-    Returns:
-        A dict.
+    """The dict in the JSON file of a result, or in one without digests, such as one made by hand.
 
     Raises:
         MissingInputError: if there is none.
@@ -80,9 +77,7 @@ def read_entries(json_path):
 def check_files(json_path, content):
     """Checks that all files of a result are those that were written with it.
 
-    Args:
-        json_path: the JSON file.
-        content: what it holds, as from `read_entries`.
+    `content` is what the JSON file holds, as from `read_entries`.
 
     Raises:
         InputError: naming the file that is missing or another one.
@@ -94,12 +89,7 @@ def check_files(json_path, content):
 
 
 def read_file(json_path, content, name):
-    """The bytes of one file of a result; arguments as of `check_files`.
-
-    Raises:
-        InputError: if the file is not the one that was written with the result.
-        OSError: if it cannot be read.
-    """
+    """The bytes of one file of a result; arguments and errors as of `check_files`."""
     path = Path(json_path).with_name(name)
     if name in _file_digests(json_path, content) and path.is_file():
         text = path.read_bytes()

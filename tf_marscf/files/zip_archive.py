@@ -90,7 +90,8 @@ class ZipArchive:
 
     def start(self, name, num_bytes):
         """The first bytes of a member, not compared with the checksum."""
-        return self._call(self._read_start, name, num_bytes)
+        with self._call(self._archive.open, name) as stream:
+            return self._call(stream.read, num_bytes)
 
     def read(self, name):
         """All bytes of a member, as a `bytearray`, compared with the checksum."""
@@ -121,10 +122,6 @@ class ZipArchive:
                 f"{quoted(name)} has {num_read} instead of {member.file_size} bytes, so it is "
                 "damaged or cut off"
             )
-
-    def _read_start(self, name, num_bytes):
-        with self._archive.open(name) as stream:
-            return stream.read(num_bytes)
 
     def _call(self, function, *arguments):
         """Calls what reads the archive: but for I/O errors, its errors are those of the file."""

@@ -106,8 +106,8 @@ class CheckpointStore:
                 they are not what they should be.
 
         Returns:
-            `(path, refused)`: of the checkpoint that was read, None if there are no checkpoints at
-            all, and a list of path and reason of each damaged one that it stands in for.
+            `(path, refused)`: of the checkpoint that was read, None if there are none at all, and
+            path and reason of each damaged one that it stands in for.
 
         Raises:
             DamagedCheckpointsError: if there are checkpoints and all are damaged.

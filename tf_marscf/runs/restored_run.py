@@ -56,18 +56,10 @@ class RestoredRun:
 
 
 def load_evaluated_dataset(config, dataset=None, data_dir=None, download=True):
-    """Loads the data set of a run, or another one of the same image shape, an `ImageDataset`.
+    """The `ImageDataset` of a run's `RunConfig`, or another one of the same image shape.
 
-    Args:
-        config: the `RunConfig` of the training directory.
-        dataset: name of a data set; default: the one that the model was trained on.
-        data_dir: where it is; default: as in training.
-        download: whether a missing data set may be downloaded.
-
-    Raises:
-        DataUnavailableError: if the data cannot be had.
-        FileNotFoundError: if `data_dir` does not exist.
-        ValueError: if an argument is wrong, or the images do not fit the model.
+    Arguments and errors are those of `RestoredRun`; `download` is whether missing images may be
+    downloaded.
     """
     data = config.data
     if dataset is not None and (data is None or dataset != data.name):

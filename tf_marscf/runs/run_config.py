@@ -53,11 +53,7 @@ class RunConfig:
 
     @classmethod
     def load(cls, directory, argument="train_dir"):
-        """Reads the config file of a directory.
-
-        Args:
-            directory: the directory.
-            argument: name of the argument that gave it, for errors.
+        """Reads the config file of a directory, which an argument gave.
 
         Raises:
             MissingInputError: if the directory has none.

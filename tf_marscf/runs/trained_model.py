@@ -22,13 +22,13 @@ def restore_model(config, directory, which="best", argument="train_dir"):
     """Builds the model of a training directory and loads its weights.
 
     Where the run keeps a moving average of the weights, "latest" is the average. Before the first
-    evaluation there is no "best", and "latest" stands in for it. A checkpoint that cannot be read
-    is passed over for the one before it. The standard error stream tells of both.
+    evaluation there is no "best" by validation bits/dim, and "latest" stands in for it. A damaged
+    checkpoint is passed over for the one before it. The standard error stream tells of both.
 
     Args:
         config: the directory's `RunConfig`.
         directory: the training directory.
-        which: "best" (by validation bits/dim) or "latest".
+        which: "best" or "latest".
         argument: name of the argument that gave the directory, for errors.
 
     Returns:

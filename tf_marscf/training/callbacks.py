@@ -114,11 +114,11 @@ class SaveSamples(keras.callbacks.Callback):
 
     Args:
         directory: where the pictures go.
-        images_distribution: a `Dequantized` distribution.
+        images_distribution: the `Dequantized`.
         real_images: uint8 [N, H, W, C]; as many samples are drawn.
         every: epochs between pictures; 0 for none.
         seed: the same noise in every picture.
-        log: a `RunLog` for what goes wrong with a picture: training goes on without it.
+        log: the `RunLog`, which tells of a picture that failed: training goes on.
         log_picture: called with the picture.
     """
 

@@ -127,8 +127,7 @@ class DensityTrainer(keras.Model):
         """As Keras's `compile`, and makes the optimizer's variables.
 
         Raises:
-            InputError: if there is a loss or metric, or the optimizer scales or accumulates
-                gradients.
+            InputError: if there is a loss or metric, or the optimizer changes gradients.
         """
         check_no_losses(
             loss=loss, loss_weights=loss_weights, metrics=metrics, weighted_metrics=weighted_metrics
@@ -150,14 +149,22 @@ class DensityTrainer(keras.Model):
         """As Keras's `fit`.
 
         Raises:
-            InputError: if no weight trains, there are weights of images, or a callback could not
-                do what it is for.
+            InputError: if no weight trains, images have weights, or a callback waits for a loss.
         """
         check_no_image_weights(**kwargs)
         check_callbacks(callbacks, self.jit_compile)
         if "validation_data" in kwargs:
             kwargs["validation_data"] = with_label_beside_weights(kwargs["validation_data"])
-        self._prepare_for_trained_weights()
+        weights = self.trainable_weights
+        if not weights:
+            raise InputError("`trainable` must be True for some weight; got False for all.")
+        if getattr(self, "optimizer", None) is not None:
+            check_trained_weights(self.optimizer, weights)
+        paths = [weight.path for weight in weights]
+        if paths != self._traced_weights:
+            # The step is traced once more: Keras would not notice a change of `trainable`.
+            self.train_function = None
+        self._traced_weights = paths
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
@@ -168,17 +175,6 @@ class DensityTrainer(keras.Model):
             return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
         finally:
             self._is_evaluating = False
-
-    def _prepare_for_trained_weights(self):
-        """Has the step traced once more if `trainable` changed, which Keras would not notice."""
-        weights = [weight.path for weight in self.trainable_weights]
-        if not weights:
-            raise InputError("`trainable` must be True for some weight; got False for all.")
-        if getattr(self, "optimizer", None) is not None:
-            check_trained_weights(self.optimizer, self.trainable_weights)
-        if weights != self._traced_weights:
-            self.train_function = None
-        self._traced_weights = weights
 
     def keep_epoch_sums(self):
         """Lets the next epoch go on from restored sums: it was interrupted in its middle."""

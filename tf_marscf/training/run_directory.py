@@ -8,7 +8,7 @@ import socket
 import time
 from pathlib import Path
 
-from tf_marscf.errors import InputError, RunError
+from tf_marscf.errors import RunError
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.run_config import RunConfig
 
@@ -19,11 +19,8 @@ RESULTS_FILE = "results.json"
 def run_lock(train_dir):
     """Keeps other processes out of a training directory, which is created if missing.
 
-    The lock belongs to the open file, so that the operating system releases it however the process
-    ends, `kill -9` included. The file itself stays.
-
-    Raises:
-        RunError: on entry, if another process has the directory.
+    The operating system releases the lock however the process ends; the file stays. A `RunError` on
+    entry if another process has the directory.
     """
     os.makedirs(train_dir, exist_ok=True)
     # Not "w": another process's entry must stay.
@@ -44,11 +41,7 @@ def run_lock(train_dir):
 
 
 class RunLog:
-    """Lines with a time, on the screen and at the end of `run.log` in the training directory.
-
-    Args:
-        train_dir: the training directory, or None to write nowhere.
-    """
+    """Lines with a time, on the screen and at the end of `run.log`; of no directory, nowhere."""
 
     def __init__(self, train_dir):
         self._path = None if train_dir is None else os.path.join(train_dir, "run.log")
@@ -69,9 +62,8 @@ class RunLog:
 def load_earlier_config(train_dir, config):
     """The `RunConfig` of the run in a directory; None if there is none to go on from.
 
-    Raises:
-        RunError: if it is a run of another model or data set than that of `config`, or there are
-            imported weights, or what is left of a run that lost its checkpoints.
+    A `RunError` if it is a run of another model or data set than that of `config`, or there are
+    imported weights, or what is left of a run that lost its checkpoints.
     """
     latest = CheckpointStore(train_dir, "latest")
     remains = _remains(train_dir)
@@ -115,19 +107,3 @@ def changes_of(before, now):
         for field, value in now.items()
         if field in before and before[field] != value
     }
-
-
-def with_model_of(source, config):
-    """A config with the model and the pixel scaling of another one.
-
-    Raises:
-        InputError: if the data do not fit that model.
-    """
-    expected = (source.model.image_shape, source.pixels.num_grey_levels)
-    seen = (config.model.image_shape, config.pixels.num_grey_levels)
-    if seen != expected:
-        raise InputError(
-            f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey levels for "
-            f"these `initial_weights`; {config.data.name} has {seen[0]} with {seen[1]}."
-        )
-    return dataclasses.replace(config, model=source.model, pixels=source.pixels)

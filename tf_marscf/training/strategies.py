@@ -10,11 +10,7 @@ _CLUSTER_VARIABLE = "TF_CONFIG"
 
 
 def check_strategy(name):
-    """Checks a strategy's name, and its cluster, before TensorFlow starts.
-
-    Raises:
-        ValueError: if the name is unknown, or "multi_worker" lacks a valid TF_CONFIG.
-    """
+    """Checks a strategy's name, and TF_CONFIG if that is used, before TensorFlow starts."""
     if name not in STRATEGIES:
         raise InputError(f"`strategy` must be one of {STRATEGIES}; got {name!r}.")
     if name == "multi_worker" or (name == "auto" and os.environ.get(_CLUSTER_VARIABLE)):
@@ -41,15 +37,11 @@ def _check_cluster():
 
 
 def make_strategy(name):
-    """Builds a strategy that `check_strategy` has seen, before TensorFlow runs anything.
+    """Builds the strategy of a checked name, before TensorFlow runs anything.
 
-    Args:
-        name: "one" device; "mirrored" over all GPUs of this machine (or, without GPUs, its logical
-            CPUs); "multi_worker" over the processes that TF_CONFIG lists; "auto": multi_worker
-            where TF_CONFIG is set, mirrored where there are several GPUs, else one.
-
-    Returns:
-        A `tf.distribute.Strategy`.
+    It is "one" device; "mirrored" over all GPUs of this machine (or, without GPUs, its logical
+    CPUs); "multi_worker" over the processes that TF_CONFIG lists; or "auto": multi_worker where
+    TF_CONFIG is set, mirrored where there are several GPUs, else one.
     """
     import tensorflow as tf
 

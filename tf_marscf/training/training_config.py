@@ -124,11 +124,7 @@ class TrainingConfig(ExecutionConfig):
         return ExecutionConfig(**options)
 
     def check_num_replicas(self, num_replicas):
-        """Checks that batches can be shared among devices.
-
-        Raises:
-            InputError: if a batch size is no multiple of what shares it.
-        """
+        """Checks that batch sizes are multiples of what shares them."""
         for name, parts in (
             ("batch_size", num_replicas * self.num_accumulated_parts),
             ("evaluation_batch_size", num_replicas),

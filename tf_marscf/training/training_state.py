@@ -95,7 +95,6 @@ class TrainingState:
         trainer: the compiled `DensityTrainer`.
         progress: a `TrainingProgress`.
         step: training steps done.
-        training, strategy: the arguments.
         num_epochs: how many epochs the whole run has.
     """
 
@@ -152,8 +151,7 @@ class TrainingState:
     def initialize(self, batches, seed):
         """Sets ActNorm from the first global batches of training images, on every worker.
 
-        Small batches give no statistics: as many are taken as make `MIN_INITIAL_IMAGES`. The seed
-        is that of the dequantization.
+        Small batches give no statistics: as many are taken as make `MIN_INITIAL_IMAGES`.
         """
         num_batches = -(-MIN_INITIAL_IMAGES // batches.element_spec.shape[0])
         pixels = tf.concat(list(batches.take(num_batches)), axis=0)
@@ -174,17 +172,16 @@ class TrainingState:
             self.weight_average.start()
 
     def restore(self, log):
-        """Reads the newest checkpoint that is whole; damaged ones are set aside.
+        """Reads the newest checkpoint that is whole; damaged ones are set aside, the log tells.
 
         So are best weights that were written after it: what is trained from here on is another
-        trajectory, which would find them again if they are its own. The `RunLog` tells of all.
+        trajectory, which would find them again if they are its own.
 
         Returns:
             Whether there was one.
 
         Raises:
-            RunError: if there are checkpoints and none can be read, or the workers read different
-                ones; nothing is changed then.
+            RunError: if all are damaged, or the workers read different ones; nothing is changed.
         """
         path, damaged = self._restore_on_all_workers()
         if path is None:
