@@ -100,7 +100,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
             state.save_latest()
         values = {"model": "val_bits_per_dim", "average": "val_average_bits_per_dim"}
         scores = {name: float(logs[value]) for name, value in values.items() if value in logs}
-        best = min(scores, key=scores.get) if scores else list(state.distributions)[-1]
+        best = min(scores, key=scores.get) if scores else state.evaluated
         if not scores or state.progress.note(scores[best]):
             state.save_best(best)
         state.progress.end_epoch()

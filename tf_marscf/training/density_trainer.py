@@ -93,12 +93,6 @@ class DensityTrainer(keras.Model):
         """The `WeightAverage`, or None."""
         return self._get_average()
 
-    @property
-    def evaluated_distribution(self):
-        """The distribution with averaged weights where there is one, else the trained one."""
-        average = self.weight_average
-        return self.images_distribution if average is None else average.images_distribution
-
     def _maybe_symbolic_build(self, *args, **kwargs):
         """Nothing is left to build, and Keras's own fails to average uint8 over workers."""
 

@@ -208,7 +208,7 @@ class TrainingRun:
             logs = TrainingLog(self._path("logs"), state, training.batch_size, training.log_every)
             samples = SaveSamples(
                 self._path("samples"),
-                state.trainer.evaluated_distribution,
+                state.distributions[state.evaluated],
                 self._real_images(),
                 training.sample_every,
                 training.seed,

@@ -92,6 +92,7 @@ class TrainingState:
         images_distribution: the `Dequantized` that is trained.
         weight_average: a `WeightAverage`, or None.
         distributions: both, by their names in checkpoints: "model" and, if there is one, "average".
+        evaluated: name of the last of them.
         trainer: the compiled `DensityTrainer`.
         progress: a `TrainingProgress`.
         step: training steps done.
@@ -125,6 +126,7 @@ class TrainingState:
                 self.weight_average = WeightAverage(
                     *self.distributions.values(), training.average_decay
                 )
+            self.evaluated = list(self.distributions)[-1]
             optimizer = FusedAdamax(self._schedule)
             optimizer.build(self.images_distribution.trainable_variables)
             self.trainer = DensityTrainer(
