@@ -158,12 +158,8 @@ def integer_by_level(default, text):
 def _field(default, check, kind, text, flag):
     """A field of a config class.
 
-    Args:
-        default: its default, or `REQUIRED`.
-        check: the rule, see `rules.py`.
-        kind: of the flag: "integer", "number", "boolean", "string", "path" or "list".
-        text: sentences for `--help` and the docstring.
-        flag: name of the flag; True for the field's own name, False where there is no flag.
+    The check is a rule of `rules.py`, the kind one of `commands.command_line`; the text is for
+    `--help` and docstrings; `flag` is a name, True for the field's own, False for no flag.
     """
     metadata = {"check": check, "kind": kind, "help": text, "flag": flag}
     return dataclasses.field(default=default, metadata=metadata)

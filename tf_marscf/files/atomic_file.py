@@ -68,7 +68,10 @@ def unfinished_directory(path):
             temporary.mkdir()
             # Not yet locked, it may be taken for one that was left behind, and removed.
             with contextlib.suppress(FileNotFoundError):
-                _lock(stack.enter_context(_open_descriptor(temporary)))
+                descriptor = stack.enter_context(_open_descriptor(temporary))
+                # File systems without locks cannot tell who has it: nothing is removed there.
+                with contextlib.suppress(OSError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
             if temporary.exists():
                 break
         try:
@@ -114,12 +117,6 @@ def _open_descriptor(path, follow_links=False):
         os.close(descriptor)
 
 
-def _lock(descriptor):
-    # File systems without locks cannot tell who has it: nothing is removed there.
-    with contextlib.suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
 def write_json(path, content):
     """Writes `content` as indented JSON; a `ValueError` if a number is NaN or infinite."""
     text = json.dumps(content, indent=2, allow_nan=False)
@@ -128,12 +125,7 @@ def write_json(path, content):
 
 
 def read_json(path):
-    """Reads a file that holds a JSON object, as a dict.
-
-    Raises:
-        InputError: if it holds anything else.
-        OSError: if it cannot be read.
-    """
+    """The dict that a JSON file holds; an `InputError` if it holds anything else."""
     text = Path(path).read_bytes()
     try:
         content = json.loads(text)
@@ -145,10 +137,7 @@ def read_json(path):
 
 
 def write_csv(path, columns, rows):
-    """Writes a line with the names of the columns, and below it the rows.
-
-    Rows are dicts by column: None and a missing name give an empty cell, another a `ValueError`.
-    """
+    """Writes a line of columns and a line a row, dicts; None and a missing column are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()

@@ -97,13 +97,7 @@ class CheckpointStore:
         return path
 
     def restore(self, read):
-        """Reads the newest checkpoint that is whole.
-
-        One that the system does not let read is not damaged: no older one is taken for it.
-
-        Args:
-            read: called with the prefix of a checkpoint's files; raises what TensorFlow does if
-                they are not what they should be.
+        """Has `read`, a function of the prefix of its files, read the newest that is whole.
 
         Returns:
             `(path, refused)`: of the checkpoint that was read, None if there are none at all, and
@@ -111,7 +105,7 @@ class CheckpointStore:
 
         Raises:
             DamagedCheckpointsError: if there are checkpoints and all are damaged.
-            RunError: if the system does not let read one.
+            RunError: if the system does not let read one: no older one is taken for it.
         """
         refused = []
         for path in self.paths():

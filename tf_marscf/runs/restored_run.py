@@ -10,19 +10,13 @@ from tf_marscf.runs.trained_model import restore_model, weights_digest
 
 
 class RestoredRun:
-    """The model of a training directory, and a data set for it.
-
-    Args:
-        train_dir: the training directory, or one of imported weights.
-        which: "best" or "latest" checkpoint.
-        dataset: name of a data set; default: the one that the model was trained on.
-        data_dir: where it is; default: as in training.
+    """The model of a training directory, or one of imported weights, and a data set for it.
 
     Attributes:
         train_dir: the directory, a string.
         config: its `RunConfig`.
-        checkpoint: `which`.
-        dataset: the `ImageDataset`.
+        checkpoint: "best" or "latest".
+        dataset: the `ImageDataset`, by default the one of the training, and where it was then.
         images_distribution: the model, a `Dequantized` around a `MarScf`.
 
     Raises:
@@ -56,11 +50,7 @@ class RestoredRun:
 
 
 def load_evaluated_dataset(config, dataset=None, data_dir=None, download=True):
-    """The `ImageDataset` of a run's `RunConfig`, or another one of the same image shape.
-
-    Arguments and errors are those of `RestoredRun`; `download` is whether missing images may be
-    downloaded.
-    """
+    """The `ImageDataset` of a `RunConfig`, or of another name or place; errors as above."""
     data = config.data
     if dataset is not None and (data is None or dataset != data.name):
         # Grey images may be copied three times; other numbers are the data set's own.

@@ -19,23 +19,17 @@ _DEFAULT_EXECUTION = {"network_dtype": None, "recompute_prior": False, "recomput
 
 
 def restore_model(config, directory, which="best", argument="train_dir"):
-    """Builds the model of a training directory and loads its weights.
+    """The model of a directory, as its `RunConfig` says, with its "best" or "latest" weights.
 
     Where the run keeps a moving average of the weights, "latest" is the average. Before the first
     evaluation there is no "best" by validation bits/dim, and "latest" stands in for it. A damaged
     checkpoint is passed over for the one before it. The standard error stream tells of both.
 
-    Args:
-        config: the directory's `RunConfig`.
-        directory: the training directory.
-        which: "best" or "latest".
-        argument: name of the argument that gave the directory, for errors.
-
     Returns:
         A `Dequantized` distribution; its `distribution` is the `MarScf`.
 
     Raises:
-        FileNotFoundError: if there is no such checkpoint.
+        MissingInputError: if there is no such checkpoint.
         InputError: if `which` is unknown, or no checkpoint fits the config.
         RunError: if the system does not let read a checkpoint.
     """

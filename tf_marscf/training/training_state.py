@@ -196,7 +196,7 @@ class TrainingState:
         self._schedule.first_step = self.step
         self._schedule.first_image = int(self.progress.images_seen)
         self.progress.resize_epochs(self._epoch_size)
-        if int(self.progress.epoch_images):
+        if 0 < int(self.progress.epoch_images) < self._epoch_size:
             self.trainer.keep_epoch_sums()
         log.write(f"continuing after step {self.step}, from {path}")
         return True
