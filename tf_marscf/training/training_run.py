@@ -34,7 +34,7 @@ from tf_marscf.training.run_directory import (
 from tf_marscf.training.stop_signals import StopSignals
 from tf_marscf.training.strategies import is_chief, make_strategy
 from tf_marscf.training.training_log import TrainingLog
-from tf_marscf.training.training_loop import TrainingLoop, training_batches
+from tf_marscf.training.training_loop import run_epochs, training_batches
 from tf_marscf.training.training_state import TrainingState
 
 SAMPLES_FILE = "samples.png"
@@ -183,9 +183,8 @@ class TrainingRun:
         if not is_restored:
             self._start(state, log)
         callbacks = self._callbacks(state, log, signals)
-        loop = TrainingLoop(self._dataset, state, callbacks, self._verbosity)
         with signals.deferred():
-            loop.run()
+            run_epochs(self._dataset, state, callbacks, self._verbosity)
 
     def _start(self, state, log):
         """Sets the weights of a new run."""
