@@ -83,7 +83,7 @@ def load_earlier_config(train_dir, config):
     for name in ("model", "pixels", "data"):
         before, now = (dataclasses.asdict(getattr(part, name)) for part in (earlier, config))
         before.pop("data_dir", None)  # Where the data lie does not change what they are.
-        changed = changes_of(before, now).values()
+        changed = changes_of(before, now)
         if changed:
             raise RunError(
                 f"`train_dir` {train_dir!r} holds a run with another {name}: {', '.join(changed)}. "
@@ -101,9 +101,9 @@ def _remains(train_dir):
 
 
 def changes_of(before, now):
-    """What differs between two dicts, in words, by field; a new field is no change."""
-    return {
-        field: f"{field} was {before[field]!r} and is {value!r}"
+    """What differs between two dicts, in words; a new field is no change."""
+    return [
+        f"{field} was {before[field]!r} and is {value!r}"
         for field, value in now.items()
         if field in before and before[field] != value
-    }
+    ]

@@ -177,7 +177,7 @@ class TrainingRun:
         is_restored = state.restore(log)
         if self._is_chief:
             earlier = self._earlier.training if self._earlier is not None else {}
-            for text in changes_of(earlier, self.config.training).values():
+            for text in changes_of(earlier, self.config.training):
                 log.write(f"changed: {text}")
             self.config.save(self._train_dir)
         if not is_restored:

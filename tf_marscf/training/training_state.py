@@ -90,9 +90,8 @@ class TrainingState:
 
     Attributes:
         images_distribution: the `Dequantized` that is trained.
-        weight_average: a `WeightAverage`, or None.
-        distributions: both, by their names in checkpoints: "model" and, if there is one, "average".
-        evaluated: name of the last of them.
+        distributions: it and, if there is one, the average of its weights, by their names in
+            checkpoints, "model" and "average"; `evaluated` is the last of these.
         trainer: the compiled `DensityTrainer`.
         progress: a `TrainingProgress`.
         step: training steps done.
@@ -120,12 +119,10 @@ class TrainingState:
         with strategy.scope():
             self.images_distribution = _build(config, training)
             self.distributions = {"model": self.images_distribution}
-            self.weight_average = None
+            average = None
             if training.average_decay:
                 self.distributions["average"] = _build(config, training)
-                self.weight_average = WeightAverage(
-                    *self.distributions.values(), training.average_decay
-                )
+                average = WeightAverage(*self.distributions.values(), training.average_decay)
             self.evaluated = list(self.distributions)[-1]
             optimizer = FusedAdamax(self._schedule)
             optimizer.build(self.images_distribution.trainable_variables)
@@ -134,7 +131,7 @@ class TrainingState:
                 clip_norm=training.clip_norm,
                 seed=training.seed,
                 num_accumulated_parts=training.num_accumulated_parts,
-                weight_average=self.weight_average,
+                weight_average=average,
             )
             self.trainer.compile(optimizer=optimizer, jit_compile=training.jit_compile)
 
@@ -170,8 +167,8 @@ class TrainingState:
         self._start_average()
 
     def _start_average(self):
-        if self.weight_average is not None:
-            self.weight_average.start()
+        if self.trainer.weight_average is not None:
+            self.trainer.weight_average.start()
 
     def restore(self, log):
         """Reads the newest checkpoint that is whole; damaged ones are set aside, the log tells.
@@ -260,8 +257,8 @@ class TrainingState:
             status.assert_existing_objects_matched().expect_partial()
         else:
             status.assert_consumed()
-        if "average" in self.distributions.keys() - saved:
-            self.weight_average.start()
+        if "average" not in saved:
+            self._start_average()
 
     def _checkpoint(self, names):
         """Of the state, with some of the distributions."""
