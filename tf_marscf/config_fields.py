@@ -33,12 +33,13 @@ class Config:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        own = {
-            name: value for name, value in vars(cls).items() if isinstance(value, dataclasses.Field)
-        }
-        fields = {**getattr(cls, "__dataclass_fields__", {}), **own}
+        fields = {**getattr(cls, "__dataclass_fields__", {}), **vars(cls)}
         wrap = textwrap.TextWrapper(100, initial_indent=" " * 8, subsequent_indent=" " * 12).fill
-        entries = [wrap(f"{name}: {field.metadata['help']}") for name, field in fields.items()]
+        entries = [
+            wrap(f"{name}: {field.metadata['help']}")
+            for name, field in fields.items()
+            if isinstance(field, dataclasses.Field)
+        ]
         cls.__doc__ = "\n".join([(cls.__doc__ or "").rstrip(), "\n    Attributes:", *entries, ""])
 
     def __post_init__(self):
@@ -59,21 +60,12 @@ class Config:
 
     def changes(self):
         """The part of `to_dict` that differs from the defaults."""
-        defaults = field_defaults(type(self))
+        values = self.to_dict()
         return {
-            name: value
-            for name, value in self.to_dict().items()
-            if name not in defaults or getattr(self, name) != defaults[name]
+            field.name: values[field.name]
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
         }
-
-
-def field_defaults(config_class):
-    """The defaults of a config class, a dict; fields that must be given have none."""
-    return {
-        field.name: field.default
-        for field in dataclasses.fields(config_class)
-        if field.default is not REQUIRED
-    }
 
 
 def fields_with_flags(config_class):

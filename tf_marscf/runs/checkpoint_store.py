@@ -29,14 +29,7 @@ _SYSTEM_ERRORS = (
     tf.errors.UnimplementedError,
 )
 # What TensorFlow raises for files that are damaged, or not of the objects that should be read.
-_DAMAGE_ERRORS = (
-    AssertionError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    tf.errors.OpError,
-)
+_WRONG_CONTENT = (AssertionError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class DamagedCheckpointsError(RunError):
@@ -119,7 +112,7 @@ class CheckpointStore:
                     f"checkpoint {str(path)!r} cannot be read, which says nothing of what it "
                     f"holds: {first_line(error)}. Nothing was changed."
                 ) from error
-            except _DAMAGE_ERRORS as error:
+            except (*_WRONG_CONTENT, tf.errors.OpError) as error:
                 refused.append((path, first_line(error)))
             else:
                 return path, refused
