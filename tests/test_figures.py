@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tf_marscf.figures import render_png, save_figure
-from tf_marscf.files.text_files import write_json
+from tf_marscf.files.atomic_file import write_json
 
 
 def draw_line(figure):

@@ -47,6 +47,7 @@ COMMON = {
     "files",
     "model_size",
     "rebuilt_from_parameters",
+    "rules",
     "stateless_seed",
 }
 

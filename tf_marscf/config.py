@@ -7,11 +7,11 @@ computation costs and, for `network_dtype`, its last digits: the same weights se
 import dataclasses
 import numbers
 
+from tf_marscf import rules
 from tf_marscf.config_fields import (
     REQUIRED,
     Config,
     boolean,
-    check_integers,
     choice,
     integer,
     integer_by_level,
@@ -49,11 +49,7 @@ class ExecutionConfig(Config):
     )
 
     def check_dtype(self, dtype):
-        """Checks that a model of a dtype can compute so.
-
-        Raises:
-            InputError: if it cannot.
-        """
+        """Raises `InputError` if a model of a dtype cannot compute so."""
         if self.network_dtype is not None and dtype != "float32":
             raise InputError(
                 "`network_dtype` must be None unless `dtype` is 'float32'; got "
@@ -103,7 +99,13 @@ class MarScfConfig(Config):
         super().__post_init__()
         if self.num_levels > MAX_LEVELS:
             raise InputError(f"`num_levels` must be at most {MAX_LEVELS}; got {self.num_levels}.")
-        self._check_sizes()
+        divisor = 2**self.num_levels
+        for axis, size in zip(("height", "width"), self.image_shape[:2], strict=True):
+            if size % divisor:
+                raise InputError(
+                    f"`image_shape` must have a {axis} divisible by 2^num_levels = {divisor}; got "
+                    f"image_shape={self.image_shape}, num_levels={self.num_levels}."
+                )
         self._set_by_level("prior_kernel_sizes", _PUBLISHED_KERNEL_SIZES)
         self._set_by_level("prior_dilations", _PUBLISHED_DILATIONS)
         if any(size % 2 == 0 for size in self.prior_kernel_sizes):
@@ -129,16 +131,7 @@ class MarScfConfig(Config):
             values = values[: self.num_levels]
         if isinstance(values, numbers.Integral) and not isinstance(values, bool):
             values = (values,) * self.num_levels
-        self._set(name, check_integers(name, values, length=self.num_levels))
-
-    def _check_sizes(self):
-        divisor = 2**self.num_levels
-        for axis, size in zip(("height", "width"), self.image_shape[:2], strict=True):
-            if size % divisor:
-                raise InputError(
-                    f"`image_shape` must have a {axis} divisible by 2^num_levels = {divisor}; got "
-                    f"image_shape={self.image_shape}, num_levels={self.num_levels}."
-                )
+        self._set(name, rules.integers(self.num_levels)(values, f"`{name}`"))
 
     @property
     def channels_per_level(self):
@@ -167,14 +160,7 @@ class MarScfConfig(Config):
 
 
 def check_model_options(options):
-    """Checks the architecture before the data set, and so the image shape, is known.
-
-    Args:
-        options: arguments of `MarScfConfig` without `image_shape`.
-
-    Raises:
-        InputError: if a value is out of range, naming it.
-    """
+    """Checks arguments of `MarScfConfig` before the data set, and so the image shape, is known."""
     # No smaller image has so many levels; a number that is out of range is refused for itself.
     num_levels = options.get("num_levels", MarScfConfig.num_levels)
     is_known = isinstance(num_levels, numbers.Integral) and 1 <= num_levels <= MAX_LEVELS

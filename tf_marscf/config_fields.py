@@ -15,9 +15,9 @@ A field whose default is None may be None, whatever its rule.
 
 import dataclasses
 import math
-import numbers
 import textwrap
 
+from tf_marscf import rules
 from tf_marscf.errors import InputError
 from tf_marscf.files.paths import local_path
 
@@ -33,19 +33,20 @@ class Config:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        own = {
-            name: value for name, value in vars(cls).items() if isinstance(value, dataclasses.Field)
-        }
-        fields = {**getattr(cls, "__dataclass_fields__", {}), **own}
+        fields = {**getattr(cls, "__dataclass_fields__", {}), **vars(cls)}
         wrap = textwrap.TextWrapper(100, initial_indent=" " * 8, subsequent_indent=" " * 12).fill
-        entries = [wrap(f"{name}: {field.metadata['help']}") for name, field in fields.items()]
+        entries = [
+            wrap(f"{name}: {field.metadata['help']}")
+            for name, field in fields.items()
+            if isinstance(field, dataclasses.Field)
+        ]
         cls.__doc__ = "\n".join([(cls.__doc__ or "").rstrip(), "\n    Attributes:", *entries, ""])
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value is not None or field.default is not None:
-                self._set(field.name, field.metadata["check"](field.name, value))
+                self._set(field.name, field.metadata["check"](value, f"`{field.name}`"))
 
     def _set(self, name, value):
         object.__setattr__(self, name, value)
@@ -59,21 +60,12 @@ class Config:
 
     def changes(self):
         """The part of `to_dict` that differs from the defaults."""
-        defaults = field_defaults(type(self))
+        values = self.to_dict()
         return {
-            name: value
-            for name, value in self.to_dict().items()
-            if name not in defaults or getattr(self, name) != defaults[name]
+            field.name: values[field.name]
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
         }
-
-
-def field_defaults(config_class):
-    """The defaults of a config class, a dict; fields that must be given have none."""
-    return {
-        field.name: field.default
-        for field in dataclasses.fields(config_class)
-        if field.default is not REQUIRED
-    }
 
 
 def fields_with_flags(config_class):
@@ -93,58 +85,34 @@ def same_field(config_class, name, default=REQUIRED):
 
 def integer(default, text, least=1, most=math.inf, num_bits=63, flag=True):
     """A field: an integer from `least` to `most`, and below 2^num_bits."""
-
-    def check(name, value):
-        return check_integer(name, value, least, most, num_bits)
-
-    return _field(default, check, "integer", text, flag)
+    return _field(default, rules.integer(least, most, num_bits), "integer", text, flag)
 
 
 def number(default, text, least=-math.inf, above=-math.inf, below=math.inf, rule=None, flag=True):
     """A field: a finite number of at least `least`, above `above` and below `below`."""
-    if rule is None and below < math.inf:
-        rule = f"in [{least:g}, {below:g})"
-    elif rule is None:
-        rule = f"a finite number >= {least:g}" if above < least else f"a finite number > {above:g}"
-
-    def check(name, value):
-        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not is_number or not (least <= value < below and above < value):
-            raise _error(name, rule, value)
-        return value
-
-    return _field(default, check, "number", text, flag)
+    return _field(default, rules.number(least, above, below, rule), "number", text, flag)
 
 
 def boolean(default, text, flag=True):
     """A field: True or False."""
-
-    def check(name, value):
-        if not isinstance(value, bool):
-            raise _error(name, "True or False", value)
-        return value
-
+    check = rules.rule(lambda value: isinstance(value, bool), "True or False")
     return _field(default, check, "boolean", text, flag)
 
 
 def choice(default, choices, text, rule=None, flag=True):
     """A field: one of several strings."""
-
-    def check(name, value):
-        if not isinstance(value, str) or value not in choices:
-            raise _error(name, rule or f"one of {tuple(choices)}", value)
-        return value
-
-    return _field(default, check, "string", f"{text} One of: {', '.join(choices)}.", flag)
+    text = f"{text} One of: {', '.join(choices)}."
+    return _field(default, rules.text(*choices, meaning=rule), "string", text, flag)
 
 
 def some_of(default, choices, text, rule="some of", flag=True):
     """A field: a tuple of one or more of several strings."""
 
-    def check(name, values):
+    def check(values, name):
         values = tuple(values)
         if not values or any(value not in choices for value in values):
-            raise _error(name, f"{rule} {tuple(choices)}", ",".join(map(str, values)))
+            seen = ",".join(map(str, values))
+            raise InputError(f"{name} must be {rule} {tuple(choices)}; got {seen!r}.")
         return values
 
     return _field(default, check, "list", f"{text} Some of: {', '.join(choices)}.", flag)
@@ -152,81 +120,38 @@ def some_of(default, choices, text, rule="some of", flag=True):
 
 def string(default, text, flag=True):
     """A field: a string."""
-
-    def check(name, value):
-        if not isinstance(value, str):
-            raise _error(name, "a string", value)
-        return value
-
-    return _field(default, check, "string", text, flag)
+    return _field(default, rules.text(), "string", text, flag)
 
 
 def path(default, text, flag=True):
     """A field: a path on this machine, as a string; see `local_path`."""
-    return _field(default, local_path, "path", text, flag)
+
+    def check(value, name):
+        return local_path(name.strip("`"), value)
+
+    return _field(default, check, "path", text, flag)
 
 
 def sequence(default, text, flag=True):
     """A field: a tuple; the class, or what uses it, checks its items."""
-
-    def check(name, values):
-        return tuple(values)
-
-    return _field(default, check, "list", text, flag)
+    return _field(default, lambda values, name: tuple(values), "list", text, flag)
 
 
 def integers(default, text, length):
     """A field without a flag: a tuple of `length` integers, each at least 1."""
-
-    def check(name, values):
-        return check_integers(name, values, length)
-
-    return _field(default, check, "list", text, flag=False)
-
-
-def check_integer(name, value, least=1, most=math.inf, num_bits=63):
-    """The Python `int` that a value is; an `InputError` where it is none within the limits."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, numbers.Integral)
-        or not least <= value <= most
-    ):
-        rule = f"an integer >= {least}" if most == math.inf else f"an integer in {least} ... {most}"
-        raise _error(name, rule, value)
-    if value >= 2**num_bits:
-        raise _error(name, f"below 2^{num_bits}", value)
-    return int(value)
-
-
-def check_integers(name, values, length):
-    """The tuple of `length` integers from 1 to 2^31 - 1 that values are, or an `InputError`."""
-    try:
-        items = () if isinstance(values, str | bytes | dict) else tuple(values)
-    except TypeError:
-        items = ()
-    if len(items) != length:
-        raise _error(name, f"{length} integers >= 1", values)
-    return tuple(check_integer(name, item, num_bits=31) for item in items)
+    return _field(default, rules.integers(length), "list", text, flag=False)
 
 
 def integer_by_level(default, text):
     """A field without a flag: an integer, or one a level; the class knows how many those are."""
-    return _field(default, lambda name, value: value, "list", text, flag=False)
+    return _field(default, lambda value, name: value, "list", text, flag=False)
 
 
 def _field(default, check, kind, text, flag):
     """A field of a config class.
 
-    Args:
-        default: its default, or `REQUIRED`.
-        check: a function of the field's name and a value; returns the value to keep, or raises.
-        kind: of the flag: "integer", "number", "boolean", "string", "path" or "list".
-        text: sentences for `--help` and the docstring.
-        flag: name of the flag; True for the field's own name, False where there is no flag.
+    The check is a rule of `rules.py`, the kind one of `commands.command_line`; the text is for
+    `--help` and docstrings; `flag` is a name, True for the field's own, False for no flag.
     """
     metadata = {"check": check, "kind": kind, "help": text, "flag": flag}
     return dataclasses.field(default=default, metadata=metadata)
-
-
-def _error(name, rule, value):
-    return InputError(f"`{name}` must be {rule}; got {value!r}.")

@@ -35,13 +35,10 @@ class DensityLayer(keras.layers.Layer):
     `keras.models.load_model` needs `from tf_marscf import DensityLayer` before it.
 
     Args:
-        distribution: a `MarScf`, or a `Dequantized` of one.
+        distribution: a `MarScf`, or a `Dequantized` of one; else there is an `InputTypeError`.
         seed: Python `int` or None, seed of the noise while training.
         trainable: Python `bool`: False freezes the weights, for all layers that share them.
         name: Python `str`.
-
-    Raises:
-        InputTypeError: if `distribution` is neither.
     """
 
     def __init__(self, distribution, seed=None, trainable=True, name=None):
@@ -57,13 +54,13 @@ class DensityLayer(keras.layers.Layer):
         self._distribution = distribution  # For `tf.train.Checkpoint`, which sees no lists.
         self._seed_generator = keras.random.SeedGenerator(seed)
         weights = _keras_variables(model)
-        frozen = [not weight.trainable for weight in weights]
+        trains = [weight.trainable for weight in weights]
         # Keras orders weights by this when it saves them: it must not depend on what is frozen.
         for weight, variable in zip(weights, model.variables, strict=True):
             weight.trainable = variable.trainable
         self._distribution_weights = weights
-        for weight, is_frozen in zip(weights, frozen, strict=True):
-            weight.trainable = not is_frozen
+        for weight, is_trained in zip(weights, trains, strict=True):
+            weight.trainable = is_trained
         if not trainable:
             self.trainable = False
         self.built = True
@@ -185,16 +182,11 @@ def _keras_variables(model):
             for variable in part.variables:
                 name = variable.name.split(":")[0].split("/", 1)[-1]
                 names[variable.ref()] = f"level_{number}/{scope}/{name}".replace("/", ".")
-    return [_keras_variable(variable, names[variable.ref()]) for variable in model.variables]
-
-
-def _keras_variable(variable, name):
-    """The `keras.Variable` that holds a `tf.Variable`.
-
-    There is one, kept with the variable: Keras would take two for two weights, and train both.
-    """
-    if not hasattr(variable, "_keras_variable"):
-        variable._keras_variable = keras.Variable(
-            variable, trainable=variable.trainable, autocast=False, name=name
-        )
-    return variable._keras_variable
+    for variable in model.variables:
+        # Kept with the variable: Keras would take two for two weights, and train both.
+        if not hasattr(variable, "_keras_variable"):
+            name, trainable = names[variable.ref()], variable.trainable
+            variable._keras_variable = keras.Variable(
+                variable, trainable=trainable, autocast=False, name=name
+            )
+    return [variable._keras_variable for variable in model.variables]

@@ -11,28 +11,15 @@ _BYTES = {"float32": 4, "float64": 8}
 
 
 def num_parameters(config):
-    """The trainable parameters of a model.
-
-    Args:
-        config: a `MarScfConfig`.
-
-    Returns:
-        A Python `int`.
-    """
-    return sum(_bijector_parameters(config, level) for level in range(config.num_levels)) + sum(
-        _prior_parameters(config, level) for level in range(config.num_levels)
+    """The number of trainable parameters of the model of a `MarScfConfig`."""
+    return sum(
+        _bijector_parameters(config, level) + _prior_parameters(config, level)
+        for level in range(config.num_levels)
     )
 
 
 def weight_bytes(config):
-    """The bytes of all weights, those that are not trained included.
-
-    Args:
-        config: a `MarScfConfig`.
-
-    Returns:
-        A Python `int`.
-    """
+    """The bytes of all weights, those that are not trained included."""
     # The permutation of a 1x1 convolution, and the signs.
     fixed = sum(
         config.num_steps * (channels**2 + channels)
@@ -42,14 +29,7 @@ def weight_bytes(config):
 
 
 def check_model_size(config):
-    """Checks that a model can be built, before anything is allocated.
-
-    Args:
-        config: a `MarScfConfig`, whose fields are integers in their ranges.
-
-    Raises:
-        InputError: if an image, the number of layers or the weights are too large.
-    """
+    """Raises `InputError` if an image, the number of layers or the weights are too large."""
     height, width, channels = config.image_shape
     if height * width * channels > MAX_IMAGE_VALUES:
         raise InputError(

@@ -6,22 +6,18 @@ _KEEPS_WEIGHTS = {"name", "validate_args"}
 class RebuiltFromParameters:
     """Mixin of TFP classes that make their weights in their constructors.
 
-    TFP's `copy` calls the constructor again, which would draw new weights. Python would copy an
-    object's attributes one by one. Keras layers hide from that (`KerasModule`), and a deep copy
-    would compute with the weights of the original. So one is built by the constructor from copied
-    `parameters`, and gets the values of all variables: weights of its own.
+    TFP's `copy` calls the constructor again, which would draw new weights. Python copies attributes
+    one by one, from which Keras layers hide (`KerasModule`): a deep copy would compute with the
+    weights of the original. So one is built from copied `parameters`, and gets the values of all
+    variables: weights of its own.
     """
 
     def copy(self, **override_parameters_kwargs):
         """A copy that shares the weights.
 
-        Args:
-            **override_parameters_kwargs: `name` and `validate_args` change only these. Any other
-                argument of the constructor makes a new object: with the same parts, where those are
-                arguments, and with new weights, where it has its own.
-
-        Returns:
-            An object of the same class.
+        `name` and `validate_args` change only these. Any other argument of the constructor makes a
+        new object: with the same parts, where those are arguments, and with new weights, where it
+        has its own.
         """
         parameters = self.parameters | override_parameters_kwargs
         if set(override_parameters_kwargs) - _KEEPS_WEIGHTS:

@@ -20,7 +20,7 @@ from tf_marscf.errors import RunError
 from tf_marscf.figures import THEMES
 from tf_marscf.reporting.report_config import SECTIONS, ReportConfig
 from tf_marscf.runs.checkpoint_store import CheckpointStore
-from tf_marscf.runs.weights_digest import weights_digest
+from tf_marscf.runs.trained_model import weights_digest
 from tf_marscf.sampling.sample_config import SampleConfig
 from tf_marscf.sampling.sample_run import write_samples
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tf_marscf.errors import InputError, RunError
+from tf_marscf.files.atomic_file import remove_partial
 from tf_marscf.runs.checkpoint_store import (
     CheckpointStore,
     DamagedCheckpointsError,
@@ -116,7 +117,7 @@ def test_a_kill_while_saving_leaves_the_checkpoints_before(tmp_path, monkeypatch
         store.save(new, 2)
     monkeypatch.undo()
     assert [path.name for path in store.paths()] == ["step_00000001"]
-    store.remove_partial()
+    remove_partial(store.directory)
     assert [path.name for path in store.directory.iterdir()] == ["step_00000001"]
 
 
@@ -248,7 +249,7 @@ def test_a_kill_while_a_step_is_written_again_leaves_one_of_both(
     with pytest.raises(KeyboardInterrupt):
         store.save(checkpoint(2.0), 7)
     monkeypatch.undo()
-    store.remove_partial()
+    remove_partial(store.directory)
     restored = checkpoint()
     assert read(store, restored)[0] is not None
     assert float(restored.weight[0]) == float(renames_before_the_kill)

@@ -5,7 +5,7 @@ import numpy as np
 
 import tf_marscf
 from tests.small_trainers import random_pixels, small_distribution
-from tf_marscf.runs.weights_digest import weights_digest
+from tf_marscf.runs.trained_model import weights_digest
 
 
 def test_equal_weights_have_equal_digests(tmp_path):

@@ -18,8 +18,7 @@ from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.evaluation_config import EvaluationConfig
 from tf_marscf.evaluation.evaluation_report import measure_bits_per_dim
 from tf_marscf.runs.checkpoint_store import CheckpointStore
-from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
-from tf_marscf.runs.restored_run import RestoredRun
+from tf_marscf.runs.restored_run import RestoredRun, load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.sampling.sample_stream import draw_samples

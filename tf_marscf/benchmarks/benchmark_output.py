@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tf_marscf.command_text import command_text
 from tf_marscf.figures import save_figure
+from tf_marscf.files.atomic_file import write_csv
 from tf_marscf.files.result_files import write_result
-from tf_marscf.files.text_files import write_csv
 from tf_marscf.kernels.devices import num_cores
 
 _PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "tf-keras", "numpy")

@@ -17,8 +17,8 @@ from tf_marscf.command_text import called_command
 from tf_marscf.commands import command_line
 from tf_marscf.config import ExecutionConfig, MarScfConfig
 from tf_marscf.errors import InputError
+from tf_marscf.files.atomic_file import read_json, write_json
 from tf_marscf.files.paths import output_file
-from tf_marscf.files.text_files import read_json, write_json
 
 # Lines are seen as they come, also through a pipe: the benchmarks take minutes.
 print_line = functools.partial(print, flush=True)

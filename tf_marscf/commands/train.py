@@ -10,8 +10,7 @@ from tf_marscf.data import DataConfig, check_configured_dataset
 from tf_marscf.errors import InputError
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.training.stop_signals import StopSignals
-from tf_marscf.training.tiny import tiny_data, tiny_model_options, tiny_train_dir, tiny_training
-from tf_marscf.training.training_config import TrainingConfig
+from tf_marscf.training.training_config import TrainingConfig, tiny
 
 
 def define_flags():
@@ -65,8 +64,7 @@ def train(signals):
         model_options = initial_model_options(values.initial_weights)
     train_dir = values.train_dir
     if values.tiny:
-        model_options, training = tiny_model_options(model_options), tiny_training(training)
-        data, train_dir = tiny_data(data), tiny_train_dir(train_dir)
+        train_dir, data, model_options, training = tiny(train_dir, data, model_options, training)
     check_configured_dataset(data)
     command_line.start_tensorflow()
     import tensorflow as tf

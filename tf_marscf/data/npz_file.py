@@ -11,7 +11,7 @@ from tf_marscf.data.image_dataset import (
 from tf_marscf.data.validation_split import default_num_validation_images
 from tf_marscf.errors import InputError, MissingInputError, warn
 from tf_marscf.files.input_files import quoted, shortened
-from tf_marscf.files.numpy_arrays import read_numpy_arrays
+from tf_marscf.files.zip_archive import read_numpy_arrays
 
 _GREY_LEVELS_KEY = "num_grey_levels"
 _DEFAULT_NUM_GREY_LEVELS = 256

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_marscf.distributions.bits_per_dim import bits_per_dim, importance_weighted_bound
 from tf_marscf.errors import InputError, RunError
-from tf_marscf.files.entry_checks import check_entries, dict_of, integer, list_of, number, optional
+from tf_marscf.rules import check_entries, dict_of, integer, list_of, number, optional
 from tf_marscf.stateless_seed import split_seed, stateless_seed
 
 _RULES = {

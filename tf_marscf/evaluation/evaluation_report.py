@@ -7,10 +7,10 @@ import tqdm
 
 from tf_marscf.data import collect_images, evaluation_pipeline
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim, evaluate_bits_per_dim
-from tf_marscf.files.entry_checks import check_entries, entries, integer, number, optional, text
+from tf_marscf.files.atomic_file import write_json
 from tf_marscf.files.paths import output_file
-from tf_marscf.files.text_files import write_json
 from tf_marscf.quality.sample_quality import check_features, evaluate_sample_quality
+from tf_marscf.rules import check_entries, entries, integer, number, optional, text
 from tf_marscf.runs.restored_run import RestoredRun
 from tf_marscf.sampling.image_grid import spread_grey_levels
 from tf_marscf.sampling.sample_stream import SampleStream

@@ -1,58 +1,49 @@
-"""Files and directories that appear whole or not at all.
+"""Files and directories that appear whole or not at all; JSON and CSV files among them.
 
-What is being written has a name like `.NAME.HEX.partial` beside its place, HEX being random:
-process ids repeat in containers. The process that writes it holds a lock on it, which the system
-releases however the process ends. So what nobody holds was left behind, and the next one that
-writes into the same directory removes it.
+All is written in a directory with a name like `.NAME.HEX.partial` beside its place, HEX being
+random: process ids repeat in containers. The process that writes holds a lock on it, which the
+system releases however the process ends. So what nobody holds was left behind, and the next one
+that writes into the same directory removes it.
 """
 
 import contextlib
+import csv
 import fcntl
+import io
+import json
 import os
 import re
 import shutil
 import uuid
 from pathlib import Path
 
-# With the process id of earlier versions, and their exports without a name.
+from tf_marscf.errors import InputError
+
+# Earlier versions had files, with the process id, and directories without a name.
 _PARTIAL = re.compile(r"\.(.+\.)?([0-9a-f]{32}|[0-9]+)\.partial")
 _MAX_NAME = 50  # Characters; a file system takes 255 bytes.
 
 
 @contextlib.contextmanager
 def atomic_write(path):
-    """Opens a binary file under a temporary name, and renames it to `path` when all went well.
+    """Yields a binary file object; what was written becomes the file `path` when all went well.
 
-    Args:
-        path: the file to write; its directory is created if missing. An existing file is replaced
-            in one step, and kept if an error is raised inside the context.
-
-    Yields:
-        A binary file object.
+    The directory of `path` is created if missing. An existing file is replaced in one step, and
+    kept if an error is raised inside the context.
     """
     path = Path(path)
-    with _temporary(path, Path.touch) as temporary:
-        try:
-            with open(temporary, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with unfinished_directory(path) as directory:
+        with open(directory / path.name, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(directory / path.name, path)
     flush_to_disk(path.parent)
 
 
 @contextlib.contextmanager
 def atomic_directory(path, publish=os.replace):
-    """Makes a directory under a temporary name, and renames it to `path` when all went well.
-
-    Args:
-        path: the directory to make; there must be none of this name, or an empty one.
-        publish: called with the temporary path and `path`; renames the one to the other.
-
-    Yields:
-        The `Path` to write files into.
+    """Yields the `Path` of a temporary directory; `publish` renames it when all went well.
 
     Raises:
         OSError: if `path` is a file, or a directory that is not empty; it is kept as it is.
@@ -67,15 +58,22 @@ def atomic_directory(path, publish=os.replace):
 
 @contextlib.contextmanager
 def unfinished_directory(path):
-    """Makes a directory under a temporary name beside `path`, and removes what is left of it.
-
-    Args:
-        path: what the temporary name is made of; its directory is created if missing.
-
-    Yields:
-        The `Path` of the directory.
-    """
-    with _temporary(Path(path), Path.mkdir) as temporary:
+    """Yields a locked temporary directory beside `path`; what is left of it is removed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_partial(path.parent)
+    with contextlib.ExitStack() as stack:
+        while True:
+            temporary = path.with_name(f".{path.name[:_MAX_NAME]}.{uuid.uuid4().hex}.partial")
+            temporary.mkdir()
+            # Not yet locked, it may be taken for one that was left behind, and removed.
+            with contextlib.suppress(FileNotFoundError):
+                descriptor = stack.enter_context(_open_descriptor(temporary))
+                # File systems without locks cannot tell who has it: nothing is removed there.
+                with contextlib.suppress(OSError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if temporary.exists():
+                break
         try:
             yield temporary
         finally:
@@ -119,21 +117,30 @@ def _open_descriptor(path, follow_links=False):
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _temporary(path, make):
-    """Has `make` make a file or directory with a temporary name beside `path`, and locks it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_partial(path.parent)
-    while True:
-        temporary = path.with_name(f".{path.name[:_MAX_NAME]}.{uuid.uuid4().hex}.partial")
-        make(temporary)
-        with contextlib.ExitStack() as stack:
-            # Not yet locked, it may be taken for one that was left behind, and removed.
-            with contextlib.suppress(FileNotFoundError):
-                descriptor = stack.enter_context(_open_descriptor(temporary))
-                # File systems without locks cannot tell who has it: nothing is removed there.
-                with contextlib.suppress(OSError):
-                    fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if temporary.exists():
-                yield temporary
-                return
+def write_json(path, content):
+    """Writes `content` as indented JSON; a `ValueError` if a number is NaN or infinite."""
+    text = json.dumps(content, indent=2, allow_nan=False)
+    with atomic_write(path) as file:
+        file.write((text + "\n").encode())
+
+
+def read_json(path):
+    """The dict that a JSON file holds; an `InputError` if it holds anything else."""
+    text = Path(path).read_bytes()
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{str(path)!r} must be a JSON file; {error}.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{str(path)!r} must hold a JSON object; got {type(content).__name__}.")
+    return content
+
+
+def write_csv(path, columns, rows):
+    """Writes a line of columns and a line a row, dicts; None and a missing column are empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_write(path) as file:
+        file.write(text.getvalue().encode())

@@ -5,13 +5,8 @@ import stat
 
 from tf_marscf.errors import InputError, MissingInputError
 
-_KINDS = (
-    (stat.S_ISDIR, "a directory"),
-    (stat.S_ISFIFO, "a FIFO"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISSOCK, "a socket"),
-)
+# By the first letter of what `ls -l` shows.
+_KINDS = {"d": "a directory", "p": "a FIFO", "c": "a device", "b": "a device", "s": "a socket"}
 _MAX_LENGTH = 80
 
 
@@ -30,7 +25,7 @@ def open_regular_file(path):
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingInputError(f"{path} must be a readable file; got {error.strerror}.") from error
     if not stat.S_ISREG(mode):
-        kind = next((kind for is_kind, kind in _KINDS if is_kind(mode)), "something else")
+        kind = _KINDS.get(stat.filemode(mode)[0], "something else")
         raise InputError(f"{path} must be a readable file; got {kind}.")
     return open(path, "rb")
 
@@ -46,15 +41,7 @@ def memory_bytes():
 
 
 def check_fits_memory(num_bytes, argument):
-    """Refuses what cannot fit: small compressed files can become larger than any memory.
-
-    Args:
-        num_bytes: the memory that it would take.
-        argument: what to call it in an error.
-
-    Raises:
-        InputError: if the machine does not have as much.
-    """
+    """Refuses what needs more memory than the machine has, as small compressed files may."""
     available = memory_bytes()
     if num_bytes > available:
         raise InputError(

@@ -12,17 +12,10 @@ _URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")  # One letter would be a drive.
 
 
 def local_path(name, path):
-    r"""Checks the path of a file or directory, and expands `~`.
+    r"""The path of a file or directory, a string or `os.PathLike`, as a string, `~` expanded.
 
     All that reads or writes files passes its paths through here first: TensorFlow would write a
-    checkpoint to a path that it cannot read again.
-
-    Args:
-        name: name of the argument that gave the path, for errors.
-        path: a string or `os.PathLike`.
-
-    Returns:
-        The path as a string, a leading `~` or `~user` expanded.
+    checkpoint to a path that it cannot read again. `name` is the argument that gave it, for errors.
 
     Raises:
         InputTypeError: if it is neither.
@@ -50,14 +43,7 @@ def local_path(name, path):
 
 
 def output_file(name, path):
-    """Checks, before any work, that a file can be written.
-
-    Args:
-        name: name of the argument that gave the path, for errors.
-        path: a string or `os.PathLike`; an existing file will be replaced.
-
-    Returns:
-        The path as a string, a leading `~` expanded.
+    """The `local_path` of a file that can be written, or replaced, as is checked before any work.
 
     Raises:
         InputError: if it is no path of a file, or lies in a file.
@@ -74,14 +60,7 @@ def output_file(name, path):
 
 
 def output_directory(name, path):
-    """Checks, before any work, that files can be written into a directory.
-
-    Args:
-        name: name of the argument that gave the path, for errors.
-        path: a string or `os.PathLike`; the directory will be created if missing.
-
-    Returns:
-        The path as a string, a leading `~` expanded.
+    """The `local_path` of a directory that files can be written into; it may be missing yet.
 
     Raises:
         InputError: if it is no path, is a file, or lies in one.

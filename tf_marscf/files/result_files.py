@@ -13,17 +13,16 @@ import os
 from pathlib import Path
 
 from tf_marscf.errors import InputError, MissingInputError
-from tf_marscf.files.atomic_file import atomic_directory, flush_to_disk
-from tf_marscf.files.text_files import read_json, write_json
+from tf_marscf.files.atomic_file import atomic_directory, flush_to_disk, read_json, write_json
 
 DIGESTS = "sha256"  # The entry of the JSON file: {"entries": digest, "files": {name: digest}}.
 
 
 def write_result(json_path, write_files):
-    """Replaces a result as a whole.
+    """Replaces a result as a whole; if anything is raised, the earlier one stays as it is.
 
     Files of the earlier result that the new one does not have are removed, if they are still what
-    was written. If anything is raised, the earlier result stays as it is.
+    was written.
 
     Args:
         json_path: the JSON file; its directory is created if missing.
@@ -54,10 +53,7 @@ def write_result(json_path, write_files):
 
 
 def read_entries(json_path):
-    """Reads the JSON file of a result, or one that holds no digests, such as one written by hand.
-
-    Returns:
-        A dict.
+    """The dict in the JSON file of a result, or in one without digests, such as one made by hand.
 
     Raises:
         MissingInputError: if there is none.
@@ -79,34 +75,24 @@ def read_entries(json_path):
 
 
 def check_files(json_path, content):
-    """Checks that all files of a result are those that were written with it.
-
-    Args:
-        json_path: the JSON file.
-        content: what it holds, as from `read_entries`.
+    """Checks that all files of a result are those that `content`, from `read_entries`, tells of.
 
     Raises:
         InputError: naming the file that is missing or another one.
-        OSError: if one cannot be read.
     """
-    for name in _file_digests(json_path, content):
-        if not _belongs(Path(json_path).with_name(name), content):
+    for name, digest in _file_digests(json_path, content).items():
+        if _digest(Path(json_path).with_name(name)) != digest:
             raise _belongs_error(json_path, name)
 
 
 def read_file(json_path, content, name):
-    """The bytes of one file of a result; arguments as of `check_files`.
-
-    Raises:
-        InputError: if the file is not the one that was written with the result.
-        OSError: if it cannot be read.
-    """
+    """The bytes of one file of a result; arguments and errors as of `check_files`."""
+    digest = _file_digests(json_path, content).get(name)
     path = Path(json_path).with_name(name)
-    if name in _file_digests(json_path, content) and path.is_file():
-        text = path.read_bytes()
-        if hashlib.sha256(text).hexdigest() == content[DIGESTS]["files"][name]:
-            return text
-    raise _belongs_error(json_path, name)
+    text = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(text).hexdigest() != digest:
+        raise _belongs_error(json_path, name)
+    return text
 
 
 def _belongs_error(json_path, name):
@@ -130,27 +116,23 @@ def _file_digests(json_path, content):
 
 
 def _digest(path):
-    """Of a file; of a directory, a digest of the names and digests in it."""
+    """Of a file; of a directory, a digest of the names and digests in it; of nothing None."""
     if path.is_file():
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+    if not path.is_dir():
+        return None
     parts = sorted(part for part in path.rglob("*") if part.is_file())
     lines = [f"{_digest(part)}  {part.relative_to(path).as_posix()}\n" for part in parts]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _belongs(path, content):
-    is_there = path.is_file() or path.is_dir()
-    return is_there and _digest(path) == content[DIGESTS]["files"][path.name]
-
-
 def _remove_earlier(json_path, names):
     """Removes the JSON file, and the files of its result that will not be replaced."""
     with contextlib.suppress(InputError):  # What no result of ours tells of stays.
-        content = read_entries(json_path)
-        for name in set(_file_digests(json_path, content)) - set(names):
+        for name, digest in _file_digests(json_path, read_entries(json_path)).items():
             path = json_path.with_name(name)
-            if path.is_file() and _belongs(path, content):
+            if name not in names and path.is_file() and _digest(path) == digest:
                 path.unlink()
     json_path.unlink(missing_ok=True)
     flush_to_disk(json_path.parent)

@@ -1,11 +1,21 @@
-"""Zip archives, whose checksums and sizes are compared before anything they hold is used."""
+"""Zip archives and the arrays of .npz files; checksums and sizes are compared before any use."""
 
 import errno
+import io
+import math
 import struct
 import zipfile
 
+import numpy as np
+
 from tf_marscf.errors import InputError, first_line
-from tf_marscf.files.input_files import file_size, quoted, shortened
+from tf_marscf.files.input_files import (
+    check_fits_memory,
+    file_size,
+    open_regular_file,
+    quoted,
+    shortened,
+)
 
 # No stream of deflate gives more bytes for one.
 MAX_DEFLATE_RATIO = 1032
@@ -15,6 +25,15 @@ _IS_ENCRYPTED = 0x1
 _END_RECORD = struct.Struct("<10xH10x")
 _SEE_ZIP64 = 0xFFFF
 _CHUNK_BYTES = 2**20
+# NumPy's own limit is 10,000; the numbers before a header take at most 12.
+_MAX_HEADER_BYTES = 10_012
+_HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+# NumPy cannot have more axes in all versions, nor longer ones on all machines.
+_MAX_RANK = 32
+_MAX_AXIS = 2**31
 
 
 class ZipArchive:
@@ -71,7 +90,8 @@ class ZipArchive:
 
     def start(self, name, num_bytes):
         """The first bytes of a member, not compared with the checksum."""
-        return self._call(self._read_start, name, num_bytes)
+        with self._call(self._archive.open, name) as stream:
+            return self._call(stream.read, num_bytes)
 
     def read(self, name):
         """All bytes of a member, as a `bytearray`, compared with the checksum."""
@@ -103,10 +123,6 @@ class ZipArchive:
                 "damaged or cut off"
             )
 
-    def _read_start(self, name, num_bytes):
-        with self._archive.open(name) as stream:
-            return stream.read(num_bytes)
-
     def _call(self, function, *arguments):
         """Calls what reads the archive: but for I/O errors, its errors are those of the file."""
         try:
@@ -122,3 +138,73 @@ class ZipArchive:
 
     def _error(self, problem):
         return InputError(f"{self._rule}: {problem}.")
+
+
+def read_numpy_arrays(path, rule, is_wanted=None, check=None):
+    """Reads arrays of an .npz file; no memory is taken for what the file cannot hold.
+
+    Args:
+        path: the file.
+        rule: how errors begin: what the file must be.
+        is_wanted: function of a member's name, without `.npy`, whether it is read; None for all.
+        check: function of name, shape and dtype, called before an array's values are read; raises
+            an `InputError` if they are not as they must be; or None.
+
+    Returns:
+        `(arrays, left_out)`: a dict from name to array, and the names of the members not read.
+
+    Raises:
+        InputError: if the file is no .npz file or damaged, or what is wanted is no plain array.
+        OSError: if it cannot be read.
+    """
+    arrays, left_out = {}, []
+    with open_regular_file(path) as file:
+        archive = ZipArchive(file, f"{rule}; got {path}, which cannot be read as one")
+        for member in archive.names:
+            name = member.removesuffix(".npy")
+            if is_wanted is not None and not is_wanted(name):
+                left_out.append(name)
+            elif name == member:
+                raise InputError(f"{quoted(name)} of {path} must be an array; got another file.")
+            else:
+                arrays[name] = _read_array(archive, member, name, path, check)
+    return arrays, left_out
+
+
+def _read_array(archive, member, name, path, check):
+    """Reads one array, once what its header says has been compared with the archive."""
+    argument = f"`{shortened(name)}` of {path}"
+    start = archive.start(member, _MAX_HEADER_BYTES)
+    shape, is_fortran, dtype, header_bytes = _read_header(start, argument)
+    if dtype.hasobject:
+        raise InputError(f"{argument} must be numbers. Object arrays cannot be loaded.")
+    if check is not None:
+        check(name, shape, dtype)
+    expected, found = math.prod(shape) * dtype.itemsize, archive.size(member) - header_bytes
+    if expected != found:
+        raise InputError(
+            f"{argument} must have {expected} bytes, as its shape {shape} and "
+            f"{shortened(str(dtype))} say; got {found}."
+        )
+    check_fits_memory(expected, argument)
+    content = archive.read(member)
+    return np.ndarray(shape, dtype, content, header_bytes, order="F" if is_fortran else "C")
+
+
+def _read_header(start, argument):
+    """Reads shape, whether the order is Fortran's, dtype and the number of bytes before values."""
+    stream = io.BytesIO(start)
+    try:
+        version = np.lib.format.read_magic(stream)
+        shape, is_fortran, dtype = _HEADER_READERS[version](stream)
+    # A header is Python source, and damaged ones make NumPy raise errors of many types.
+    except Exception as error:
+        raise InputError(
+            f"{argument} must be an array; got one whose header cannot be read "
+            f"({type(error).__name__})."
+        ) from error
+    if len(shape) > _MAX_RANK or not all(0 <= size < _MAX_AXIS for size in shape):
+        raise InputError(f"{argument} must have a shape; got {shortened(str(shape))}.")
+    if dtype.itemsize == 0:
+        raise InputError(f"{argument} must be numbers; got {shortened(str(dtype))}.")
+    return tuple(map(int, shape)), is_fortran, dtype, stream.tell()

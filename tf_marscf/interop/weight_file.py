@@ -6,8 +6,8 @@ import numpy as np
 
 from tf_marscf.errors import InputError, MissingInputError
 from tf_marscf.files.input_files import quoted, shortened
-from tf_marscf.files.numpy_arrays import read_numpy_arrays
 from tf_marscf.files.paths import local_path
+from tf_marscf.files.zip_archive import read_numpy_arrays
 from tf_marscf.interop.torch_file import read_torch_file
 
 _PREFIX = "module."

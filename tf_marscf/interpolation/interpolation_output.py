@@ -6,8 +6,8 @@ import os
 import numpy as np
 
 from tf_marscf.figures import save_figure
+from tf_marscf.files.atomic_file import write_csv
 from tf_marscf.files.result_files import check_files, read_entries, read_file, write_result
-from tf_marscf.files.text_files import write_csv
 from tf_marscf.interpolation.interpolation_figures import (
     LAMBDA_CURVE_SIZE,
     draw_interpolation,

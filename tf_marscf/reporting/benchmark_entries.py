@@ -4,7 +4,7 @@ import shlex
 
 from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
 from tf_marscf.errors import InputError
-from tf_marscf.files.entry_checks import (
+from tf_marscf.rules import (
     check_entries,
     dict_of,
     entries,

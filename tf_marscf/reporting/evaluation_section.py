@@ -5,7 +5,7 @@ import itertools
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim
 from tf_marscf.evaluation.evaluation_config import EvaluationConfig
 from tf_marscf.evaluation.evaluation_report import check_evaluation, write_evaluation
-from tf_marscf.files.text_files import write_csv
+from tf_marscf.files.atomic_file import write_csv
 from tf_marscf.reporting.page import Section, Tile
 from tf_marscf.reporting.stored_results import download, find_result, stored_or_made
 

@@ -10,10 +10,9 @@ from tf_marscf.errors import InputError, warn
 from tf_marscf.figures import render_png
 from tf_marscf.reporting.page import Picture
 from tf_marscf.runs.checkpoint_store import CheckpointStore
-from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
+from tf_marscf.runs.restored_run import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
-from tf_marscf.runs.trained_model import restore_model
-from tf_marscf.runs.weights_digest import weights_digest
+from tf_marscf.runs.trained_model import restore_model, weights_digest
 
 # Figures have 150 pixels an inch, pages 96: text of 10 points is as large as that of the page.
 _PIXEL_RATIO = 150.0 / 96.0

@@ -6,7 +6,7 @@ import os
 import statistics
 
 from tf_marscf.figures import save_figure
-from tf_marscf.files.text_files import write_csv
+from tf_marscf.files.atomic_file import write_csv
 from tf_marscf.reporting.event_files import read_scalars
 from tf_marscf.reporting.page import Section
 from tf_marscf.reporting.stored_results import download

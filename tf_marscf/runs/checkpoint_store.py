@@ -29,14 +29,7 @@ _SYSTEM_ERRORS = (
     tf.errors.UnimplementedError,
 )
 # What TensorFlow raises for files that are damaged, or not of the objects that should be read.
-_DAMAGE_ERRORS = (
-    AssertionError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    tf.errors.OpError,
-)
+_WRONG_CONTENT = (AssertionError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class DamagedCheckpointsError(RunError):
@@ -53,11 +46,8 @@ class CheckpointStore:
 
     Args:
         train_dir: the training directory.
-        kind: name of the kind, such as "latest".
+        kind: name of the kind, such as "latest"; the checkpoints are in `directory`, a `Path`.
         keep: how many checkpoints stay.
-
-    Attributes:
-        directory: where the checkpoints are, a `Path`.
     """
 
     def __init__(self, train_dir, kind, keep=2):
@@ -76,14 +66,9 @@ class CheckpointStore:
         return sorted(self.directory.glob("refused_step_*"))
 
     def save(self, checkpoint, step):
-        """Writes a checkpoint and removes the oldest.
+        """Writes a `tf.train.Checkpoint` after a training step, and removes the oldest one.
 
-        Args:
-            checkpoint: a `tf.train.Checkpoint`.
-            step: training steps done, the checkpoint's name.
-
-        Returns:
-            The path of its directory.
+        Returns the path of its directory. What a killed process left unfinished goes as well.
 
         Raises:
             RunError: if it cannot be written, such as on a full disk; those before it stay.
@@ -105,22 +90,15 @@ class CheckpointStore:
         return path
 
     def restore(self, read):
-        """Reads the newest checkpoint that is whole.
-
-        A checkpoint that the system does not let read is no damaged one: there is an error, and
-        no older one is taken for it.
-
-        Args:
-            read: called with the prefix of a checkpoint's files; raises what TensorFlow does if
-                they are not what they should be.
+        """Has `read`, a function of the prefix of its files, read the newest that is whole.
 
         Returns:
-            `(path, refused)`: of the checkpoint that was read, None if there are no checkpoints at
-            all, and a list of path and reason of each damaged one that it stands in for.
+            `(path, refused)`: of the checkpoint that was read, None if there are none at all, and
+            path and reason of each damaged one that it stands in for.
 
         Raises:
             DamagedCheckpointsError: if there are checkpoints and all are damaged.
-            RunError: if the system does not let read one.
+            RunError: if the system does not let read one: no older one is taken for it.
         """
         refused = []
         for path in self.paths():
@@ -134,7 +112,7 @@ class CheckpointStore:
                     f"checkpoint {str(path)!r} cannot be read, which says nothing of what it "
                     f"holds: {first_line(error)}. Nothing was changed."
                 ) from error
-            except _DAMAGE_ERRORS as error:
+            except (*_WRONG_CONTENT, tf.errors.OpError) as error:
                 refused.append((path, first_line(error)))
             else:
                 return path, refused
@@ -147,37 +125,24 @@ class CheckpointStore:
         return None, []
 
     def set_aside(self, path, mark="refused"):
-        """Renames a checkpoint so that it no longer counts as one; returns its new path.
-
-        Its files stay, in a directory whose name begins with `mark`.
-        """
+        """Renames a checkpoint so that it no longer counts as one; returns its new path."""
         target = path.with_name(f"{mark}_{path.name}")
         if target.exists():
             _remove(target)
         os.rename(path, target)
         return target
 
-    def remove_partial(self):
-        """Removes what a killed process left unfinished; the caller has the only process."""
-        for partial in self.directory.glob(".*.partial"):
-            shutil.rmtree(partial)
-
     def _next_number(self):
         """One more than that of any checkpoint of the training directory."""
-        numbers = [
-            write_order(path)[0]
-            for path in self.directory.parent.glob("*/*step_*")
-            if not path.name.startswith(".")
-        ]
+        numbers = [write_order(path)[0] for path in self.directory.parent.glob("*/*step_*")]
         return 1 + max((number for number in numbers if number != math.inf), default=0)
 
 
 def write_order(path):
-    """What orders checkpoints of a training directory by the time of their writing.
+    """`(number of the write, step)`, which orders the checkpoints of a training directory.
 
-    Returns:
-        (number of the write, step): the number is 0 for checkpoints of earlier versions, which come
-        before all others by their steps, and infinite where it is damaged or all is missing.
+    The number is 0 for checkpoints of earlier versions, which come before all others by their
+    steps, and infinite where it is damaged or all is missing.
     """
     step = int(_NAME.search(path.name)[1])
     try:

@@ -1,12 +1,12 @@
 """A training directory's model, and the images that it is evaluated on."""
 
+import dataclasses
 import functools
 
+from tf_marscf.data import DataConfig, load_configured_dataset
 from tf_marscf.errors import InputError
-from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
-from tf_marscf.runs.trained_model import restore_model
-from tf_marscf.runs.weights_digest import weights_digest
+from tf_marscf.runs.trained_model import restore_model, weights_digest
 
 
 class RestoredRun:
@@ -55,3 +55,27 @@ class RestoredRun:
         if split not in splits:
             raise InputError(f"`{argument}` must be one of {tuple(splits)}; got {split!r}.")
         return splits[split]
+
+
+def load_evaluated_dataset(config, dataset=None, data_dir=None, download=True):
+    """The `ImageDataset` of a `RunConfig`, or of another name or place; errors as above."""
+    data = config.data
+    if dataset is not None and (data is None or dataset != data.name):
+        # Grey images may be copied three times; other numbers are the data set's own.
+        num_channels = 3 if config.model.image_shape[2] == 3 else None
+        data = DataConfig(name=dataset, num_channels=num_channels)
+    if data is None:
+        raise InputError(
+            "`dataset` must be given: the weights in this directory were imported, and its "
+            "config names no data set; got None."
+        )
+    if data_dir is not None:
+        data = dataclasses.replace(data, data_dir=data_dir)
+    loaded = load_configured_dataset(data, download)
+    expected = (config.model.image_shape, config.pixels.num_grey_levels)
+    if (loaded.image_shape, loaded.num_grey_levels) != expected:
+        raise InputError(
+            f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
+            f"levels; {data.name} has {loaded.image_shape} with {loaded.num_grey_levels}."
+        )
+    return loaded

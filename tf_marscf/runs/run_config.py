@@ -7,7 +7,7 @@ from tf_marscf.config import ExecutionConfig, MarScfConfig
 from tf_marscf.config_fields import REQUIRED, Config, boolean, choice, integer, path, string
 from tf_marscf.data.data_config import DataConfig
 from tf_marscf.errors import InputError, MissingInputError
-from tf_marscf.files.text_files import read_json, write_json
+from tf_marscf.files.atomic_file import read_json, write_json
 
 FILE_NAME = "config.json"
 
@@ -63,11 +63,7 @@ class RunConfig:
 
     @classmethod
     def load(cls, directory, argument="train_dir"):
-        """Reads the config file of a directory.
-
-        Args:
-            directory: the directory.
-            argument: name of the argument that gave it, for errors.
+        """Reads the config file of a directory, which an argument gave.
 
         Raises:
             MissingInputError: if the directory has none.

@@ -1,7 +1,10 @@
 """Saved weights of a training directory: the latest, and the best by validation."""
 
+import hashlib
+import json
 import os
 
+import numpy as np
 import tensorflow as tf
 
 from tf_marscf.distributions import Dequantized
@@ -10,26 +13,23 @@ from tf_marscf.flow import MarScf
 from tf_marscf.runs.checkpoint_store import CheckpointStore, DamagedCheckpointsError
 
 WHICH = ("best", "latest")
+# How a model computes is no part of the digest. Earlier versions had it there: with these values,
+# results of theirs still belong to their weights.
+_DEFAULT_EXECUTION = {"network_dtype": None, "recompute_prior": False, "recompute_couplings": True}
 
 
 def restore_model(config, directory, which="best", argument="train_dir"):
-    """Builds the model of a training directory and loads its weights.
+    """The model of a directory, as its `RunConfig` says, with its "best" or "latest" weights.
 
     Where the run keeps a moving average of the weights, "latest" is the average. Before the first
-    evaluation there is no "best", and "latest" stands in for it. A checkpoint that cannot be read
-    is passed over for the one before it. The standard error stream tells of both.
-
-    Args:
-        config: the directory's `RunConfig`.
-        directory: the training directory.
-        which: "best" (by validation bits/dim) or "latest".
-        argument: name of the argument that gave the directory, for errors.
+    evaluation there is no "best" by validation bits/dim, and "latest" stands in for it. A damaged
+    checkpoint is passed over for the one before it. The standard error stream tells of both.
 
     Returns:
         A `Dequantized` distribution; its `distribution` is the `MarScf`.
 
     Raises:
-        FileNotFoundError: if there is no such checkpoint.
+        MissingInputError: if there is no such checkpoint.
         InputError: if `which` is unknown, or no checkpoint fits the config.
         RunError: if the system does not let read a checkpoint.
     """
@@ -59,26 +59,14 @@ def restore_model(config, directory, which="best", argument="train_dir"):
         )
     for path, reason in refused:
         warn(f"checkpoint {str(path)!r} is refused: {reason}")
-    return Dequantized(
-        model,
-        num_grey_levels=config.pixels.num_grey_levels,
-        published_scaling=config.pixels.published_scaling,
-    )
+    return Dequantized(model, **config.pixels.to_dict())
 
 
 def averaged_checkpoint(config, directory):
     """Which checkpoint to publish: of a run that keeps a moving average, one of the average.
 
-    Args:
-        config: the directory's `RunConfig`.
-        directory: the training directory.
-
-    Returns:
-        "best"; or "latest" if the run keeps an average and the best weights are not averaged ones,
-        of which the standard error stream tells.
-
-    Raises:
-        RunError: if there are best weights, and none can be read.
+    It is "best"; or "latest" if the run keeps an average and the best weights are not averaged
+    ones, of which the standard error stream tells. A `RunError` if no best weights can be read.
     """
     if not (config.training or {}).get("average_decay"):
         return "best"
@@ -97,3 +85,22 @@ def averaged_checkpoint(config, directory):
 
 def _has_average(prefix):
     return any(name.startswith("average/") for name, _ in tf.train.list_variables(prefix))
+
+
+def weights_digest(images_distribution):
+    """A fingerprint of a model: equal for equal weights, architecture and pixel scaling.
+
+    Results that hold it can be told from those of other weights, such as of an earlier checkpoint
+    in the same directory. It is 16 hexadecimal digits, the first of a SHA-256.
+    """
+    scaling = images_distribution.scaling
+    facts = {
+        "model": images_distribution.distribution.config.to_dict() | _DEFAULT_EXECUTION,
+        "scaling": [scaling.num_grey_levels, scaling.published],
+    }
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for variable in images_distribution.variables:
+        values = np.ascontiguousarray(variable.numpy())
+        digest.update(f"{values.dtype} {values.shape};".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()[:16]

@@ -7,9 +7,9 @@ import tqdm
 
 from tf_marscf.data import DataUnavailableError, collect_images
 from tf_marscf.errors import InputError, warn
+from tf_marscf.files.atomic_file import read_json
 from tf_marscf.files.paths import output_directory, output_file
 from tf_marscf.files.result_files import write_result
-from tf_marscf.files.text_files import read_json
 from tf_marscf.runs.restored_run import RestoredRun
 from tf_marscf.sampling.image_grid import check_drawable, save_picture
 from tf_marscf.sampling.sample_config import FORMATS

@@ -42,8 +42,7 @@ def density_step(
         optimizer: a Keras optimizer that is built for them.
         num_grey_levels: n.
         clip_norm: greatest norm of the gradient of bits/dim.
-        num_accumulated_parts: the batch is split into this many equal parts, whose gradients are
-            added up one after another.
+        num_accumulated_parts: equal parts of the batch, one after another.
         jit_compile: whether the step is compiled with XLA.
 
     Returns:

@@ -15,7 +15,6 @@ from tf_marscf.training.fit_arguments import (
     evaluation_pixels,
     training_pixels,
     with_label_beside_weights,
-    with_start_of_epoch_sums,
 )
 from tf_marscf.training.weight_average import WeightAverage
 
@@ -27,11 +26,9 @@ _EVALUATION_SEED = 20200620
 class DensityTrainer(keras.Model):
     """Trains a `Dequantized` distribution by gradient descent on bits/dim, with `fit`.
 
-    `compile` it with an optimizer only. A step draws its dequantization noise and dropout masks
-    from (seed, step): a resumed run sees those of an unbroken one, and many devices those of one.
-    The gradient is shortened to `clip_norm`. A loss or gradient that is not finite raises
-    `InvalidArgumentError` before any weight changes (compiled with XLA, which cannot raise, the
-    step changes no weight by a NaN and reports the loss).
+    `compile` it with an optimizer only. A step, see `density_step`, draws its dequantization noise
+    and dropout masks from (seed, step): a resumed run sees those of an unbroken one, and many
+    devices those of one.
 
     `fit` and `evaluate` take uint8 batches [N, H, W, C], or pairs (images, label), whose label is
     ignored. `evaluate` also takes weights, one an image: as `sample_weight`, or `WeightedImages` of
@@ -44,10 +41,10 @@ class DensityTrainer(keras.Model):
 
     Args:
         images_distribution: a `Dequantized` of a `MarScf`.
-        clip_norm: greatest norm of the gradient of bits/dim.
+        clip_norm: greatest norm of the gradient of bits/dim; longer ones are shortened.
         seed: Python `int`.
-        num_accumulated_parts: a batch is split into this many equal parts, whose gradients are
-            added up one after another: less memory, the same step but for dropout's masks.
+        num_accumulated_parts: equal parts of a batch, whose gradients are added up one after
+            another: less memory, the same step but for dropout's masks.
         weight_average: a `WeightAverage` to update and to evaluate beside the weights, or None.
         name: Python `str`.
     """
@@ -82,7 +79,7 @@ class DensityTrainer(keras.Model):
         self.step_values = _state_variable(count, "step_values")
         self.epoch_sums = _state_variable(count + 1, "epoch_sums")
         self._evaluation_sums = _state_variable(4, "evaluation_sums")
-        self._keeps_epoch_sums = False
+        self._is_evaluating = self._keeps_epoch_sums = False
         self._traced_weights = None
         self.built = True
 
@@ -95,12 +92,6 @@ class DensityTrainer(keras.Model):
     def weight_average(self):
         """The `WeightAverage`, or None."""
         return self._get_average()
-
-    @property
-    def evaluated_distribution(self):
-        """The distribution with averaged weights where there is one, else the trained one."""
-        average = self.weight_average
-        return self.images_distribution if average is None else average.images_distribution
 
     def _maybe_symbolic_build(self, *args, **kwargs):
         """Nothing is left to build, and Keras's own fails to average uint8 over workers."""
@@ -130,8 +121,7 @@ class DensityTrainer(keras.Model):
         """As Keras's `compile`, and makes the optimizer's variables.
 
         Raises:
-            InputError: if there is a loss or metric, or the optimizer scales or accumulates
-                gradients.
+            InputError: if there is a loss or metric, or the optimizer changes gradients.
         """
         check_no_losses(
             loss=loss, loss_weights=loss_weights, metrics=metrics, weighted_metrics=weighted_metrics
@@ -150,49 +140,47 @@ class DensityTrainer(keras.Model):
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
     ):
-        """As Keras's `fit`; the means over an epoch start anew with each epoch.
+        """As Keras's `fit`.
 
         Raises:
-            InputError: if no weight trains, there are weights of images, or a callback could not
-                do what it is for.
+            InputError: if no weight trains, images have weights, or a callback waits for a loss.
         """
         check_no_image_weights(**kwargs)
-        callbacks = with_start_of_epoch_sums(callbacks, self)
         check_callbacks(callbacks, self.jit_compile)
         if "validation_data" in kwargs:
             kwargs["validation_data"] = with_label_beside_weights(kwargs["validation_data"])
-        self._prepare_for_trained_weights()
+        weights = self.trainable_weights
+        if not weights:
+            raise InputError("`trainable` must be True for some weight; got False for all.")
+        if getattr(self, "optimizer", None) is not None:
+            check_trained_weights(self.optimizer, weights)
+        paths = [weight.path for weight in weights]
+        if paths != self._traced_weights:
+            # The step is traced once more: Keras would not notice a change of `trainable`.
+            self.train_function = None
+        self._traced_weights = paths
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As Keras's `evaluate`: means of bits/dim over images."""
         x, y, sample_weight = with_label_beside_weights((x, y, sample_weight))
-        return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
-
-    def _prepare_for_trained_weights(self):
-        """Has the step traced once more if `trainable` changed, which Keras would not notice."""
-        weights = [weight.path for weight in self.trainable_weights]
-        if not weights:
-            raise InputError("`trainable` must be True for some weight; got False for all.")
-        if getattr(self, "optimizer", None) is not None:
-            check_trained_weights(self.optimizer, self.trainable_weights)
-        if weights != self._traced_weights:
-            self.train_function = None
-        self._traced_weights = weights
+        self._is_evaluating = True
+        try:
+            return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+        finally:
+            self._is_evaluating = False
 
     def keep_epoch_sums(self):
         """Lets the next epoch go on from restored sums: it was interrupted in its middle."""
         self._keeps_epoch_sums = True
 
-    def start_epoch_sums(self):
-        """Starts the means over an epoch anew, unless `keep_epoch_sums` was called."""
-        if not self._keeps_epoch_sums:
-            self.epoch_sums.assign(tf.zeros_like(self.epoch_sums))
-        self._keeps_epoch_sums = False
-
     def reset_metrics(self):
-        """Starts the means over an evaluation anew."""
+        """Starts the means over an evaluation or an epoch anew; Keras calls it before each."""
         self._evaluation_sums.assign(tf.zeros_like(self._evaluation_sums))
+        if not self._is_evaluating:
+            if not self._keeps_epoch_sums:
+                self.epoch_sums.assign(tf.zeros_like(self.epoch_sums))
+            self._keeps_epoch_sums = False
 
     def epoch_means(self):
         """Means over the epoch so far, by name."""

@@ -63,11 +63,9 @@ def _identities(weights):
 def check_callbacks(callbacks, jit_compile):
     """Raises `InputError` if a Keras callback waits for a loss, and so would do nothing.
 
-    Args:
-        callbacks: a list of callbacks, or a `CallbackList`.
-        jit_compile: whether steps are compiled with XLA, which cannot raise.
+    Steps compiled with XLA, by `jit_compile`, cannot raise.
     """
-    for callback in getattr(callbacks, "callbacks", callbacks):
+    for callback in tf.nest.flatten(getattr(callbacks, "callbacks", callbacks or ())):
         name = type(callback).__name__
         unused = isinstance(callback, keras.callbacks.ModelCheckpoint) and (
             not callback.save_best_only
@@ -84,27 +82,6 @@ def check_callbacks(callbacks, jit_compile):
                 "`callbacks` must not hold TerminateOnNaN with jit_compile, since it waits for a "
                 "`loss`; got one. Use tf_marscf.training.callbacks.StopAtNonFiniteLoss."
             )
-
-
-class StartEpochSums(keras.callbacks.Callback):
-    """Starts a `DensityTrainer`'s means anew with each epoch.
-
-    Not in `reset_metrics`, which Keras calls before each evaluation, too.
-    """
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Starts them."""
-        self.model.start_epoch_sums()
-
-
-def with_start_of_epoch_sums(callbacks, trainer):
-    """The callbacks of a `fit`, whatever form they come in, with one `StartEpochSums`."""
-    if not isinstance(callbacks, keras.callbacks.CallbackList):
-        return [StartEpochSums(), *tf.nest.flatten(callbacks or ())]
-    if not any(isinstance(part, StartEpochSums) for part in callbacks.callbacks):
-        callbacks.callbacks.append(StartEpochSums())
-        callbacks.callbacks[-1].set_model(trainer)
-    return callbacks
 
 
 def check_no_image_weights(sample_weight=None, class_weight=None, **_):
@@ -135,13 +112,10 @@ def training_pixels(data):
 
 
 def evaluation_pixels(data):
-    """The uint8 images of a batch, and their weights or None.
+    """The uint8 images of a batch, and their weights, one an image, or None.
 
-    Args:
-        data: the images, (images, label), (images, label, weights) or a `WeightedImages`.
-
-    Raises:
-        InputError: if the weights are not one an image, or a label may be meant as weights.
+    The data are the images, (images, label), (images, label, weights) or a `WeightedImages`; a
+    label that may be meant as weights is refused.
     """
     if isinstance(data, WeightedImages):
         return data

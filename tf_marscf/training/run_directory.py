@@ -8,24 +8,19 @@ import socket
 import time
 from pathlib import Path
 
-from tf_marscf.errors import InputError, RunError
+from tf_marscf.errors import RunError
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.run_config import RunConfig
 
 RESULTS_FILE = "results.json"
-# Where the data lie does not change what they are.
-_FREE_DATA_FIELDS = ("data_dir",)
 
 
 @contextlib.contextmanager
 def run_lock(train_dir):
     """Keeps other processes out of a training directory, which is created if missing.
 
-    The lock belongs to the open file, so that the operating system releases it however the process
-    ends, `kill -9` included. The file itself stays.
-
-    Raises:
-        RunError: on entry, if another process has the directory.
+    The operating system releases the lock however the process ends; the file stays. A `RunError` on
+    entry if another process has the directory.
     """
     os.makedirs(train_dir, exist_ok=True)
     # Not "w": another process's entry must stay.
@@ -46,11 +41,7 @@ def run_lock(train_dir):
 
 
 class RunLog:
-    """Lines with a time, on the screen and at the end of `run.log` in the training directory.
-
-    Args:
-        train_dir: the training directory, or None to write nowhere.
-    """
+    """Lines with a time, on the screen and at the end of `run.log`; of no directory, nowhere."""
 
     def __init__(self, train_dir):
         self._path = None if train_dir is None else os.path.join(train_dir, "run.log")
@@ -63,13 +54,16 @@ class RunLog:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
         print(line, flush=True)
 
+    def warn(self, text):
+        """Adds a warning."""
+        self.write(f"warning: {text}")
+
 
 def load_earlier_config(train_dir, config):
-    """The `RunConfig` of the run that a directory holds; None if there is none to go on from.
+    """The `RunConfig` of the run in a directory; None if there is none to go on from.
 
-    Raises:
-        RunError: if it is a run of another model or data set than that of `config`, or there are
-            imported weights, or what is left of a run that lost its checkpoints.
+    A `RunError` if it is a run of another model or data set than that of `config`, or there are
+    imported weights, or what is left of a run that lost its checkpoints.
     """
     latest = CheckpointStore(train_dir, "latest")
     remains = _remains(train_dir)
@@ -88,8 +82,8 @@ def load_earlier_config(train_dir, config):
         )
     for name in ("model", "pixels", "data"):
         before, now = (dataclasses.asdict(getattr(part, name)) for part in (earlier, config))
-        changes = changes_of(before, now)
-        changed = [text for field, text in changes.items() if field not in _FREE_DATA_FIELDS]
+        before.pop("data_dir", None)  # Where the data lie does not change what they are.
+        changed = changes_of(before, now)
         if changed:
             raise RunError(
                 f"`train_dir` {train_dir!r} holds a run with another {name}: {', '.join(changed)}. "
@@ -107,25 +101,9 @@ def _remains(train_dir):
 
 
 def changes_of(before, now):
-    """What differs between two dicts, in words, by field; a new field is no change."""
-    return {
-        field: f"{field} was {before[field]!r} and is {value!r}"
+    """What differs between two dicts, in words; a new field is no change."""
+    return [
+        f"{field} was {before[field]!r} and is {value!r}"
         for field, value in now.items()
         if field in before and before[field] != value
-    }
-
-
-def with_model_of(source, config):
-    """A config with the model and the pixel scaling of another one.
-
-    Raises:
-        InputError: if the data do not fit that model.
-    """
-    expected = (source.model.image_shape, source.pixels.num_grey_levels)
-    seen = (config.model.image_shape, config.pixels.num_grey_levels)
-    if seen != expected:
-        raise InputError(
-            f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey levels for "
-            f"these `initial_weights`; {config.data.name} has {seen[0]} with {seen[1]}."
-        )
-    return dataclasses.replace(config, model=source.model, pixels=source.pixels)
+    ]

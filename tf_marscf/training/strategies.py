@@ -10,19 +10,15 @@ _CLUSTER_VARIABLE = "TF_CONFIG"
 
 
 def check_strategy(name):
-    """Checks a strategy's name, and its cluster, before TensorFlow starts.
-
-    Raises:
-        ValueError: if the name is unknown, or "multi_worker" lacks a valid TF_CONFIG.
-    """
+    """Checks a strategy's name, and TF_CONFIG if that is used, before TensorFlow starts."""
     if name not in STRATEGIES:
         raise InputError(f"`strategy` must be one of {STRATEGIES}; got {name!r}.")
     if name == "multi_worker" or (name == "auto" and os.environ.get(_CLUSTER_VARIABLE)):
-        _read_cluster()
+        _check_cluster()
 
 
-def _read_cluster():
-    """The workers' addresses and this process's index, from TF_CONFIG."""
+def _check_cluster():
+    """Checks that TF_CONFIG has the workers' addresses and this process's index."""
     text = os.environ.get(_CLUSTER_VARIABLE)
     rule = (
         f"`strategy` multi_worker needs the environment variable {_CLUSTER_VARIABLE} as JSON: "
@@ -38,24 +34,15 @@ def _read_cluster():
         is_valid = False
     if not is_valid:
         raise InputError(f"{rule}; got {text!r}.")
-    return workers, int(task["index"])
 
 
 def make_strategy(name):
-    """Builds a strategy. Call it before TensorFlow runs anything.
+    """Builds the strategy of a checked name, before TensorFlow runs anything.
 
-    Args:
-        name: "one" device; "mirrored" over all GPUs of this machine (or, without GPUs, its logical
-            CPUs); "multi_worker" over the processes that TF_CONFIG lists; "auto": multi_worker
-            where TF_CONFIG is set, mirrored where there are several GPUs, else one.
-
-    Returns:
-        A `tf.distribute.Strategy`.
-
-    Raises:
-        ValueError: as `check_strategy`.
+    It is "one" device; "mirrored" over all GPUs of this machine (or, without GPUs, its logical
+    CPUs); "multi_worker" over the processes that TF_CONFIG lists; or "auto": multi_worker where
+    TF_CONFIG is set, mirrored where there are several GPUs, else one.
     """
-    check_strategy(name)
     import tensorflow as tf
 
     if name == "auto":
@@ -79,15 +66,7 @@ def is_chief(strategy):
 
 
 def gather_from_workers(strategy, values):
-    """Tells all workers what each of them has; all of them call it.
-
-    Args:
-        strategy: a `tf.distribute.Strategy`.
-        values: integers of this worker, as many on all of them.
-
-    Returns:
-        A list with one tuple of integers a worker; of the one worker, where there are no others.
-    """
+    """One tuple of integers a worker: the `values` that each of them calls this with."""
     if strategy.cluster_resolver is None:
         return [tuple(values)]
     import tensorflow as tf
@@ -97,22 +76,16 @@ def gather_from_workers(strategy, values):
         rows = strategy.run(lambda: tf.constant([values], tf.int64))
         return strategy.gather(rows, axis=0)
 
-    num_workers = len(_read_cluster()[0])
+    num_workers = strategy.cluster_resolver.cluster_spec().num_tasks("worker")
     rows = gather().numpy()
     return [tuple(map(int, row)) for row in rows[:: len(rows) // num_workers]]
 
 
 def distribute_batches(strategy, batches, global_batch_size):
-    """Gives every replica its rows of each batch: replica r of R the r-th part.
+    """A data set that gives every replica its rows of each batch: replica r of R the r-th part.
 
-    Args:
-        strategy: a `tf.distribute.Strategy`.
-        batches: a data set of (nested) tensors whose first axis is `global_batch_size` long, the
-            same on all workers.
-        global_batch_size: a multiple of the number of replicas.
-
-    Returns:
-        A data set for Keras's `fit`.
+    The first axis of all tensors in `batches`, which are the same on all workers, is
+    `global_batch_size` long, a multiple of the number of replicas.
     """
     import tensorflow as tf
 

@@ -11,12 +11,7 @@ _SESSION = re.compile(r"\.session_(\d+)_after_step_(\d+)$")
 
 
 def session_suffix(session, step):
-    """The end of the names of a session's event files.
-
-    Args:
-        session: number of the session, from 1.
-        step: the training step after which it goes on, 0 for a new run.
-    """
+    """The end of the names of event files of a session, from 1, that goes on after a step."""
     return f".session_{session}_after_step_{step}"
 
 
@@ -41,9 +36,8 @@ class TrainingLog(keras.callbacks.Callback):
     samples. In `validation/`, after each epoch, `bits_per_dim` of the weights and
     `average_bits_per_dim` of their moving average.
 
-    The names of event files begin with the time, and no clock tells for certain which was written
-    first: it may be set back. So each file also has the number of its session, the next that is
-    free, and the step after which it goes on; see `session_suffix`.
+    The names of event files begin with the time, by a clock that may be set back. So each also has
+    the number of its session, the next that is free, and the step after which it goes on.
 
     Args:
         directory: where the logs go.
@@ -89,12 +83,8 @@ class TrainingLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the results of an evaluation."""
-        results = {
-            name.removeprefix("val_"): value
-            for name, value in (logs or {}).items()
-            if name.startswith("val_")
-        }
-        self._write("validation", results)
+        names = [name for name in logs or {} if name.startswith("val_")]
+        self._write("validation", {name.removeprefix("val_"): logs[name] for name in names})
         self.flush()
 
     def log_picture(self, picture):
@@ -102,11 +92,9 @@ class TrainingLog(keras.callbacks.Callback):
         with self._writers["train"].as_default(step=self._state.step):
             tf.summary.image("samples", picture[tf.newaxis])
 
-    def flush(self):
+    def flush(self, logs=None):
         """Writes what waits in memory."""
         for writer in self._writers.values():
             writer.flush()
 
-    def on_train_end(self, logs=None):
-        """Writes what waits in memory."""
-        self.flush()
+    on_train_end = flush

@@ -9,123 +9,90 @@ from tf_marscf.training.callbacks import StopAfterEpoch
 from tf_marscf.training.strategies import distribute_batches
 
 
-def training_batches(dataset, training, state):
-    """The endless global batches of training images that a state has not seen.
-
-    Args:
-        dataset: the `ImageDataset`.
-        training: the `TrainingConfig`.
-        state: the `TrainingState`.
-    """
+def training_batches(dataset, state):
+    """The endless global batches of training images that a `TrainingState` has not seen."""
+    training, first_image = state.training, int(state.progress.images_seen)
     return training_pipeline(
         dataset.train,
         training.batch_size,
         training.seed,
         training.augmentation,
-        first_image=int(state.progress.images_seen.numpy()),
+        first_image=first_image,
     )
 
 
-class TrainingLoop:
+def run_epochs(dataset, state, callbacks, verbosity):
     """Runs Keras's `fit` from where a run stands to its last epoch.
 
     Args:
         dataset: the `ImageDataset`; its validation images, if any, are scored after each epoch.
-        training: the `TrainingConfig`.
         state: the `TrainingState`.
-        strategy: the `tf.distribute.Strategy`.
-        steps_per_epoch: steps between evaluations.
-        num_epochs: how many such intervals the run has.
         callbacks: Keras callbacks.
         verbosity: Keras's `verbose`.
+
+    Raises:
+        NonFiniteLossError: if loss or gradient become NaN or infinite.
     """
+    validation, num_validation_steps = None, None
+    if dataset.validation is not None:
+        size = state.training.evaluation_batch_size
+        # Endless, because Keras cannot tell how long a distributed data set is.
+        images = padded_evaluation_pipeline(dataset.validation, size).repeat()
+        validation = distribute_batches(state.strategy, images, size)
+        num_validation_steps = -(-dataset.num_validation_images // size)
 
-    def __init__(
-        self, dataset, training, state, strategy, steps_per_epoch, num_epochs, callbacks, verbosity
-    ):
-        self._dataset = dataset
-        self._training = training
-        self._state = state
-        self._strategy = strategy
-        self._steps_per_epoch = steps_per_epoch
-        self._num_epochs = num_epochs
-        self._callbacks = callbacks
-        self._verbosity = verbosity
-        self._validation = self._validation_steps = None
-        if dataset.validation is not None:
-            size = training.evaluation_batch_size
-            # Endless, because Keras cannot tell how long a distributed data set is.
-            images = padded_evaluation_pipeline(dataset.validation, size).repeat()
-            self._validation = distribute_batches(strategy, images, size)
-            self._validation_steps = -(-dataset.num_validation_images // size)
-
-    def run(self):
-        """Runs all epochs that are left.
-
-        Raises:
-            NonFiniteLossError: if loss or gradient become NaN or infinite.
-        """
-        try:
-            if not self._is_finished():
-                self._finish_epoch()
-            if not self._is_finished():
-                self._fit(self._steps_per_epoch, self._callbacks)
-        except (tf.errors.InvalidArgumentError, NonFiniteLossError) as error:
-            message = getattr(error, "message", str(error))
-            cause = [line for line in message.splitlines() if "is not finite" in line]
-            if not cause:
-                raise
-            set_aside = "".join(
-                f" Set aside, as no finite loss was computed with it: {str(path)!r}."
-                for path in self._state.set_aside_if_not_good()
-            )
-            raise NonFiniteLossError(
-                f"training stopped after step {self._state.step}: {cause[0].strip()}.{set_aside} "
-                f"Last good checkpoint: {self._state.latest_checkpoint or 'none yet'}. "
-                "Try a lower learning_rate or clip_norm, or a longer warm_up_images."
-            ) from error
-
-    def _is_finished(self):
-        progress = self._state.progress
-        is_last = int(progress.epoch.numpy()) >= self._num_epochs
-        return is_last or progress.has_stalled(self._training.early_stopping_epochs)
-
-    def _fit(self, num_steps, callbacks):
-        batches = training_batches(self._dataset, self._training, self._state)
-        self._state.trainer.fit(
-            distribute_batches(self._strategy, batches, self._training.batch_size),
-            epochs=self._num_epochs,
-            initial_epoch=int(self._state.progress.epoch.numpy()),
+    def fit(num_steps, callbacks):
+        batches = training_batches(dataset, state)
+        state.trainer.fit(
+            distribute_batches(state.strategy, batches, state.training.batch_size),
+            epochs=state.num_epochs,
+            initial_epoch=int(state.progress.epoch),
             steps_per_epoch=num_steps,
-            validation_data=self._validation,
-            validation_steps=self._validation_steps,
+            validation_data=validation,
+            validation_steps=num_validation_steps,
             shuffle=False,  # The pipeline shuffles.
-            verbose=self._verbosity,
+            verbose=verbosity,
             callbacks=callbacks,
         )
 
-    def _finish_epoch(self):
-        """Runs what is left of an epoch that was interrupted."""
-        num_done = int(self._state.progress.epoch_images.numpy()) // self._training.batch_size
-        if num_done >= self._steps_per_epoch:
-            self._end_epoch()
-        elif num_done:
-            self._fit(self._steps_per_epoch - num_done, [*self._callbacks, StopAfterEpoch()])
+    steps_per_epoch = int(state.progress.epoch_size) // state.training.batch_size
+    num_done = int(state.progress.epoch_images) // state.training.batch_size
+    try:
+        if num_done >= steps_per_epoch and not state.is_finished:
+            _end_epoch(state, callbacks, validation, num_validation_steps)
+        elif num_done and not state.is_finished:
+            fit(steps_per_epoch - num_done, [*callbacks, StopAfterEpoch()])
+        if not state.is_finished:
+            fit(steps_per_epoch, callbacks)
+    except (tf.errors.InvalidArgumentError, NonFiniteLossError) as error:
+        message = getattr(error, "message", str(error))
+        cause = [line for line in message.splitlines() if "is not finite" in line]
+        if not cause:
+            raise
+        set_aside = "".join(
+            f" Set aside, as no finite loss was computed with it: {str(path)!r}."
+            for path in state.set_aside_if_not_good()
+        )
+        raise NonFiniteLossError(
+            f"training stopped after step {state.step}: {cause[0].strip()}.{set_aside} "
+            f"Last good checkpoint: {state.latest_checkpoint or 'none yet'}. "
+            "Try a lower learning_rate or clip_norm, or a longer warm_up_images."
+        ) from error
 
-    def _end_epoch(self):
-        """Evaluates and ends an epoch whose steps are all done: a signal came after them."""
-        trainer = self._state.trainer
-        callbacks = keras.callbacks.CallbackList(self._callbacks, model=trainer)
-        logs = trainer.epoch_means()
-        callbacks.on_train_begin()
-        if self._validation is not None:
-            scores = trainer.evaluate(
-                self._validation,
-                steps=self._validation_steps,
-                verbose=0,
-                return_dict=True,
-                callbacks=callbacks,
-            )
-            logs |= {f"val_{name}": value for name, value in scores.items()}
-        callbacks.on_epoch_end(int(self._state.progress.epoch.numpy()), logs)
-        callbacks.on_train_end()
+
+def _end_epoch(state, callbacks, validation, num_validation_steps):
+    """Evaluates and ends an epoch whose steps are all done: a signal came after them."""
+    callbacks = keras.callbacks.CallbackList(callbacks, model=state.trainer)
+    logs = state.trainer.epoch_means()
+    callbacks.on_train_begin()
+    if validation is not None:
+        scores = state.trainer.evaluate(
+            validation,
+            steps=num_validation_steps,
+            verbose=0,
+            return_dict=True,
+            callbacks=callbacks,
+        )
+        logs |= {f"val_{name}": value for name, value in scores.items()}
+    callbacks.on_epoch_end(int(state.progress.epoch), logs)
+    callbacks.on_train_end()

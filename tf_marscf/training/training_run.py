@@ -7,23 +7,22 @@ import tensorflow as tf
 
 from tf_marscf.config import MarScfConfig
 from tf_marscf.data import (
-    check_configured_dataset,
     collect_images,
     evaluation_pipeline,
     load_configured_dataset,
 )
 from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
+from tf_marscf.files.atomic_file import write_json
 from tf_marscf.files.paths import local_path
-from tf_marscf.files.text_files import write_json
+from tf_marscf.model_size import num_parameters
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import restore_model
-from tf_marscf.sampling.sample_files import save_sample_picture
 from tf_marscf.training.callbacks import (
     CountSteps,
     SaveCheckpoints,
     SaveSamples,
-    StopAtNonFiniteLoss,
+    try_to_save_picture,
 )
 from tf_marscf.training.run_directory import (
     RESULTS_FILE,
@@ -31,12 +30,11 @@ from tf_marscf.training.run_directory import (
     changes_of,
     load_earlier_config,
     run_lock,
-    with_model_of,
 )
 from tf_marscf.training.stop_signals import StopSignals
 from tf_marscf.training.strategies import is_chief, make_strategy
 from tf_marscf.training.training_log import TrainingLog
-from tf_marscf.training.training_loop import TrainingLoop, training_batches
+from tf_marscf.training.training_loop import run_epochs, training_batches
 from tf_marscf.training.training_state import TrainingState
 
 SAMPLES_FILE = "samples.png"
@@ -53,9 +51,9 @@ _VERBOSITY = {"auto": "auto", "bar": 1, "line": 2, "none": 0}
 class TrainingRun:
     """Trains a model, evaluates the best checkpoint on the test set, and draws samples.
 
-    The constructor loads the data and checks all arguments; nothing is written before `run`. A
-    directory that already holds a run of the same model and data is continued after its latest
-    checkpoint, with the numbers of a run that was never interrupted.
+    The constructor loads the data and checks all arguments; nothing is written before `run`. A run
+    of the same model and data in the directory is continued after its latest checkpoint, with the
+    numbers of one that was never interrupted.
 
     Args:
         train_dir: where everything is written: `config.json`, `run.log`, `checkpoints/`, `logs/`
@@ -67,6 +65,9 @@ class TrainingRun:
         initial_weights: directory whose best weights the run starts from, such as an import: model
             and pixel scaling are those of the directory. None: random weights.
         progress: "auto", "bar", "line" or "none": what is printed of each epoch.
+
+    Attributes:
+        config: the `RunConfig` that is saved in the directory.
 
     Raises:
         DataUnavailableError: if the data cannot be had.
@@ -91,7 +92,6 @@ class TrainingRun:
             initial_weights = local_path("initial_weights", initial_weights)
         if os.path.exists(train_dir) and not os.path.isdir(train_dir):
             raise InputError(f"`train_dir` must be a directory; {train_dir!r} is a file.")
-        check_configured_dataset(data)
         self._train_dir = train_dir
         self._training = training
         self._strategy = make_strategy(training.strategy)
@@ -105,38 +105,34 @@ class TrainingRun:
                 f"`batch_size` must be at most the {num_images} training images of {data.name}; "
                 f"got {training.batch_size}."
             )
-        self._config = RunConfig(
-            model=MarScfConfig(image_shape=self._dataset.image_shape, **model_options),
-            pixels=PixelConfig(
-                num_grey_levels=self._dataset.num_grey_levels, published_scaling=published_scaling
-            ),
-            data=data,
-            training=dataclasses.asdict(training),
-        )
+        seen = (self._dataset.image_shape, self._dataset.num_grey_levels)
+        model = MarScfConfig(image_shape=seen[0], **model_options)
+        pixels = PixelConfig(num_grey_levels=seen[1], published_scaling=published_scaling)
         self._initial_weights = initial_weights
         if initial_weights is not None:
-            self._config = with_model_of(
-                RunConfig.load(initial_weights, "initial_weights"), self._config
-            )
+            self._source = RunConfig.load(initial_weights, "initial_weights")
+            model, pixels = self._source.model, self._source.pixels
+            expected = (model.image_shape, pixels.num_grey_levels)
+            if seen != expected:
+                raise InputError(
+                    f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
+                    f"levels for these `initial_weights`; {data.name} has {seen[0]} with {seen[1]}."
+                )
+        self.config = RunConfig(
+            model=model, pixels=pixels, data=data, training=dataclasses.asdict(training)
+        )
         steps_per_pass = num_images // training.batch_size
         self._num_steps = training.num_epochs * steps_per_pass
         self._steps_per_epoch = min(training.evaluate_every or steps_per_pass, self._num_steps)
-        self._earlier = load_earlier_config(train_dir, self._config)
-
-    @property
-    def config(self):
-        """The `RunConfig` that is saved in the directory."""
-        return self._config
+        self._earlier = load_earlier_config(train_dir, self.config)
 
     def run(self, signals=None):
         """Trains, evaluates and draws samples.
 
-        Args:
-            signals: an entered `StopSignals`, or None: then SIGTERM and SIGINT are handled while
-                this method runs.
+        Without entered `StopSignals`, SIGTERM and SIGINT are handled while this method runs.
 
         Returns:
-            A dict of results, what `results.json` holds; None in a worker that is not the first.
+            What `results.json` holds, a dict; None in a worker that is not the first.
 
         Raises:
             NonFiniteLossError: if loss or gradient become NaN or infinite; the last good
@@ -149,7 +145,13 @@ class TrainingRun:
             with StopSignals() as signals:
                 return self.run(signals)
         try:
-            return self._run(signals)
+            if not self._is_chief:
+                self._fit(RunLog(None), signals)
+                return None
+            with run_lock(self._train_dir):
+                log = RunLog(self._train_dir)
+                self._fit(log, signals)
+                return self._write_results(log)
         except _CLUSTER_ERRORS as error:
             if self._strategy.cluster_resolver is None:
                 raise
@@ -158,55 +160,31 @@ class TrainingRun:
                 f"same command continues. TensorFlow says: {first_line(error)}"
             ) from error
 
-    def _run(self, signals):
-        """Trains in this process, the only one or one of several workers."""
-        if not self._is_chief:
-            self._fit(RunLog(None), signals)
-            return None
-        with run_lock(self._train_dir):
-            log = RunLog(self._train_dir)
-            self._fit(log, signals)
-            results, test = self._write_results(log)
-            log.write(
-                f"test bits/dim {test} "
-                f"({results['num_test_images']} images, {results['num_parameters']} parameters)"
-            )
-            return results
-
     def _path(self, name):
         return os.path.join(self._train_dir, name)
 
     def _fit(self, log, signals):
         """Runs the epochs that are left."""
-        training, strategy = self._training, self._strategy
+        batch_size = self._training.batch_size
         state = TrainingState(
-            self._config,
-            training,
-            self._steps_per_epoch * training.batch_size,
-            self._num_steps * training.batch_size,
-            strategy,
+            self.config,
+            self._training,
+            self._steps_per_epoch * batch_size,
+            self._num_steps * batch_size,
+            self._strategy,
             self._train_dir,
         )
         is_restored = state.restore(log)
         if self._is_chief:
             earlier = self._earlier.training if self._earlier is not None else {}
-            for text in changes_of(earlier, self._config.training).values():
+            for text in changes_of(earlier, self.config.training):
                 log.write(f"changed: {text}")
-            self._config.save(self._train_dir)
+            self.config.save(self._train_dir)
         if not is_restored:
             self._start(state, log)
-        loop = TrainingLoop(
-            self._dataset,
-            training,
-            state,
-            strategy,
-            self._steps_per_epoch,
-            -(-self._num_steps // self._steps_per_epoch),
-            self._callbacks(state, log, signals),
-            self._verbosity,
-        )
+        callbacks = self._callbacks(state, log, signals)
         with signals.deferred():
-            loop.run()
+            run_epochs(self._dataset, state, callbacks, self._verbosity)
 
     def _start(self, state, log):
         """Sets the weights of a new run."""
@@ -215,24 +193,21 @@ class TrainingRun:
             log.write(text)
             # ActNorm is set from the first training batch, as published, if that is not small.
             with self._strategy.scope():
-                batches = training_batches(self._dataset, self._training, state)
-                state.initialize(batches, self._training.seed)
+                state.initialize(training_batches(self._dataset, state), self._training.seed)
             return
         log.write(f"{text}, from the weights in {self._initial_weights}")
-        source = restore_model(
-            RunConfig.load(self._initial_weights), self._initial_weights, argument="initial_weights"
-        )
+        source = restore_model(self._source, self._initial_weights, argument="initial_weights")
         with self._strategy.scope():
             state.copy_weights(source)
 
     def _callbacks(self, state, log, signals):
-        training = self._training
-        callbacks = [StopAtNonFiniteLoss(), CountSteps(state, training.batch_size)]
+        callbacks = [CountSteps(state)]
         if self._is_chief:
+            training = self._training
             logs = TrainingLog(self._path("logs"), state, training.batch_size, training.log_every)
             samples = SaveSamples(
                 self._path("samples"),
-                state.trainer.evaluated_distribution,
+                state.distributions[state.evaluated],
                 self._real_images(),
                 training.sample_every,
                 training.seed,
@@ -240,8 +215,7 @@ class TrainingRun:
                 logs.log_picture,
             )
             callbacks += [logs, samples]
-        stopping = training.early_stopping_epochs
-        return [*callbacks, SaveCheckpoints(state, training.checkpoint_every, stopping, signals)]
+        return [*callbacks, SaveCheckpoints(state, signals)]
 
     def _real_images(self):
         num_images = min(self._training.num_sample_images, self._dataset.num_test_images)
@@ -249,27 +223,27 @@ class TrainingRun:
 
     def _write_results(self, log):
         """Scores the best checkpoint on the test set, draws samples and writes the results."""
-        images_distribution = restore_model(self._config, self._train_dir, "best")
+        images_distribution = restore_model(self.config, self._train_dir, "best")
         test = evaluate_bits_per_dim(
             images_distribution,
             evaluation_pipeline(self._dataset.test, self._training.evaluation_batch_size),
         )
-        variables = images_distribution.distribution.trainable_variables
         results = {
             "test_bits_per_dim": test.mean,
             "test_bits_per_dim_standard_error": test.standard_error,
             "num_test_images": test.num_images,
-            "num_parameters": sum(variable.shape.num_elements() for variable in variables),
+            "num_parameters": num_parameters(self.config.model),
         }
         write_json(self._path(RESULTS_FILE), results)
-        try:
-            save_sample_picture(
-                self._path(SAMPLES_FILE),
-                images_distribution,
-                self._real_images(),
-                seed=self._training.seed,
-                report=lambda text: log.write(f"warning: {text}"),
-            )
-        except (RunError, InputError) as error:
-            log.write(f"warning: no picture: {error}")
-        return results, test
+        try_to_save_picture(
+            self._path(SAMPLES_FILE),
+            images_distribution,
+            self._real_images(),
+            self._training.seed,
+            log,
+        )
+        log.write(
+            f"test bits/dim {test} "
+            f"({test.num_images} images, {results['num_parameters']} parameters)"
+        )
+        return results

@@ -12,12 +12,69 @@ from tf_marscf.runs.checkpoint_store import CheckpointStore, write_order
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.fused_adamax import FusedAdamax
 from tf_marscf.training.strategies import gather_from_workers, is_chief
-from tf_marscf.training.training_progress import TrainingProgress
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 from tf_marscf.training.weight_average import WeightAverage
 
 # Of the data-dependent initialisation: no batch of a recipe is smaller.
 MIN_INITIAL_IMAGES = 32
+# Instead of a step, in what workers tell each other.
+_NOTHING, _FAILED = -1, -2
+
+
+class TrainingProgress(tf.Module):
+    """How far a run has come: the part of its state that is neither model nor optimizer.
+
+    An epoch is what lies between two evaluations: `epoch_size` images. `epoch` of them are done,
+    evaluation included, and `epoch_images` of the next; `images_seen` counts over all epochs.
+    `best_bits_per_dim` is the lowest of the validation, `epochs_without_improvement` ago.
+    """
+
+    def __init__(self, epoch_size):
+        super().__init__(name="training_progress")
+        self.epoch_size = _counter("epoch_size", epoch_size)
+        self.images_seen = _counter("images_seen")
+        self.epoch = _counter("epoch")
+        self.epoch_images = _counter("epoch_images")
+        self.epochs_without_improvement = _counter("epochs_without_improvement")
+        self.best_bits_per_dim = tf.Variable(
+            math.inf, dtype=tf.float64, trainable=False, name="best_bits_per_dim"
+        )
+
+    def add_images(self, num_images):
+        """Counts the images of a step."""
+        self.images_seen.assign_add(num_images)
+        self.epoch_images.assign_add(num_images)
+
+    def resize_epochs(self, epoch_size):
+        """Counts epochs of another size from now on; of an unfinished one the images remain."""
+        if int(self.epoch_size) != epoch_size:
+            epoch, epoch_images = divmod(int(self.images_seen), epoch_size)
+            self.epoch_size.assign(epoch_size)
+            self.epoch.assign(epoch)
+            self.epoch_images.assign(epoch_images)
+
+    def end_epoch(self):
+        """Counts an epoch."""
+        self.epoch.assign_add(1)
+        self.epoch_images.assign(0)
+
+    def set_best(self, bits_per_dim):
+        """Sets the best validation result; infinity lets the next one be the best."""
+        self.best_bits_per_dim.assign(bits_per_dim)
+        self.epochs_without_improvement.assign(0)
+
+    def note(self, bits_per_dim):
+        """Takes in a validation result; returns whether it is the best so far."""
+        is_best = bits_per_dim < float(self.best_bits_per_dim)
+        if is_best:
+            self.set_best(bits_per_dim)
+        else:
+            self.epochs_without_improvement.assign_add(1)
+        return is_best
+
+
+def _counter(name, value=0):
+    return tf.Variable(value, dtype=tf.int64, trainable=False, name=name)
 
 
 class TrainingState:
@@ -28,19 +85,23 @@ class TrainingState:
         training: the `TrainingConfig`.
         epoch_size: images of an epoch, a multiple of the batch size.
         num_images: training images that the whole run sees.
-        strategy: a `tf.distribute.Strategy`.
+        strategy: the `tf.distribute.Strategy`.
         train_dir: the training directory.
 
     Attributes:
         images_distribution: the `Dequantized` that is trained.
-        weight_average: a `WeightAverage`, or None.
+        distributions: it and, if there is one, the average of its weights, by their names in
+            checkpoints, "model" and "average"; `evaluated` is the last of these.
         trainer: the compiled `DensityTrainer`.
         progress: a `TrainingProgress`.
         step: training steps done.
+        num_epochs: how many epochs the whole run has.
     """
 
     def __init__(self, config, training, epoch_size, num_images, strategy, train_dir):
-        self._strategy = strategy
+        self.training = training
+        self.strategy = strategy
+        self.num_epochs = -(-num_images // epoch_size)
         self._is_chief = is_chief(strategy)
         self._latest = CheckpointStore(train_dir, "latest")
         # One more than "latest" has: each of those finds the best of its time.
@@ -57,11 +118,12 @@ class TrainingState:
         )
         with strategy.scope():
             self.images_distribution = _build(config, training)
-            self.weight_average = None
+            self.distributions = {"model": self.images_distribution}
+            average = None
             if training.average_decay:
-                self.weight_average = WeightAverage(
-                    self.images_distribution, _build(config, training), training.average_decay
-                )
+                self.distributions["average"] = _build(config, training)
+                average = WeightAverage(*self.distributions.values(), training.average_decay)
+            self.evaluated = list(self.distributions)[-1]
             optimizer = FusedAdamax(self._schedule)
             optimizer.build(self.images_distribution.trainable_variables)
             self.trainer = DensityTrainer(
@@ -69,7 +131,7 @@ class TrainingState:
                 clip_norm=training.clip_norm,
                 seed=training.seed,
                 num_accumulated_parts=training.num_accumulated_parts,
-                weight_average=self.weight_average,
+                weight_average=average,
             )
             self.trainer.compile(optimizer=optimizer, jit_compile=training.jit_compile)
 
@@ -78,11 +140,17 @@ class TrainingState:
         """The path of the newest checkpoint of the state, or None."""
         return next(iter(self._latest.paths()), None)
 
+    @property
+    def is_finished(self):
+        """Whether all epochs are done, or too many were without improvement."""
+        limit = self.training.early_stopping_epochs
+        has_stalled = 0 < limit <= int(self.progress.epochs_without_improvement)
+        return has_stalled or int(self.progress.epoch) >= self.num_epochs
+
     def initialize(self, batches, seed):
         """Sets ActNorm from the first global batches of training images, on every worker.
 
-        Small batches give no statistics: as many are taken as make `MIN_INITIAL_IMAGES`. The seed
-        is that of the dequantization.
+        Small batches give no statistics: as many are taken as make `MIN_INITIAL_IMAGES`.
         """
         num_batches = -(-MIN_INITIAL_IMAGES // batches.element_spec.shape[0])
         pixels = tf.concat(list(batches.take(num_batches)), axis=0)
@@ -99,40 +167,33 @@ class TrainingState:
         self._start_average()
 
     def _start_average(self):
-        if self.weight_average is not None:
-            self.weight_average.start()
+        if self.trainer.weight_average is not None:
+            self.trainer.weight_average.start()
 
     def restore(self, log):
-        """Reads the newest checkpoint that is whole; damaged ones are set aside.
+        """Reads the newest checkpoint that is whole; damaged ones are set aside, the log tells.
 
         So are best weights that were written after it: what is trained from here on is another
         trajectory, which would find them again if they are its own.
-
-        Args:
-            log: a `RunLog`.
 
         Returns:
             Whether there was one.
 
         Raises:
-            RunError: if there are checkpoints and none can be read, or the workers read different
-                ones; nothing is changed then.
+            RunError: if all are damaged, or the workers read different ones; nothing is changed.
         """
-        if self._is_chief:
-            self._latest.remove_partial()
-            self._best.remove_partial()
         path, damaged = self._restore_on_all_workers()
         if path is None:
             return False
         for name, reason in damaged:
-            log.write(f"warning: checkpoint {str(name)!r} is refused: {reason}")
+            log.warn(f"checkpoint {str(name)!r} is refused: {reason}")
             if self._is_chief:
                 self._latest.set_aside(name)
         self._leave_later_best(path, log)
         self._schedule.first_step = self.step
-        self._schedule.first_image = int(self.progress.images_seen.numpy())
+        self._schedule.first_image = int(self.progress.images_seen)
         self.progress.resize_epochs(self._epoch_size)
-        if int(self.progress.epoch_images.numpy()):
+        if 0 < int(self.progress.epoch_images) < self._epoch_size:
             self.trainer.keep_epoch_sums()
         log.write(f"continuing after step {self.step}, from {path}")
         return True
@@ -147,7 +208,7 @@ class TrainingState:
         if path is not None:
             found = self.step = int(self.trainer.optimizer.iterations.numpy())
             number = write_order(path)[0]
-        workers = gather_from_workers(self._strategy, [found, number])
+        workers = gather_from_workers(self.strategy, [found, number])
         if error:
             raise error
         if len(set(workers)) > 1:
@@ -164,19 +225,15 @@ class TrainingState:
 
     def _leave_later_best(self, path, log):
         """Sets aside the best weights that were written after a checkpoint of the state."""
-        later = [
-            best
-            for best in self._best.paths()
-            if write_order(path) < write_order(best) < (math.inf, 0)
-        ]
-        for best in later:
-            log.write(f"best weights {str(best)!r} are of later steps, and set aside")
+        best = self._best.paths()
+        later = [other for other in best if write_order(path) < write_order(other) < (math.inf, 0)]
+        for other in later:
+            log.write(f"best weights {str(other)!r} are of later steps, and set aside")
             if self._is_chief:
-                self._best.set_aside(best, mark="left")
-        is_best_known = math.isfinite(float(self.progress.best_bits_per_dim.numpy()))
-        if is_best_known and not set(self._best.paths()) - set(later):
-            log.write("warning: the best weights so far are gone: the next evaluation starts anew")
-            self.progress.forget_best()
+                self._best.set_aside(other, mark="left")
+        if len(later) == len(best) and math.isfinite(float(self.progress.best_bits_per_dim)):
+            log.warn("the best weights so far are gone: the next evaluation starts anew")
+            self.progress.set_best(math.inf)
 
     def note_finite_loss(self):
         """Notes that a finite loss was computed with the weights as they are."""
@@ -195,42 +252,33 @@ class TrainingState:
 
     def _read(self, prefix):
         saved = {name.split("/")[0] for name, _ in tf.train.list_variables(prefix)}
-        status = self._checkpoint().read(prefix)
-        if "average" not in saved and self.weight_average is not None:
-            self._checkpoint(with_average=False).read(prefix).assert_consumed()
-            self.weight_average.start()
-        elif "average" in saved and self.weight_average is None:
+        status = self._checkpoint(self.distributions.keys() & (saved | {"model"})).read(prefix)
+        if "average" in saved - self.distributions.keys():
             status.assert_existing_objects_matched().expect_partial()
         else:
             status.assert_consumed()
+        if "average" not in saved:
+            self._start_average()
 
-    def _checkpoint(self, with_average=True):
-        objects = {
-            "model": self.images_distribution.distribution,
-            "optimizer": self.trainer.optimizer,
-            "progress": self.progress,
-            "epoch_sums": self.trainer.epoch_sums,
-        }
-        if with_average and self.weight_average is not None:
-            objects["average"] = self.weight_average.images_distribution.distribution
-        return tf.train.Checkpoint(**objects)
+    def _checkpoint(self, names):
+        """Of the state, with some of the distributions."""
+        return tf.train.Checkpoint(
+            optimizer=self.trainer.optimizer,
+            progress=self.progress,
+            epoch_sums=self.trainer.epoch_sums,
+            **{name: self.distributions[name].distribution for name in names},
+        )
 
     def save_latest(self):
         """Saves the state; raises a `RunError` if it cannot be written."""
         if self._is_chief:
-            self._latest.save(self._checkpoint(), self.step)
+            self._latest.save(self._checkpoint(self.distributions), self.step)
 
-    def save_best(self, images_distribution):
-        """Saves a distribution's weights as the best; raises a `RunError` if that fails."""
+    def save_best(self, name):
+        """Saves the weights of one of the `distributions` as the best; errors as above."""
         if self._is_chief:
-            average = self.weight_average
-            is_average = average is not None and images_distribution is average.images_distribution
-            objects = {"average" if is_average else "model": images_distribution.distribution}
+            objects = {name: self.distributions[name].distribution}
             self._best.save(tf.train.Checkpoint(**objects), self.step)
-
-
-# Instead of a step, in what workers tell each other.
-_NOTHING, _FAILED = -1, -2
 
 
 def _build(config, training):

@@ -1,5 +1,6 @@
 """The learning rate over the course of a training run."""
 
+import dataclasses
 import math
 
 import keras
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("tf_marscf")
+@dataclasses.dataclass(eq=False)
 class WarmUpSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up over the first images, then constant or a cosine decay to zero.
 
@@ -17,7 +19,7 @@ class WarmUpSchedule(keras.optimizers.schedules.LearningRateSchedule):
     Like the published code, which warms up over 10,000 images, it counts images and not steps: a
     run that goes on with another batch size stays on its curve.
 
-    Args:
+    Attributes:
         learning_rate: the rate after the warm-up.
         batch_size: images a step.
         warm_up_images: images of the warm-up, >= 0.
@@ -26,21 +28,12 @@ class WarmUpSchedule(keras.optimizers.schedules.LearningRateSchedule):
         first_image: images that were seen before that step.
     """
 
-    def __init__(
-        self,
-        learning_rate,
-        batch_size,
-        warm_up_images=0,
-        decay_images=None,
-        first_step=0,
-        first_image=0,
-    ):
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.warm_up_images = warm_up_images
-        self.decay_images = decay_images
-        self.first_step = first_step
-        self.first_image = first_image
+    learning_rate: float
+    batch_size: int
+    warm_up_images: int = 0
+    decay_images: int = None
+    first_step: int = 0
+    first_image: int = 0
 
     def __call__(self, step):
         """The learning rate of a step, counted from zero."""
@@ -58,4 +51,4 @@ class WarmUpSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         """The constructor's arguments."""
-        return dict(vars(self))
+        return dataclasses.asdict(self)

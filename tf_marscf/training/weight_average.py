@@ -11,10 +11,7 @@ class WeightAverage(tf.Module):
     at step t, counted from zero: the first steps, far from where training ends, are soon forgotten
     (the warm-up of `tf.train.ExponentialMovingAverage`).
 
-    Args:
-        images_distribution: the `Dequantized` that is trained.
-        average_distribution: another one of the same architecture.
-        decay: in (0, 1).
+    The first `Dequantized` is trained; `average_distribution` is another of its architecture.
     """
 
     def __init__(self, images_distribution, average_distribution, decay):
