@@ -6,7 +6,7 @@ from absl import flags
 
 from tf_marscf.commands import command_line
 from tf_marscf.config import MarScfConfig, check_model_options
-from tf_marscf.data import DataConfig, check_configured_dataset
+from tf_marscf.data import DataConfig
 from tf_marscf.errors import InputError
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.training.stop_signals import StopSignals
@@ -67,7 +67,6 @@ def train(signals):
     if values.tiny:
         model_options, training = tiny_model_options(model_options), tiny_training(training)
         data, train_dir = tiny_data(data), tiny_train_dir(train_dir)
-    check_configured_dataset(data)
     command_line.start_tensorflow()
     import tensorflow as tf
 

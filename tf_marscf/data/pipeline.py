@@ -55,11 +55,8 @@ def training_pipeline(
         A data set of unknown end with elements uint8 `[batch_size, height, width, channels]`.
 
     Raises:
-        InputTypeError: if `images` is no data set of single uint8 images, or `batch_size`, `seed`
-            or `first_image` is no integer.
-        InputError: if the number or the shape of the images is not known, `batch_size` is below
-            1, `first_image` is negative, `max_shuffle_bytes` does not hold one image, or
-            `augmentation` is unknown.
+        InputTypeError, InputError: if `images` is no data set as `check_images` wants it, or
+            another argument no integer or out of range.
     """
     check_images(images, "images")
     _check_integer(batch_size, "batch_size", minimum=1)
@@ -104,21 +101,10 @@ def training_pipeline(
 
 
 def evaluation_pipeline(images, batch_size):
-    """All images once, in order; the last batch is as short as it must be.
-
-    Args:
-        images: single uint8 images `[height, width, channels]`.
-        batch_size: images a batch, but for the last.
-
-    Returns:
-        A data set of `ceil(num_images / batch_size)` elements uint8
-        `[batch, height, width, channels]`.
+    """All images once, in order, in batches; the last one is as short as it must be.
 
     Raises:
-        InputTypeError: if `images` is no data set of single uint8 images, or `batch_size` is no
-            integer.
-        InputError: if the number or the shape of the images is not known, or `batch_size` is
-            below 1.
+        InputTypeError, InputError: as `training_pipeline`.
     """
     check_images(images, "images")
     _check_integer(batch_size, "batch_size", minimum=1)
@@ -128,16 +114,8 @@ def evaluation_pipeline(images, batch_size):
 def padded_evaluation_pipeline(images, batch_size):
     """All images once, in order, in batches of one size: what several devices can share.
 
-    Args:
-        images: single uint8 images `[height, width, channels]`.
-        batch_size: images a batch.
-
-    Returns:
-        A data set of `ceil(num_images / batch_size)` `WeightedImages`, with weight 1 for an image
-        and 0 for the black ones that fill the last batch.
-
-    Raises:
-        InputTypeError, InputError: as `evaluation_pipeline`.
+    The elements are `WeightedImages`, with weight 1 for an image and 0 for the black ones that
+    fill the last batch. It raises what `evaluation_pipeline` does.
     """
 
     def pad(pixels):

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from tf_marscf.config import MarScfConfig
 from tf_marscf.data import (
-    check_configured_dataset,
     collect_images,
     evaluation_pipeline,
     load_configured_dataset,
@@ -91,7 +90,6 @@ class TrainingRun:
             initial_weights = local_path("initial_weights", initial_weights)
         if os.path.exists(train_dir) and not os.path.isdir(train_dir):
             raise InputError(f"`train_dir` must be a directory; {train_dir!r} is a file.")
-        check_configured_dataset(data)
         self._train_dir = train_dir
         self._training = training
         self._strategy = make_strategy(training.strategy)
