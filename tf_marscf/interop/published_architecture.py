@@ -19,17 +19,14 @@ _PIXELS_PER_SQUEEZE = 4
 
 
 def published_step_layers(num_levels, num_steps):
-    """For each level, the indices of its steps of flow in the published list of layers.
-
-    Each level of that list is a squeeze, K steps and, but for the last level, a split.
-    """
+    """For each level, which of the published layers are steps: all but a squeeze and a split."""
     return [
         [level * (num_steps + 2) + 1 + step for step in range(num_steps)]
         for level in range(num_levels)
     ]
 
 
-def check_weights(weights):
+def _check_weights(weights):
     """Checks that weights are a dict from names to NumPy arrays of floats, none of them empty."""
     if not isinstance(weights, dict):
         raise InputTypeError(f"`weights` must be a dict; got {type(weights).__name__}.")
@@ -66,7 +63,7 @@ def infer_config(weights, image_size, num_heads=None, dropout_rate=None):
         InputError: if names or shapes are not those of a published model, `image_size` is not one
             or two integers of at least 1, or an option is none of the couplings'.
     """
-    check_weights(weights)
+    _check_weights(weights)
     height, width = _height_and_width(image_size)
     steps = sorted(int(match[1]) for match in map(_STEP.match, weights) if match)
     num_levels = _num_found(_PRIOR, weights, "priors")
@@ -169,12 +166,12 @@ def _num_found(pattern, weights, what):
 
 def _height_and_width(image_size):
     """Two integers out of one or two."""
-    sizes = (image_size,) * 2 if isinstance(image_size, numbers.Integral) else image_size
-    is_pair = isinstance(sizes, tuple | list) and len(sizes) == 2
-    if not is_pair or not all(
+    sizes = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)
+    is_size = [
         isinstance(size, numbers.Integral) and not isinstance(size, bool) and size >= 1
         for size in sizes
-    ):
+    ]
+    if is_size != [True, True]:
         raise InputError(
             "`image_size` must be an integer >= 1 or (height, width); got "
             f"{shortened(repr(image_size))}."

@@ -8,7 +8,6 @@ import tensorflow as tf
 from tf_marscf.errors import InputError
 from tf_marscf.files.input_files import quoted, shortened
 from tf_marscf.flow import MarScf
-from tf_marscf.interop.published_architecture import check_weights
 from tf_marscf.interop.published_mappings import published_mappings
 
 _NUM_SHOWN_PROBLEMS = 5
@@ -25,11 +24,9 @@ def load_published_weights(model, weights):
         A list of `(names, published shapes, our shape, our name)`, one a variable: what was mapped.
 
     Raises:
-        InputTypeError: if `weights` is no dict from names to NumPy arrays.
         InputError: if arrays are missing, are none of the model's, have a wrong shape or are not
             finite in the model's dtype; it names them with their shapes. Nothing is set then.
     """
-    check_weights(weights)
     mappings = published_mappings(model)
     _check_names_and_shapes(mappings, weights, model.config.num_levels)
     values, table = [], []
@@ -47,14 +44,8 @@ def load_published_weights(model, weights):
 def check_names_and_shapes(config, weights):
     """Compares names and shapes with those of a model that is not built yet.
 
-    A few long arrays of a file can make an architecture that fits in no memory.
-
-    Args:
-        config: a `MarScfConfig`, as `infer_config(weights, ...)`.
-        weights: dict from published names to arrays.
-
-    Raises:
-        InputError: as from `load_published_weights`, if names or shapes are not the model's.
+    A few long arrays of a file can make an architecture that fits in no memory. It raises what
+    `load_published_weights` does; `config` is that of `infer_config(weights, ...)`.
     """
     with tf.Graph().as_default():  # Variables of a graph that does not run take no memory.
         mappings = published_mappings(MarScf.from_config(config))
