@@ -4,9 +4,9 @@ from collections import namedtuple
 
 import tensorflow as tf
 
+from tf_marscf.config_fields import check_integer
 from tf_marscf.data.augmentation import augment_image, check_augmentation
 from tf_marscf.data.image_dataset import check_images
-from tf_marscf.errors import InputError, InputTypeError
 
 MAX_CACHE_BYTES = 2 * 1024**3
 MAX_SHUFFLE_BYTES = 512 * 1024**2
@@ -59,13 +59,13 @@ def training_pipeline(
             another argument no integer or out of range.
     """
     check_images(images, "images")
-    _check_integer(batch_size, "batch_size", minimum=1)
-    _check_integer(seed, "seed", minimum=None)
-    _check_integer(first_image, "first_image", minimum=0)
+    check_integer("batch_size", batch_size)
+    check_integer("seed", seed, least=-(2**63))
+    check_integer("first_image", first_image, least=0)
     check_augmentation(augmentation)
     num_images = int(images.cardinality())
     bytes_per_image = images.element_spec.shape.num_elements()
-    _check_integer(max_shuffle_bytes, "max_shuffle_bytes", minimum=bytes_per_image)
+    check_integer("max_shuffle_bytes", max_shuffle_bytes, least=bytes_per_image)
     if num_images * bytes_per_image <= max_cache_bytes:
         images = images.cache()
     shuffle_buffer_size = min(num_images, max_shuffle_bytes // bytes_per_image)
@@ -107,7 +107,7 @@ def evaluation_pipeline(images, batch_size):
         InputTypeError, InputError: as `training_pipeline`.
     """
     check_images(images, "images")
-    _check_integer(batch_size, "batch_size", minimum=1)
+    check_integer("batch_size", batch_size)
     return images.batch(batch_size, drop_remainder=False).prefetch(tf.data.AUTOTUNE)
 
 
@@ -129,11 +129,3 @@ def padded_evaluation_pipeline(images, batch_size):
         )
 
     return evaluation_pipeline(images, batch_size).map(pad)
-
-
-def _check_integer(value, argument, minimum):
-    """Checks that an argument is an integer, and at least `minimum` where that is given."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputTypeError(f"`{argument}` must be an integer; got {value!r}.")
-    if minimum is not None and value < minimum:
-        raise InputError(f"`{argument}` must be at least {minimum}; got {value}.")
