@@ -38,8 +38,7 @@ _SUFFIXES = (
 def load_mnist_kind(config):
     """Loads 'mnist' or 'fashion_mnist' from files of MNIST's kind, or from TFDS.
 
-    The images are the same from files and from TFDS, but their order is not; so the validation
-    images, the end of the training images, are others.
+    The order of the images, and so which are held out for validation, differs between the two.
     """
     directory = find_idx_directory(config.name, config.data_path)
     if directory is None:
@@ -48,18 +47,10 @@ def load_mnist_kind(config):
 
 
 def find_idx_directory(name, data_dir, package_directories=FASHION_MNIST_DIRECTORIES):
-    """Decides whether a data set is read from files of MNIST's kind.
+    """The `Path` of the directory whose files are read, or None for TFDS.
 
-    It is if `data_dir` holds such files. Where `data_dir` is None, 'fashion_mnist' is read from
-    the Debian package's directory if that is there, unless TFDS has the data set prepared.
-
-    Args:
-        name: 'mnist' or 'fashion_mnist'.
-        data_dir: the `Path` that was asked for, or None.
-        package_directories: where a package may have put Fashion-MNIST.
-
-    Returns:
-        The directory of the files, or None for TFDS.
+    It is `data_dir` if that holds such files. Where `data_dir` is None, 'fashion_mnist' is read
+    from a directory of the Debian package if that is there, unless TFDS has it prepared.
     """
     if data_dir is not None:
         return data_dir if _holds_idx_files(data_dir) else None

@@ -54,20 +54,19 @@ class ImageDataset:
 
     @classmethod
     def from_arrays(cls, train, validation, test, num_grey_levels, name, file=None):
-        """Builds a data set from arrays in memory.
+        """Builds a data set from arrays, uint8 `[num_images, height, width, channels]`.
 
         Args:
-            train: uint8 `[num_images, height, width, channels]`.
-            validation: as `train`, or None.
-            test: as `train`.
+            train: training images.
+            validation: images held out of training, or None.
+            test: test images.
             num_grey_levels: a pixel is an integer in `[0, num_grey_levels)`.
             name: name of the data set.
             file: the file that holds the arrays, if errors shall name it.
 
         Raises:
-            InputTypeError: if an array is not uint8.
-            InputError: if an array is not of rank 4, is empty, differs in image shape, or holds
-                a pixel of `num_grey_levels` or more.
+            InputTypeError, InputError: as `check_image_array`; or if arrays differ in image shape,
+                or hold a pixel of `num_grey_levels` or more.
         """
         splits = {"train": train, "validation": validation, "test": test}
         for split, array in splits.items():
@@ -95,8 +94,9 @@ class ImageDataset:
 
     def padded(self):
         """The images zero-padded on all sides, equally up to one pixel, to multiples of 8."""
-        height, width = (-(-size // _SIZE_MULTIPLE) * _SIZE_MULTIPLE for size in self._size)
-        if (height, width) == self._size:
+        sizes = self.image_shape[:2]
+        height, width = (-(-size // _SIZE_MULTIPLE) * _SIZE_MULTIPLE for size in sizes)
+        if (height, width) == sizes:
             return self
         return self._map_images(
             lambda image: tf.image.resize_with_crop_or_pad(image, height, width)
@@ -123,10 +123,6 @@ class ImageDataset:
     def image_shape(self):
         """`(height, width, channels)`."""
         return tuple(self.train.element_spec.shape)
-
-    @property
-    def _size(self):
-        return self.image_shape[:2]
 
     @property
     def num_train_images(self):
@@ -186,10 +182,6 @@ def _check_equal_shapes(argument, shape, train_shape):
 
 def check_images(images, argument):
     """Checks that `images` is a finite data set of single uint8 images of one static shape.
-
-    Args:
-        images: the data set to check.
-        argument: what to call it in an error.
 
     Raises:
         InputTypeError: if `images` is no `tf.data.Dataset` of single uint8 tensors.

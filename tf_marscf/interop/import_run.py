@@ -32,9 +32,8 @@ def import_published_weights(path, output, image_size, published_scaling=True, *
         `load_published_weights`.
 
     Raises:
-        InputError: if an argument is wrong, or the file is damaged or does not hold the weights of
-            a published model; nothing is written then. Of its kinds, `MissingInputError` where
-            there is no such file, `MissingPackageError` where torch is needed and missing.
+        InputError: as from `read_weight_file`, `infer_config` and `load_published_weights`; nothing
+            is written then.
         RunError: if the directory holds files already; nothing is overwritten.
         OSError: if the file cannot be read or the directory not be written.
     """
@@ -54,9 +53,8 @@ def import_published_weights(path, output, image_size, published_scaling=True, *
 def weight_table(rows):
     """Lays out what was mapped, a list of rows as from `load_published_weights`.
 
-    Returns:
-        The lines, of some 100 characters at most: one for each module of the published model, and
-        below it the names of its weights, their shapes, and shape and name of our variable.
+    The lines, of some 100 characters at most, are one for each module of the published model, and
+    below it the names of its weights, their shapes, and shape and name of our variable.
     """
     cells = [_cells(*row) for row in rows]
     widths = [max(map(len, column), default=0) for column in zip(*cells, strict=True)]

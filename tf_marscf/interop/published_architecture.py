@@ -49,11 +49,10 @@ def infer_config(weights, image_size, num_heads=None, dropout_rate=None):
 
     Args:
         weights: dict from published names to arrays.
-        image_size: height and width of the images: an integer, or (height, width). Weights do not
-            show it.
-        num_heads: attention heads of MixLogCDF networks, which the weights do not show either; None
-            for the published number.
-        dropout_rate: of MixLogCDF networks, for further training; None for the published one.
+        image_size: height and width of the images, which no weight shows: an integer, or (height,
+            width).
+        num_heads: attention heads of MixLogCDF networks, not shown either; None: as published.
+        dropout_rate: of MixLogCDF networks, for further training; None: as published.
 
     Returns:
         A `MarScfConfig`. Dilations are the published ones; no weight shows them.
@@ -85,7 +84,11 @@ def infer_config(weights, image_size, num_heads=None, dropout_rate=None):
         for index, step in enumerate(steps)
     )
     check_image_shape((height, width, channels), "`weights` and `image_size`")
-    priors = [f"flow.c_prior.prior_list.{level}." for level in range(num_levels)]
+    code_network = "flow.c_prior.prior_list.0.z1_cond_network."
+    embeddings = [
+        _shape(weights, f"flow.c_prior.prior_list.{level}.prior_lstm.conv_embed.weight")
+        for level in range(num_levels)
+    ]
     # One misshapen array must not decide: it would be every other one that does not fit.
     options = _most_common(
         _coupling_options(weights, f"flow.layers.{step}.coupling.") for step in steps
@@ -102,13 +105,11 @@ def infer_config(weights, image_size, num_heads=None, dropout_rate=None):
         image_shape=(height, width, channels),
         num_levels=num_levels,
         num_steps=num_steps,
-        prior_hidden_channels=_shape(weights, priors[0] + "prior_lstm.conv_embed.weight")[0],
+        prior_hidden_channels=embeddings[0][0],
         prior_num_layers=_num_found(_LSTM_LAYER, weights, "layers of the prior's ConvLSTM"),
-        prior_kernel_sizes=[
-            _shape(weights, prior + "prior_lstm.conv_embed.weight")[2] for prior in priors
-        ],
-        prior_code_channels=_shape(weights, priors[0] + "z1_cond_network.2.weight")[0],
-        prior_code_hidden_channels=_shape(weights, priors[0] + "z1_cond_network.0.weight")[0],
+        prior_kernel_sizes=[shape[2] for shape in embeddings],
+        prior_code_channels=_shape(weights, code_network + "2.weight")[0],
+        prior_code_hidden_channels=_shape(weights, code_network + "0.weight")[0],
         **options,
     )
 

@@ -16,9 +16,8 @@ _NUM_SHOWN_PROBLEMS = 5
 def load_published_weights(model, weights):
     """Sets every variable of a model from published weights, or none.
 
-    Args:
-        model: a `MarScf`, as `MarScf.from_config(infer_config(weights, ...))`.
-        weights: dict from published names to arrays, as from `read_weight_file`.
+    The `MarScf` is as `MarScf.from_config(infer_config(weights, ...))`, and the weights are as from
+    `read_weight_file`.
 
     Returns:
         A list of `(names, published shapes, our shape, our name)`, one a variable: what was mapped.
@@ -78,11 +77,9 @@ def _check_names_and_shapes(mappings, weights, num_levels):
 
 
 def _is_unused(name, num_levels):
-    """Whether a published array plays no part in the density.
-
-    These are the flags of the data-dependent initialisation, and the conditioning network of the
-    last level, which has nothing to condition on.
-    """
+    """Whether a published array plays no part in the density."""
+    # The flags of the data-dependent initialisation, and the conditioning network of the last
+    # level, which has nothing to condition on.
     last_prior = f"flow.c_prior.prior_list.{num_levels - 1}."
     return name.endswith(".is_initialized") or name.startswith(last_prior + "z1_cond_network.")
 

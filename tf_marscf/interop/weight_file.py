@@ -68,11 +68,7 @@ def _float32(name, value, path):
 
 
 def _read_torch_file(path):
-    """A dict from name to NumPy array.
-
-    The newer format, a zip archive, has checksums, which are compared. The older one has none:
-    damage to its numbers cannot be seen, and a warning says so.
-    """
+    """A dict from name to NumPy array; of the two formats, the zip archive alone has checksums."""
     with open_regular_file(path) as file:
         try:
             import torch

@@ -13,10 +13,9 @@ _MIN_NUM_ELEMENTS = 256
 def freeze(function, specs, module, shared_constants):
     """Turns a function of a model into one without variables, with all that follows from them.
 
-    What depends on no argument, the weights above all, becomes a constant: also what is computed
-    from weights alone, such as the inverse of a 1x1 convolution or a weight-normalised kernel. It
-    is computed here once, and not in every call. (TensorFlow's own way, variables to constants and
-    then constant folding, needs twenty times the memory of the weights.)
+    What depends on no argument, such as a weight or the inverse of a 1x1 convolution, is computed
+    once, here, and becomes a constant. (TensorFlow's own way, variables to constants and then
+    constant folding, needs twenty times the memory of the weights.)
 
     No loader of a SavedModel compares the shapes of a request with those of its signature, and
     TensorFlow leaves out what the signature's shapes make look needless. So the function is made
@@ -112,11 +111,9 @@ def _is_foldable(operation):
 
 
 def _remove_nodes(graph_def, names):
-    """Removes nodes that an import replaces.
-
-    What waits for one of them, or for what a constant waited for, need not: such edges order reads
-    of variables, and there are none any more. A check that fails ends a call wherever it stands.
-    """
+    """Removes nodes that an import replaces."""
+    # What waits for one of them need not: such edges order reads of variables, and there are none
+    # any more. A check that fails ends a call wherever it stands.
     waits = {f"^{name}" for name in names}
     for index in reversed(range(len(graph_def.node))):
         node = graph_def.node[index]
@@ -129,10 +126,8 @@ def _remove_nodes(graph_def, names):
 
 
 def _rename_functions(graph_def):
-    """Gives the functions in a graph new names: their old ones are taken, by others, in TensorFlow.
-
-    The names depend on the graph alone, so that equal exports are equal files.
-    """
+    """Gives the functions in a graph new names: in TensorFlow, others may have their old ones."""
+    # They depend on the graph alone, so that equal exports are equal files.
     suffix = hashlib.sha256(graph_def.SerializeToString(deterministic=True)).hexdigest()[:16]
     names = {function.signature.name for function in graph_def.library.function}
     for node in _all_nodes(graph_def):

@@ -11,15 +11,11 @@ _NO_DENSITY = "the log-density of an image must be finite"
 
 
 class ServedModel:
-    """The functions behind an export's signatures.
+    """The functions behind an export's signatures, of a `Dequantized` around a `MarScf`.
 
     All take any number of images, none included, and are deterministic. The dequantization noise of
     a score is one draw for all images, so that an image's score depends neither on its place in a
     request nor on how a server puts requests together.
-
-    Args:
-        images_distribution: a `Dequantized` around a `MarScf`.
-        max_num_samples: greatest `num_samples` of a request.
     """
 
     def __init__(self, images_distribution, max_num_samples=MAX_NUM_SAMPLES):
