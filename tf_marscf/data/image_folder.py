@@ -44,6 +44,7 @@ def load_image_folder(config):
     }
     first_path = splits["train"][0]
     shape = read_image_file(first_path)[0].shape
+    config.channels_of(shape[2])  # Before all files are read.
     keeps_arrays = sum(map(len, splits.values())) * math.prod(shape) <= MAX_ARRAY_BYTES
     datasets = {"validation": None} | {
         split: _read_images(splits[split], shape, first_path, keeps_arrays)
