@@ -1,6 +1,7 @@
 """A distribution as a directory, and back: `tf_marscf.save` and `tf_marscf.load`."""
 
 import os
+import re
 from pathlib import Path
 
 import tensorflow as tf
@@ -24,14 +25,10 @@ def save(images_distribution, directory):
         directory: a new directory, or an empty one; it appears whole or not at all.
 
     Raises:
-        RunError: if the directory is neither.
+        InputError, RunError: if the directory is neither.
         OSError: if it cannot be written to.
     """
-    directory = Path(local_path("directory", directory))
-    if (directory / FILE_NAME).exists():
-        raise RunError(f"`directory` must be a new one; {str(directory)!r} holds a model already.")
-    if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
-        raise RunError(f"`directory` must be a new or empty one; {str(directory)!r} is none.")
+    directory = new_directory("directory", directory)
     model, scaling = images_distribution.distribution, images_distribution.scaling
     with atomic_directory(directory) as partial:
         CheckpointStore(partial, "best").save(tf.train.Checkpoint(model=model), step=0)
@@ -42,6 +39,19 @@ def save(images_distribution, directory):
                 num_grey_levels=scaling.num_grey_levels, published_scaling=scaling.published
             ),
         ).save(partial)
+
+
+def new_directory(argument, path):
+    """Checks that a directory is new or empty, and returns its `Path`."""
+    directory = Path(local_path(argument, path))
+    rule = f"`{argument}` must be a new directory or an empty one; {str(directory)!r}"
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{rule} is a file.")
+    if (directory / FILE_NAME).exists():
+        raise RunError(f"{rule} holds a model already.")
+    if directory.exists() and any(directory.iterdir()):
+        raise RunError(f"{rule} holds other files.")
+    return directory
 
 
 def load(path, which="best"):
@@ -62,11 +72,20 @@ def load(path, which="best"):
     path = Path(local_path("path", path))
     if not path.is_dir():
         raise MissingInputError(f"`path` must be a directory; {str(path)!r} is none.")
-    versions = [part for part in path.iterdir() if part.name.isdigit() and part.is_dir()]
-    newest = max(versions, key=lambda part: int(part.name), default=path)
+    versions = exported_versions(path)
+    newest = versions[max(versions)] if versions else path
     for candidate in (path, path / EXPORTED_WEIGHTS, newest / EXPORTED_WEIGHTS):
         if (candidate / FILE_NAME).is_file():
             return restore_model(RunConfig.load(candidate), os.fspath(candidate), which)
     raise InputError(
         f"`path` must be a training directory or an export of tf_marscf; {str(path)!r} is neither."
     )
+
+
+def exported_versions(directory):
+    """The versions of an export: a dict from their numbers to paths."""
+    return {
+        int(path.name): path
+        for path in directory.glob("*")
+        if re.fullmatch("[0-9]+", path.name) and path.is_dir()
+    }

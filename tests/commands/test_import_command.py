@@ -3,7 +3,7 @@
 import pytest
 
 from tests.running_commands import ROOT, error_line, run_command
-from tf_marscf.interop.weight_table import weight_table
+from tf_marscf.interop.import_run import weight_table
 
 AFFINE = ROOT / "tests" / "interop" / "published" / "affine_L3_K2_C16.weights.npz"
 MIXLOGCDF = ROOT / "tests" / "interop" / "published" / "mixlogcdf_L2_K1_C8.weights.npz"

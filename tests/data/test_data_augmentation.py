@@ -1,4 +1,4 @@
-"""Tests of augmentation and preprocessing."""
+"""Tests of augmentation."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from tf_marscf.data.augmentation import (
     random_axis_shift,
     random_horizontal_flip,
 )
-from tf_marscf.data.preprocessing import repeat_channel, zero_pad
 
 SEEDS = [(5, index) for index in range(200)]
 
@@ -71,24 +70,3 @@ def test_unknown_augmentation_is_refused(image):
 def test_negative_shift_is_refused(image):
     with pytest.raises(ValueError, match="`max_shift` must be at least 0; got -1"):
         random_axis_shift(image, (0, 0), -1)
-
-
-def test_zero_padding_centres_the_image(image):
-    padded = zero_pad(image, 12, 13).numpy()
-    assert padded.shape == (12, 13, 3)
-    np.testing.assert_array_equal(padded[2:10, 1:11], image)
-    assert padded.astype(int).sum() == image.astype(int).sum()
-
-
-def test_zero_padding_to_a_smaller_size_is_refused(image):
-    with pytest.raises(ValueError, match="`width` must be at least the image's width 10; got 9"):
-        zero_pad(image, 8, 9)
-
-
-def test_channel_is_repeated_in_tensors_and_arrays(image):
-    grey = image[..., :1]
-    np.testing.assert_array_equal(
-        repeat_channel(tf.constant(grey), 3).numpy(), repeat_channel(grey, 3)
-    )
-    with pytest.raises(ValueError, match="must have 1 channel"):
-        repeat_channel(image, 3)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tf_marscf.data import DataUnavailableError, collect_images, load_dataset
-from tf_marscf.data.mnist_sources import find_idx_directory
+from tf_marscf.data.idx_files import find_idx_directory
 from tf_marscf.files import input_files
 
 DASH, DOT = "-images-idx3-ubyte", "-images.idx3-ubyte"

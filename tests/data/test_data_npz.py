@@ -8,8 +8,6 @@ import pytest
 
 from tf_marscf.data import collect_images, load_dataset
 from tf_marscf.data.data_config import DataConfig
-from tf_marscf.data.image_dataset import take_images
-from tf_marscf.data.validation_split import default_num_validation_images
 from tf_marscf.files import input_files
 
 
@@ -95,7 +93,8 @@ def test_number_of_validation_images_must_leave_one_for_training(store, arrays):
     [(1, 0), (2, 1), (19, 1), (20, 2), (49_999, 4_999), (50_000, 5_000), (60_000, 5_000)],
 )
 def test_default_number_of_validation_images(num_images, expected):
-    assert default_num_validation_images(num_images) == expected
+    _, validation = DataConfig(name="npz").hold_out(range(num_images))
+    assert len(validation or ()) == expected
 
 
 def test_single_training_image_is_not_held_out(store, arrays):
@@ -243,9 +242,8 @@ def test_limit_also_holds_without_validation_images():
 def test_unsuitable_limit_is_refused(max_images):
     with pytest.raises(ValueError, match="`max_images` must be an integer >= 1; got "):
         DataConfig(name="npz", max_images=max_images)
-    if max_images in (0, -1):
-        with pytest.raises(ValueError, match="`max_images` must be an integer >= 1; got "):
-            take_images(load_dataset("digits"), max_images)
+    with pytest.raises(ValueError, match="`max_images` must be an integer >= 1; got "):
+        load_dataset("digits", max_images=max_images)
 
 
 def header_only(path, shape):

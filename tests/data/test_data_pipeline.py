@@ -117,18 +117,18 @@ def test_batches_are_shared_out_over_replicas(images):
 
 
 @pytest.mark.parametrize(
-    "arguments, error, message",
+    "arguments, message",
     [
-        ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1; got 0"),
-        ({"batch_size": 2.0}, TypeError, "`batch_size` must be an integer; got 2.0"),
-        ({"seed": None}, TypeError, "`seed` must be an integer; got None"),
-        ({"first_image": -1}, ValueError, "`first_image` must be at least 0; got -1"),
-        ({"augmentation": "mirror"}, ValueError, "`augmentation` must be one of"),
-        ({"max_shuffle_bytes": 3}, ValueError, "`max_shuffle_bytes` must be at least 16"),
+        ({"batch_size": 0}, "`batch_size` must be an integer >= 1; got 0"),
+        ({"batch_size": 2.0}, "`batch_size` must be an integer >= 1; got 2.0"),
+        ({"seed": None}, "`seed` must be an integer .*; got None"),
+        ({"first_image": -1}, "`first_image` must be an integer >= 0; got -1"),
+        ({"augmentation": "mirror"}, "`augmentation` must be one of"),
+        ({"max_shuffle_bytes": 3}, "`max_shuffle_bytes` must be an integer >= 16; got 3"),
     ],
 )
-def test_unsuitable_arguments_are_refused(images, arguments, error, message):
-    with pytest.raises(error, match=message):
+def test_unsuitable_arguments_are_refused(images, arguments, message):
+    with pytest.raises(ValueError, match=message):
         training_pipeline(images, **{"batch_size": 4, "seed": 1, **arguments})
 
 

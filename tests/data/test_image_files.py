@@ -32,16 +32,6 @@ def exif_of(orientation):
     return exif
 
 
-@pytest.fixture(name="store")
-def fixture_store(tmp_path):
-    def store(content):
-        path = tmp_path / "some.png"
-        path.write_bytes(content)
-        return path
-
-    return store
-
-
 def failure(path):
     with pytest.raises(InputError) as caught:
         read_image_file(path)

@@ -38,16 +38,6 @@ def failure(path):
     return message
 
 
-@pytest.fixture(name="store")
-def fixture_store(tmp_path):
-    def store(content):
-        path = tmp_path / "some.zip"
-        path.write_bytes(content)
-        return path
-
-    return store
-
-
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize("seed", range(80))
 def test_damaged_archives_are_refused_or_read_as_they_were(store, compression, seed):

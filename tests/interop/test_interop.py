@@ -327,7 +327,7 @@ def test_imported_run_scores_and_samples(tmp_path):
     bits = images.bits_per_dim(np.round(pixels).astype(np.uint8), seed=0)
     expected = np.load(DATA / "affine_L3_K2_C16.npz")["bits_per_dim"]
     np.testing.assert_allclose(bits, expected, rtol=0.02)  # Other noise than the recorded.
-    with pytest.raises(RunError, match="holds a run already"):
+    with pytest.raises(RunError, match="holds a model already"):
         import_published_weights(path, output, 32)
 
 

@@ -28,8 +28,7 @@ def main():
     values = flags.FLAGS
     size = command_line.image_size()
     command_line.start_tensorflow()
-    from tf_marscf.interop.import_run import import_published_weights
-    from tf_marscf.interop.weight_table import weight_table
+    from tf_marscf.interop.import_run import import_published_weights, weight_table
 
     config, rows = import_published_weights(
         values.input,

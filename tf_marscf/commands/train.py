@@ -6,7 +6,7 @@ from absl import flags
 
 from tf_marscf.commands import command_line
 from tf_marscf.config import MarScfConfig, check_model_options
-from tf_marscf.data import DataConfig, check_configured_dataset
+from tf_marscf.data import DataConfig
 from tf_marscf.errors import InputError
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.training.stop_signals import StopSignals
@@ -65,7 +65,6 @@ def train(signals):
     train_dir = values.train_dir
     if values.tiny:
         train_dir, data, model_options, training = tiny(train_dir, data, model_options, training)
-    check_configured_dataset(data)
     command_line.start_tensorflow()
     import tensorflow as tf
 

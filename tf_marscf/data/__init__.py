@@ -1,6 +1,6 @@
 """Image data sets: loading, preprocessing, augmentation and input pipelines.
 
-Names are loaded when they are first used: those of the registry need no TensorFlow.
+Names are loaded when they are first used: those of configs need no TensorFlow.
 """
 
 import importlib
@@ -12,12 +12,11 @@ _MODULES = {
     "ImageDataset": "image_dataset",
     "WeightedImages": "pipeline",
     "augment_image": "augmentation",
-    "check_configured_dataset": "registry",
     "collect_images": "image_dataset",
-    "dataset_names": "registry",
+    "dataset_names": "data_config",
     "evaluation_pipeline": "pipeline",
-    "load_configured_dataset": "registry",
-    "load_dataset": "registry",
+    "load_configured_dataset": "data_config",
+    "load_dataset": "data_config",
     "padded_evaluation_pipeline": "pipeline",
     "training_pipeline": "pipeline",
 }

@@ -13,12 +13,6 @@ from tf_marscf.errors import InputError
 CIFAR_MAX_SHIFT = 3
 
 
-def keep_unchanged(image, seed):
-    """Returns `image` as it is."""
-    del seed
-    return image
-
-
 def random_horizontal_flip(image, seed):
     """Mirrors the image from left to right with probability one half."""
     return tf.image.stateless_random_flip_left_right(image, seed)
@@ -53,7 +47,7 @@ def cifar_augmentation(image, seed):
 
 AUGMENTATIONS = MappingProxyType(
     {
-        "none": keep_unchanged,
+        "none": lambda image, seed: image,
         "horizontal_flip": random_horizontal_flip,
         "cifar": cifar_augmentation,
     }
@@ -69,19 +63,7 @@ def check_augmentation(augmentation):
 
 
 def augment_image(image, seed, augmentation):
-    """Applies an augmentation chosen by name.
-
-    Args:
-        image: `[height, width, channels]` of any dtype.
-        seed: integer `[2]`; equal seeds give equal results.
-        augmentation: a key of `AUGMENTATIONS`.
-
-    Returns:
-        Of the shape and dtype of `image`.
-
-    Raises:
-        InputError: if `augmentation` is unknown.
-    """
+    """Applies an augmentation chosen by name; one not in `AUGMENTATIONS` is an `InputError`."""
     check_augmentation(augmentation)
     return tf.ensure_shape(AUGMENTATIONS[augmentation](image, seed), image.shape)
 

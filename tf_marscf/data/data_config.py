@@ -1,18 +1,43 @@
-"""Which images, as data."""
+"""Which images, as data, and how they are loaded; nothing here needs TensorFlow to check them."""
 
 import dataclasses
+import importlib
 from pathlib import Path
 
-from tf_marscf.config_fields import REQUIRED, Config, boolean, integer, path, string
-from tf_marscf.errors import InputError
+from tf_marscf.config_fields import REQUIRED, Config, boolean, choice, integer, path
+from tf_marscf.errors import InputError, MissingInputError
+
+_MAX_DEFAULT_NUM_VALIDATION_IMAGES = 5_000
+# A further kind of data set is one more entry here: a name, and module and name of a function of
+# the `DataConfig`. Modules are imported when they are needed.
+_LOADERS = {
+    "cifar10": ("tfds_images", "load_tfds_images"),
+    "digits": ("digits", "load_digits"),
+    "downsampled_imagenet/32x32": ("tfds_images", "load_tfds_images"),
+    "downsampled_imagenet/64x64": ("tfds_images", "load_tfds_images"),
+    "fashion_mnist": ("idx_files", "load_mnist_kind"),
+    "folder": ("image_folder", "load_image_folder"),
+    "idx": ("idx_files", "load_idx"),
+    "mnist": ("idx_files", "load_mnist_kind"),
+    "npz": ("npz_file", "load_npz"),
+}
+
+
+def dataset_names():
+    """The names of data sets, sorted."""
+    return tuple(_LOADERS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig(Config):
     """Which images a model is trained on, and how they are loaded."""
 
-    name: str = string(
-        REQUIRED, "digits, fashion_mnist, mnist, cifar10, npz, idx, folder, ...", flag="dataset"
+    name: str = choice(
+        REQUIRED,
+        dataset_names(),
+        "Which images.",
+        rule=f"one of the data sets {', '.join(dataset_names())}",
+        flag="dataset",
     )
     data_dir: str = path(
         None,
@@ -33,12 +58,15 @@ class DataConfig(Config):
     download: bool = boolean(True, "Whether missing images may be downloaded.", flag=False)
 
     def __post_init__(self):
-        if not isinstance(self.name, str):
-            raise InputError(f"`name` of a data set must be a string; got {self.name!r}.")
         # Python takes True for 1.
         if self.num_channels not in (None, 1, 3) or isinstance(self.num_channels, bool):
             raise InputError(f"`num_channels` must be None, 1 or 3; got {self.num_channels!r}.")
         super().__post_init__()
+        if self.name == "digits" and self.data_dir is not None:
+            raise InputError(
+                "`data_dir` must be None for dataset 'digits', which is embedded; got "
+                f"{self.data_dir!r}."
+            )
 
     def to_dict(self):
         """As of every config, without `download`, which does not change the images."""
@@ -51,35 +79,92 @@ class DataConfig(Config):
         """`data_dir` as a `Path`; None where there is none."""
         return None if self.data_dir is None else Path(self.data_dir)
 
-    def check_no_data_dir(self, name):
-        """Checks that no directory is given for a data set that needs none.
+    @property
+    def _source(self):
+        """What errors call the images."""
+        return self.data_dir if self.name in ("folder", "idx", "npz") else repr(self.name)
 
-        Raises:
-            InputError: if one is.
-        """
-        if self.data_dir is not None:
-            raise InputError(
-                f"`data_dir` must be None for dataset {name!r}, which is embedded; "
-                f"got {self.data_dir!r}."
-            )
+    def existing_directory(self, content):
+        """The `Path` of `data_dir`, which must be there, a directory of what `content` says."""
+        rule = f"`data_dir` must be a directory of {content} for dataset {self.name!r}"
+        directory = self.data_path
+        if directory is None:
+            raise InputError(f"{rule}; got None.")
+        if not directory.exists():
+            raise MissingInputError(f"{rule}; got {self.data_dir!r}, which does not exist.")
+        if not directory.is_dir():
+            raise InputError(f"{rule}; got {self.data_dir!r}, which is no directory.")
+        return directory
 
-    def channels_of(self, num_stored, source):
-        """How many channels the loaded images have.
-
-        Args:
-            num_stored: channels of the stored images.
-            source: what an error calls the data set, with quotes where it is a name.
-
-        Returns:
-            `num_channels`, or `num_stored` where that is None.
-
-        Raises:
-            InputError: if `num_channels` is another number and there is no one channel to copy.
-        """
+    def channels_of(self, num_stored):
+        """How many channels images have that are stored with `num_stored`: only one is copied."""
         if self.num_channels in (None, num_stored):
             return num_stored
         if num_stored != 1:
             raise InputError(
-                f"`num_channels` must be {num_stored} for {source}; got {self.num_channels}."
+                f"`num_channels` must be {num_stored} for {self._source}; got {self.num_channels}."
             )
         return self.num_channels
+
+    def hold_out(self, train, default=None):
+        """Holds the last training images out for validation, `num_validation_images` of them.
+
+        Args:
+            train: an array, list or range of what is not in the test set.
+            default: how many, where `num_validation_images` is None; None is a tenth, but at least
+                1 of two or more, and at most 5,000.
+
+        Returns:
+            What is left of `train`, and what is held out, or None where that is nothing.
+
+        Raises:
+            InputError: if no training image is left.
+        """
+        num_validation = self.num_validation_images
+        if num_validation is None:
+            num_validation = default
+        if num_validation is None:
+            a_tenth = max(1, len(train) // 10)
+            num_validation = min(a_tenth, _MAX_DEFAULT_NUM_VALIDATION_IMAGES, len(train) - 1)
+        num_train = len(train) - num_validation
+        if num_train < 1:
+            raise InputError(
+                f"`num_validation_images` must be below the {len(train)} images that are not in "
+                f"the test set of {self._source}; got {num_validation}."
+            )
+        return train[:num_train], train[num_train:] if num_validation else None
+
+
+def load_dataset(name, data_dir=None, **options):
+    """Loads a data set by name.
+
+    Args:
+        name: one of `dataset_names()`.
+        data_dir: where the images are. 'npz': the path of an .npz file; 'idx': a directory of
+            files of MNIST's kind; 'folder': a directory of image files; the others: a directory
+            that holds prepared data sets, or None for TensorFlow Datasets' default. For 'digits'
+            it must be None.
+        **options: other fields of `DataConfig`.
+
+    Returns:
+        An `ImageDataset`.
+
+    Raises:
+        DataUnavailableError: if the data set is neither in `data_dir` nor can be downloaded.
+        MissingInputError: if `data_dir` does not exist, or not with the files it must hold.
+        InputError: if `name` is unknown, an option does not suit the data set or a file is not as
+            it must be; the message is one line.
+    """
+    config = DataConfig(name=name, data_dir=data_dir, **options)
+    return load_configured_dataset(config, config.download)
+
+
+def load_configured_dataset(config, download=True):
+    """As `load_dataset`, of the data set that a `DataConfig` names."""
+    module, function = _LOADERS[config.name]
+    load = getattr(importlib.import_module(f"tf_marscf.data.{module}"), function)
+    dataset = load(dataclasses.replace(config, download=download))
+    dataset = dataset.with_channels(config.channels_of(dataset.image_shape[2]))
+    if config.max_images is None:
+        return dataset
+    return dataset.map_splits(lambda images: images.take(config.max_images))

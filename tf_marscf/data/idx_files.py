@@ -1,20 +1,27 @@
-"""Images in files of MNIST's kind (IDX), plain or compressed with gzip."""
+"""Images in files of MNIST's kind (IDX), plain or compressed with gzip, and where MNIST is."""
 
+import dataclasses
 import gzip
 import math
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 
-from tf_marscf.data.data_directory import existing_directory
-from tf_marscf.data.image_dataset import ImageDataset, check_image_shape, hold_out_validation
-from tf_marscf.data.validation_split import default_num_validation_images
+from tf_marscf.data.image_dataset import ImageDataset, check_image_shape
+from tf_marscf.data.tfds_images import load_tfds_images
 from tf_marscf.errors import InputError, MissingInputError, first_line
 from tf_marscf.files.input_files import check_fits_memory, file_size, open_regular_file
 from tf_marscf.files.zip_archive import MAX_DEFLATE_RATIO
 
-_CHUNK_BYTES = 2**20
+# The first is where Debian's and Ubuntu's package `dataset-fashion-mnist` puts them.
+FASHION_MNIST_DIRECTORIES = (
+    "/usr/share/datasets/fashion-mnist",
+    "/usr/share/dataset-fashion-mnist",
+    "/usr/share/datasets/fashion_mnist",
+)
+_EXCESS_BYTES = 2**20  # So many are read to see whether there are more than there should be.
 # Two zero bytes, the type uint8 and the number of axes.
 _MAGIC = 0x00000803
 _HEADER = struct.Struct(">4I")
@@ -26,42 +33,56 @@ _SUFFIXES = (
     "-images-idx3-ubyte.gz",
     "-images.idx3-ubyte.gz",
 )
-# 28 becomes 32, as the TFDS source pads MNIST; a multiple of 8 halves three times.
-_SIZE_MULTIPLE = 8
 
 
-def load_idx(options, name="idx"):
+def load_mnist_kind(config):
+    """Loads 'mnist' or 'fashion_mnist' from files of MNIST's kind, or from TFDS.
+
+    The order of the images, and so which are held out for validation, differs between the two.
+    """
+    directory = find_idx_directory(config.name, config.data_path)
+    if directory is None:
+        return load_tfds_images(config)
+    return load_idx(dataclasses.replace(config, data_dir=directory))
+
+
+def find_idx_directory(name, data_dir, package_directories=FASHION_MNIST_DIRECTORIES):
+    """The `Path` of the directory whose files are read, or None for TFDS.
+
+    It is `data_dir` if that holds such files. Where `data_dir` is None, 'fashion_mnist' is read
+    from a directory of the Debian package if that is there, unless TFDS has it prepared.
+    """
+    if data_dir is not None:
+        return data_dir if _holds_idx_files(data_dir) else None
+    directories = map(Path, package_directories if name == "fashion_mnist" else ())
+    directory = next(filter(_holds_idx_files, directories), None)
+    return None if directory is None or _is_prepared(name) else directory
+
+
+def _is_prepared(name):
+    """Tells whether TFDS has a data set in its default directory."""
+    import tensorflow_datasets as tfds
+
+    return tfds.builder(name, try_gcs=False).is_prepared()
+
+
+def load_idx(config):
     """Loads images of the files train-images-idx3-ubyte and t10k-images-idx3-ubyte.
 
-    The names may also be spelled train-images.idx3-ubyte and end in `.gz`. The images are
-    zero-padded on all sides to the next multiple of 8, so 28 x 28 to 32 x 32. The last training
-    images are held out for validation: `options.num_validation_images`, or a tenth but not above
-    5,000. The order is that of the files.
-
-    There are 256 grey levels and one channel, or three equal ones where `options.num_channels` is
-    3. It returns and raises what `load_dataset` does, and `OSError`.
+    The names may also be spelled train-images.idx3-ubyte and end in `.gz`. The images, of one
+    channel and 256 grey levels, are zero-padded on all sides to the next multiple of 8, so 28 x 28
+    to 32 x 32. The last training images are held out for validation. The order is that of the
+    files.
     """
-    directory = existing_directory(options, "IDX files", name)
+    directory = config.existing_directory("IDX files")
     paths = {split: _image_path(directory, split) for split in _PREFIXES}
-    train, test = (read_idx_images(paths[split]) for split in _PREFIXES)
-    height, width = train.shape[1:]
-    if test.shape[1:] != (height, width):
+    train, test = (read_idx_images(path)[..., np.newaxis] for path in paths.values())
+    if test.shape[1:] != train.shape[1:]:
         raise InputError(
             f"{paths['test']} must hold images of the size of those in {paths['train']}, "
-            f"{(height, width)}; got {test.shape[1:]}."
+            f"{train.shape[1:3]}; got {test.shape[1:3]}."
         )
-    train, validation = hold_out_validation(
-        train[..., np.newaxis], options, default_num_validation_images(len(train)), str(directory)
-    )
-    dataset = ImageDataset.from_arrays(train, validation, test[..., np.newaxis], 256, name)
-    return dataset.padded(
-        _padded_size(height), _padded_size(width), options.channels_of(1, repr(name))
-    )
-
-
-def holds_idx_files(directory):
-    """Tells whether a directory holds an image file of MNIST's kind, of training or of test."""
-    return any(_candidates(directory, split) for split in _PREFIXES)
+    return ImageDataset.from_arrays(*config.hold_out(train), test, 256, config.name).padded()
 
 
 def read_idx_images(path):
@@ -88,13 +109,12 @@ def read_idx_images(path):
             raise InputError(f"{rule} a file of {num_stored}, so it is cut off.")
         check_image_shape((*shape[1:], 1), str(path))
         check_fits_memory(num_expected, str(path))
-        pixels = _read(stream, path, num_expected)
-        more = _read(stream, path, _CHUNK_BYTES) if len(pixels) == num_expected else b""
+        pixels = _read(stream, path, num_expected + _EXCESS_BYTES)
     if len(pixels) < num_expected:
         raise InputError(f"{rule} {len(pixels)}, so it is cut off.")
-    if more:
-        at_least = "at least " if len(more) == _CHUNK_BYTES else ""
-        raise InputError(f"{rule} {at_least}{num_expected + len(more)}, so it is too long.")
+    if len(pixels) > num_expected:
+        at_least = "at least " if len(pixels) == num_expected + _EXCESS_BYTES else ""
+        raise InputError(f"{rule} {at_least}{len(pixels)}, so it is too long.")
     return np.frombuffer(pixels, np.uint8).reshape(shape)
 
 
@@ -119,23 +139,25 @@ def _read_header(stream, path):
 
 
 def _read(stream, path, num_bytes):
-    """Reads as many bytes, or as many as there are, in parts: memory is taken for what is there."""
-    content = bytearray()
+    """Reads as many bytes, or as many as there are."""
     try:
-        while chunk := stream.read(min(_CHUNK_BYTES, num_bytes - len(content))):
-            content += chunk
+        return stream.read(num_bytes)
     # Of gzip: not its format, a wrong checksum, a stream that is cut off or makes no sense.
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(
             f"{path} must be a readable IDX file; got {type(error).__name__}: {first_line(error)}."
         ) from error
-    return content
 
 
 def _candidates(directory, split):
     """The files there are that may hold the images of a split."""
     paths = [directory / (_PREFIXES[split] + suffix) for suffix in _SUFFIXES]
     return [path for path in paths if path.is_file()]
+
+
+def _holds_idx_files(directory):
+    """Tells whether a directory holds an image file of MNIST's kind, of training or of test."""
+    return any(_candidates(directory, split) for split in _PREFIXES)
 
 
 def _image_path(directory, split):
@@ -148,8 +170,3 @@ def _image_path(directory, split):
             "which holds none of them."
         )
     return candidates[0]
-
-
-def _padded_size(size):
-    """The next multiple of 8, `size` itself if it is one."""
-    return -(-size // _SIZE_MULTIPLE) * _SIZE_MULTIPLE

@@ -6,126 +6,123 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.data.preprocessing import repeat_channel, zero_pad
-from tf_marscf.data.validation_split import split_off_validation
 from tf_marscf.errors import InputError, InputTypeError
+from tf_marscf.files.input_files import shortened
 
 MAX_CHANNELS = 1024
 MAX_IMAGE_VALUES = 2**28
 SPLITS = ("train", "validation", "test")
+# 28 becomes 32, as MNIST is usually padded; a multiple of 8 halves three times.
+_SIZE_MULTIPLE = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageDataset:
     """Images of one size, split for training, validation and test.
 
-    Every split is a `tf.data.Dataset` of single images, uint8 of shape `image_shape`, in a fixed
+    Every split is a `tf.data.Dataset` of single images, uint8 of one static shape, in a fixed
     order and of a known number, so that arrays in memory and files on disk look the same.
 
     Attributes:
         train: training images.
         validation: images held out of training, or None where none are held out.
         test: images of the data set's standard test set.
-        image_shape: `(height, width, channels)`, all static.
         num_grey_levels: a pixel is an integer in `[0, num_grey_levels)`; 2 to 256.
         name: name of the data set as `load_dataset` takes it.
 
     Raises:
         InputTypeError: if a split is no `tf.data.Dataset` of single uint8 tensors.
-        InputError: if a split's images do not have `image_shape`, a split is empty or of unknown
-            size, `image_shape` is not three positive sizes or out of bounds, or
-            `num_grey_levels` is out of range.
+        InputError: if images are larger than any model's or not all of one static shape, a split is
+            empty or of unknown size, or `num_grey_levels` is out of range.
     """
 
     train: object
     validation: object
     test: object
-    image_shape: tuple
     num_grey_levels: int
     name: str
 
     def __post_init__(self):
-        shape = tuple(self.image_shape)
-        if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
-            raise InputError(
-                "`image_shape` must be three positive integers (height, width, channels); got "
-                f"{self.image_shape!r}."
-            )
-        check_image_shape(shape, "`image_shape`")
-        object.__setattr__(self, "image_shape", shape)
         if not 2 <= self.num_grey_levels <= 256:
             raise InputError(
                 f"`num_grey_levels` must be from 2 to 256 (uint8); got {self.num_grey_levels!r}."
             )
         for split, images in self.splits().items():
             check_images(images, split)
-            if tuple(images.element_spec.shape) != shape:
-                raise InputError(
-                    f"`{split}` must hold images of `image_shape` {shape}; got "
-                    f"{images.element_spec.shape}."
-                )
+            _check_equal_shapes(f"`{split}`", tuple(images.element_spec.shape), self.image_shape)
+        check_image_shape(self.image_shape, "`train`")
 
     @classmethod
-    def from_arrays(cls, train, validation, test, num_grey_levels, name):
-        """Builds a data set from arrays in memory.
+    def from_arrays(cls, train, validation, test, num_grey_levels, name, file=None):
+        """Builds a data set from arrays, uint8 `[num_images, height, width, channels]`.
 
         Args:
-            train: uint8 `[num_images, height, width, channels]`.
-            validation: as `train`, or None.
-            test: as `train`.
+            train: training images.
+            validation: images held out of training, or None.
+            test: test images.
             num_grey_levels: a pixel is an integer in `[0, num_grey_levels)`.
             name: name of the data set.
-
-        Returns:
-            The data set.
+            file: the file that holds the arrays, if errors shall name it.
 
         Raises:
-            InputTypeError: if an array is not uint8.
-            InputError: if an array is not of rank 4, is empty, differs in image shape, or holds
-                a pixel of `num_grey_levels` or more.
+            InputTypeError, InputError: as `check_image_array`; or if arrays differ in image shape,
+                or hold a pixel of `num_grey_levels` or more.
         """
-        arrays = dict(zip(SPLITS, (train, validation, test), strict=True))
-        datasets = {"validation": None}
-        for split, array in arrays.items():
+        splits = {"train": train, "validation": validation, "test": test}
+        for split, array in splits.items():
             if array is not None:
-                _check_array(array, split, num_grey_levels)
-                datasets[split] = tf.data.Dataset.from_tensor_slices(array)
-        return cls(
-            **datasets,
-            image_shape=tuple(map(int, train.shape[1:])),
-            num_grey_levels=num_grey_levels,
-            name=name,
-        )
+                argument = f"`{split}`" if file is None else f"`{split}` of {file}"
+                check_image_array(argument, array.shape, array.dtype)
+                _check_equal_shapes(argument, array.shape[1:], train.shape[1:])
+                if array.max() >= num_grey_levels:
+                    raise InputError(
+                        f"{argument} must hold pixels below `num_grey_levels` {num_grey_levels}; "
+                        f"got {array.max()}."
+                    )
+                splits[split] = tf.data.Dataset.from_tensor_slices(array)
+        return cls(**splits, num_grey_levels=num_grey_levels, name=name)
 
     def splits(self):
         """Returns the splits there are, by name; an absent validation split is left out."""
         splits = {name: getattr(self, name) for name in SPLITS}
         return {name: images for name, images in splits.items() if images is not None}
 
-    def map_splits(self, function, **changes):
-        """A data set whose splits are what `function` makes of these; `changes` are of fields."""
+    def map_splits(self, function):
+        """A data set whose splits are what `function` makes of these."""
         splits = {name: function(images) for name, images in self.splits().items()}
-        return dataclasses.replace(self, **splits, **changes)
+        return dataclasses.replace(self, **splits)
 
-    def padded(self, height, width, num_channels):
-        """The data set with images zero-padded on all sides, and their one channel copied.
-
-        A map of single images: what is stored is all that takes memory.
-        """
-        image_shape = (height, width, num_channels)
-        if image_shape == self.image_shape:
+    def padded(self):
+        """The images zero-padded on all sides, equally up to one pixel, to multiples of 8."""
+        sizes = self.image_shape[:2]
+        height, width = (-(-size // _SIZE_MULTIPLE) * _SIZE_MULTIPLE for size in sizes)
+        if (height, width) == sizes:
             return self
+        return self._map_images(
+            lambda image: tf.image.resize_with_crop_or_pad(image, height, width)
+        )
 
-        def to_image(image):
-            image = zero_pad(image, height, width)
-            return image if num_channels == image.shape[-1] else repeat_channel(image, num_channels)
+    def with_channels(self, num_channels):
+        """The images with their one channel copied, unless they have `num_channels`, 3, already.
 
+        Bits per dimension of copies cannot be compared with those of 1-channel images.
+        """
+        if num_channels == self.image_shape[2]:
+            return self
+        return self._map_images(tf.image.grayscale_to_rgb)
+
+    def _map_images(self, function):
+        """A map of single images: what is stored is all that takes memory."""
         return self.map_splits(
             lambda images: images.map(
-                to_image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-            ),
-            image_shape=image_shape,
+                function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            )
         )
+
+    @property
+    def image_shape(self):
+        """`(height, width, channels)`."""
+        return tuple(self.train.element_spec.shape)
 
     @property
     def num_train_images(self):
@@ -142,24 +139,6 @@ class ImageDataset:
         """Number of test images."""
         return int(self.test.cardinality())
 
-    @property
-    def num_dimensions(self):
-        """Dimensions of an image (height x width x channels), the D of bits per dimension."""
-        return math.prod(self.image_shape)
-
-
-def hold_out_validation(train, options, default, source):
-    """Holds the last training images out for validation; arguments as of `split_off_validation`.
-
-    Returns:
-        What is left of `train`, an array or list, and what is held out, or None where that is none.
-
-    Raises:
-        InputError: if no training image is left.
-    """
-    num_train, num_validation = split_off_validation(options, len(train), default, source)
-    return train[:num_train], train[num_train:] if num_validation else None
-
 
 def check_image_shape(shape, argument):
     """Raises an `InputError` if a shape `(height, width, channels)` is larger than any model's."""
@@ -170,25 +149,39 @@ def check_image_shape(shape, argument):
         )
 
 
-def take_images(dataset, max_images):
-    """An `ImageDataset` of the first `max_images` images of each split; None is all.
+def check_image_array(argument, shape, dtype):
+    """Checks shape and dtype of an array of images, which need not have been read yet.
 
     Raises:
-        InputError: if `max_images` is below 1.
+        InputTypeError: if the dtype is not uint8.
+        InputError: if the shape is not `[num_images, height, width, channels]`, all of them at
+            least 1, of images that a model can have.
     """
-    if max_images is None:
-        return dataset
-    if max_images < 1:
-        raise InputError(f"`max_images` must be an integer >= 1; got {max_images}.")
-    return dataset.map_splits(lambda images: images.take(max_images))
+    if dtype != np.uint8:
+        raise InputTypeError(
+            f"{argument} must be a uint8 array; got {shortened(str(dtype))} of shape {shape}."
+        )
+    if len(shape) != 4:
+        hint = ", with a channel axis also for grey images" if len(shape) == 3 else ""
+        raise InputError(
+            f"{argument} must have shape [num_images, height, width, channels]{hint}; got shape "
+            f"{shape}."
+        )
+    if 0 in shape:
+        raise InputError(f"{argument} must hold at least one image and pixel; got shape {shape}.")
+    check_image_shape(shape[1:], argument)
+
+
+def _check_equal_shapes(argument, shape, train_shape):
+    """Checks that images have the shape of the training images."""
+    if shape != train_shape:
+        raise InputError(
+            f"{argument} must hold images of the shape of `train`, {train_shape}; got {shape}."
+        )
 
 
 def check_images(images, argument):
     """Checks that `images` is a finite data set of single uint8 images of one static shape.
-
-    Args:
-        images: the data set to check.
-        argument: what to call it in an error.
 
     Raises:
         InputTypeError: if `images` is no `tf.data.Dataset` of single uint8 tensors.
@@ -217,14 +210,7 @@ def check_images(images, argument):
 
 
 def collect_images(images, num_images):
-    """Returns the first images of a split as an array.
-
-    Args:
-        images: single uint8 images `[height, width, channels]`.
-        num_images: how many to return.
-
-    Returns:
-        uint8 `[num_images, height, width, channels]`.
+    """The first images of a split as an array, uint8 `[num_images, height, width, channels]`.
 
     Raises:
         InputError: if there are fewer than `num_images` images, or `num_images` is below 1.
@@ -234,20 +220,3 @@ def collect_images(images, num_images):
     if not 1 <= num_images <= available:
         raise InputError(f"`num_images` must be from 1 to {available}; got {num_images}.")
     return np.stack(list(images.take(num_images).as_numpy_iterator()))
-
-
-def _check_array(array, argument, num_grey_levels):
-    """Checks the images of one split, given as an array."""
-    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
-        seen = getattr(array, "dtype", type(array).__name__)
-        raise InputTypeError(f"`{argument}` must be a uint8 array; got {seen}.")
-    if array.ndim != 4 or array.size == 0:
-        raise InputError(
-            f"`{argument}` must be a non-empty array [num_images, height, width, channels]; got "
-            f"shape {array.shape}."
-        )
-    if array.max() >= num_grey_levels:
-        raise InputError(
-            f"`{argument}` must hold pixels below `num_grey_levels` {num_grey_levels}; got "
-            f"{array.max()}."
-        )

@@ -1,7 +1,6 @@
 """Decoding of single image files to what people see, or an error that names the file."""
 
 import io
-from pathlib import Path
 
 import tensorflow as tf
 from PIL import ExifTags, Image
@@ -41,15 +40,7 @@ _TURNS = (
 
 
 def decode_image(content, orientation):
-    """Decodes a PNG, JPEG or BMP image, and turns it the right way up, in a graph.
-
-    Args:
-        content: string `[]`.
-        orientation: int32 `[]` from 1 to 8, as EXIF has it.
-
-    Returns:
-        uint8 `[height, width, channels]`.
-    """
+    """Decodes the bytes of an image in a graph, and turns it the right way up: 1 to 8, as EXIF."""
     image = tf.cond(
         tf.io.is_jpeg(content), lambda: _decode_jpeg(content), lambda: _decode_other(content)
     )
@@ -71,9 +62,6 @@ def read_image_file(path):
     Pillow reads the header, and TensorFlow the pixels, as it does in a graph: a JPEG file whose
     last two bytes are missing is no image to Pillow.
 
-    Args:
-        path: a PNG, JPEG or BMP file.
-
     Returns:
         The image the right way up, uint8 `[height, width, channels]`, of 1 channel (grey) or 3
         (red, green, blue), and the orientation that EXIF gives the stored pixels, 1 to 8.
@@ -84,20 +72,23 @@ def read_image_file(path):
             line that names the file.
         OSError: if it cannot be read.
     """
-    path = Path(path)
     content = _read(path)
-    header = _checked_header(path, content)
-    orientation = _orientation(path, header)
-    width, height = header.size if orientation < 5 else header.size[::-1]
     try:
+        header = _checked_header(path, content)
         # Not `decode_image`: to choose a branch takes longer than an image, but in a graph.
         decode = _decode_other if header.format in ("PNG", "BMP") else _decode_jpeg
-        image = _TURNS[orientation - 1](decode(content)).numpy()
-    except tf.errors.OpError as error:
+        stored = decode(content)
+    except (InputError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path} must be a smaller image; {error}") from error
+    # Nothing is read from disk here: whatever Pillow and TensorFlow raise, the bytes are no image.
+    except Exception as error:
         raise _undecodable(path, content) from error
-    if image.shape != (height, width, _NUM_CHANNELS[header.mode]):
+    if tuple(stored.shape) != (*header.size[::-1], _NUM_CHANNELS[header.mode]):
         raise _undecodable(path, content)  # Two decoders do not agree on what the file shows.
-    return image, orientation
+    orientation = _orientation(path, header)
+    return _TURNS[orientation - 1](stored).numpy(), orientation
 
 
 def _read(path):
@@ -119,17 +110,16 @@ def _read(path):
 
 def _checked_header(path, content):
     """What Pillow knows of an image that TensorFlow decodes to what the file shows."""
-    image = _call(path, content, _open, content)
+    image = _open(content)
     _check_encoding(path, image)
     check_image_shape((*image.size, len(image.getbands())), str(path))
+    num_frames = 1
     if image.format == "PNG":
         # TensorFlow passes over wrong checksums of some parts. This closes the image.
-        _call(path, content, image.verify)
-        image = _call(path, content, _open, content)
+        image.verify()
+        image = _open(content)
         num_frames = image.n_frames
-        _call(path, content, image.load)  # What EXIF says may come after the pixels.
-    else:
-        num_frames = 1
+        image.load()  # What EXIF says may come after the pixels.
     if image.has_transparency_data:
         bands = len(image.getbands())
         seen = f"{bands} channels" if bands in (2, 4) else "transparent colours"
@@ -161,17 +151,6 @@ def _check_encoding(path, image):
 
 def _open(content):
     return Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP"))
-
-
-def _call(path, content, function, *arguments):
-    """Calls what reads the bytes of an image: its errors are those of the file."""
-    try:
-        return function(*arguments)
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{path} must be a smaller image; {error}") from error
-    # Nothing is read from disk here: whatever Pillow raises, the bytes are no image to it.
-    except Exception as error:
-        raise _undecodable(path, content) from error
 
 
 def _orientation(path, image):

@@ -9,10 +9,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.data.data_directory import existing_directory
-from tf_marscf.data.image_dataset import SPLITS, ImageDataset, hold_out_validation
+from tf_marscf.data.image_dataset import SPLITS, ImageDataset
 from tf_marscf.data.image_file import IMAGE_SUFFIXES, decode_image, read_image_file
-from tf_marscf.data.validation_split import default_num_validation_images
 from tf_marscf.errors import InputError, warn
 from tf_marscf.files.input_files import shortened
 
@@ -20,46 +18,40 @@ MAX_ARRAY_BYTES = 2 * 1024**3
 _NUM_SHOWN_KINDS = 8
 
 
-def load_image_folder(options):
+def load_image_folder(config):
     """Loads the PNG, JPEG and BMP files of a directory.
 
     With folders `train` and `test` in it, and perhaps `validation`, these are the splits. Without
-    `validation`, some of `train` is held out: `options.num_validation_images`, or a tenth but not
-    above 5,000. Without any of the three folders, a tenth of all images, at least one, is the
-    test set, and as many (or `options.num_validation_images`) are for validation.
+    `validation`, some of `train` is held out. Without any of the three folders, a tenth of all
+    images, at least one, is the test set, and by default as many are for validation.
 
     Which images are chosen depends on nothing but their paths below the directory. They may lie
     in further folders, such as one a label. Within a split the order is that of the sorted paths.
     Hidden files and folders and those with other endings are passed over; a warning counts them.
-    Images are turned the right way up where EXIF data say so.
+    Images, of 256 grey levels, are turned the right way up where EXIF data say so.
 
     All files are decoded once and checked. Images that take more than 2 GiB are then read again
     whenever they are needed.
-
-    `options.data_dir` is the directory. There are 256 grey levels, and 3 channels where the files
-    have one and `options.num_channels` is 3. It returns and raises what `load_dataset` does.
     """
     # Not tfds.ImageFolder, though its layout is read: it passes over images that lie in no label's
     # folder and over BMP files, takes hidden files for images, shuffles, and decodes without a
     # check, so that a damaged or odd file would end an epoch half way.
-    root = existing_directory(options, "images", "folder")
-    relative_paths = _split_paths(_image_paths(root), options, root)
+    root = config.existing_directory("images")
     splits = {
-        split: [root / path for path in sorted(relative_paths[split])]
-        for split in SPLITS
-        if relative_paths[split]
+        split: [root / path for path in sorted(paths)]
+        for split, paths in _split_paths(_image_paths(root), config, root).items()
+        if paths
     }
-    num_images = sum(map(len, splits.values()))
     first_path = splits["train"][0]
     shape = read_image_file(first_path)[0].shape
-    num_channels = options.channels_of(shape[-1], str(root))
-    keeps_arrays = num_images * math.prod(shape) <= MAX_ARRAY_BYTES
+    config.channels_of(shape[2])  # Before all files are read.
+    keeps_arrays = sum(map(len, splits.values())) * math.prod(shape) <= MAX_ARRAY_BYTES
     datasets = {"validation": None} | {
-        split: _read_images(paths, shape, first_path, keeps_arrays)
-        for split, paths in splits.items()
+        split: _read_images(splits[split], shape, first_path, keeps_arrays)
+        for split in SPLITS
+        if split in splits
     }
-    dataset = ImageDataset(**datasets, image_shape=shape, num_grey_levels=256, name="folder")
-    return dataset.padded(*shape[:2], num_channels)
+    return ImageDataset(**datasets, num_grey_levels=256, name=config.name)
 
 
 def _image_paths(root):
@@ -124,10 +116,10 @@ def _check_links(root, directory, folders):
             )
 
 
-def _split_paths(paths, options, root):
-    """Shares the images out between the splits: a dict of lists, some of which may be empty."""
+def _split_paths(paths, config, root):
+    """Shares the images out between the splits: a dict of lists; there may be none or None."""
     if not any((root / split).is_dir() for split in SPLITS):
-        return _split_all(paths, options, root)
+        return _split_all(paths, config, root)
     splits = {split: [] for split in SPLITS}
     for path in paths:
         folder = PurePosixPath(path).parts[0]
@@ -145,17 +137,16 @@ def _split_paths(paths, options, root):
                 f"got {str(root)!r}, which has none in {split!r}."
             )
     if not splits["validation"]:
-        default = default_num_validation_images(len(splits["train"]))
-        return splits | _hold_out(_by_hash(splits["train"]), options, default, root)
-    if options.num_validation_images is not None:
+        return splits | _hold_out(_by_hash(splits["train"]), config)
+    if config.num_validation_images is not None:
         raise InputError(
             f"`num_validation_images` must be None, since {str(root)!r} has a folder "
-            f"'validation'; got {options.num_validation_images}."
+            f"'validation'; got {config.num_validation_images}."
         )
     return splits
 
 
-def _split_all(paths, options, root):
+def _split_all(paths, config, root):
     """Shares out images of a directory that says nothing of splits."""
     if len(paths) < 2:
         raise InputError(
@@ -167,12 +158,12 @@ def _split_all(paths, options, root):
     shuffled = _by_hash(paths)
     development = shuffled[num_test:]
     default = min(num_test, len(development) - 1)
-    return {"test": shuffled[:num_test]} | _hold_out(development, options, default, root)
+    return {"test": shuffled[:num_test]} | _hold_out(development, config, default)
 
 
-def _hold_out(shuffled, options, default, root):
+def _hold_out(shuffled, config, default=None):
     """The first of the shuffled paths are for validation, the others for training."""
-    train, validation = hold_out_validation(shuffled[::-1], options, default, str(root))
+    train, validation = config.hold_out(shuffled[::-1], default)
     return {"train": train, "validation": validation}
 
 

@@ -4,9 +4,9 @@ from collections import namedtuple
 
 import tensorflow as tf
 
+from tf_marscf.config_fields import check_integer
 from tf_marscf.data.augmentation import augment_image, check_augmentation
 from tf_marscf.data.image_dataset import check_images
-from tf_marscf.errors import InputError, InputTypeError
 
 MAX_CACHE_BYTES = 2 * 1024**3
 MAX_SHUFFLE_BYTES = 512 * 1024**2
@@ -55,20 +55,17 @@ def training_pipeline(
         A data set of unknown end with elements uint8 `[batch_size, height, width, channels]`.
 
     Raises:
-        InputTypeError: if `images` is no data set of single uint8 images, or `batch_size`, `seed`
-            or `first_image` is no integer.
-        InputError: if the number or the shape of the images is not known, `batch_size` is below
-            1, `first_image` is negative, `max_shuffle_bytes` does not hold one image, or
-            `augmentation` is unknown.
+        InputTypeError, InputError: if `images` is no data set as `check_images` wants it, or
+            another argument no integer or out of range.
     """
     check_images(images, "images")
-    _check_integer(batch_size, "batch_size", minimum=1)
-    _check_integer(seed, "seed", minimum=None)
-    _check_integer(first_image, "first_image", minimum=0)
+    check_integer("batch_size", batch_size)
+    check_integer("seed", seed, least=-(2**63))
+    check_integer("first_image", first_image, least=0)
     check_augmentation(augmentation)
     num_images = int(images.cardinality())
     bytes_per_image = images.element_spec.shape.num_elements()
-    _check_integer(max_shuffle_bytes, "max_shuffle_bytes", minimum=bytes_per_image)
+    check_integer("max_shuffle_bytes", max_shuffle_bytes, least=bytes_per_image)
     if num_images * bytes_per_image <= max_cache_bytes:
         images = images.cache()
     shuffle_buffer_size = min(num_images, max_shuffle_bytes // bytes_per_image)
@@ -104,40 +101,21 @@ def training_pipeline(
 
 
 def evaluation_pipeline(images, batch_size):
-    """All images once, in order; the last batch is as short as it must be.
-
-    Args:
-        images: single uint8 images `[height, width, channels]`.
-        batch_size: images a batch, but for the last.
-
-    Returns:
-        A data set of `ceil(num_images / batch_size)` elements uint8
-        `[batch, height, width, channels]`.
+    """All images once, in order, in batches; the last one is as short as it must be.
 
     Raises:
-        InputTypeError: if `images` is no data set of single uint8 images, or `batch_size` is no
-            integer.
-        InputError: if the number or the shape of the images is not known, or `batch_size` is
-            below 1.
+        InputTypeError, InputError: as `training_pipeline`.
     """
     check_images(images, "images")
-    _check_integer(batch_size, "batch_size", minimum=1)
+    check_integer("batch_size", batch_size)
     return images.batch(batch_size, drop_remainder=False).prefetch(tf.data.AUTOTUNE)
 
 
 def padded_evaluation_pipeline(images, batch_size):
     """All images once, in order, in batches of one size: what several devices can share.
 
-    Args:
-        images: single uint8 images `[height, width, channels]`.
-        batch_size: images a batch.
-
-    Returns:
-        A data set of `ceil(num_images / batch_size)` `WeightedImages`, with weight 1 for an image
-        and 0 for the black ones that fill the last batch.
-
-    Raises:
-        InputTypeError, InputError: as `evaluation_pipeline`.
+    The elements are `WeightedImages`, with weight 1 for an image and 0 for the black ones that
+    fill the last batch. It raises what `evaluation_pipeline` does.
     """
 
     def pad(pixels):
@@ -151,11 +129,3 @@ def padded_evaluation_pipeline(images, batch_size):
         )
 
     return evaluation_pipeline(images, batch_size).map(pad)
-
-
-def _check_integer(value, argument, minimum):
-    """Checks that an argument is an integer, and at least `minimum` where that is given."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputTypeError(f"`{argument}` must be an integer; got {value!r}.")
-    if minimum is not None and value < minimum:
-        raise InputError(f"`{argument}` must be at least {minimum}; got {value}.")

@@ -1,12 +1,12 @@
 """Image data sets of TensorFlow Datasets (TFDS)."""
 
+import functools
 import os
 from urllib.parse import urlsplit
 
 import tensorflow as tf
 
 from tf_marscf.data.image_dataset import ImageDataset
-from tf_marscf.data.validation_split import split_off_validation
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.files.input_files import open_regular_file
 
@@ -17,12 +17,7 @@ class DataUnavailableError(RunError):
     """A data set is not prepared in the data directory and could not be downloaded.
 
     The message is one line: which data set, why it could not be had, where it was looked for and
-    how to provide it.
-
-    Attributes:
-        dataset_name: name of the data set as `load_dataset` takes it.
-        data_dir: directory the data set was looked for in.
-        reason: why it could not be had; line breaks become spaces.
+    how to provide it. These are also the attributes: `dataset_name`, `reason` and `data_dir`.
     """
 
     def __init__(self, dataset_name, data_dir, reason):
@@ -40,49 +35,42 @@ class DataUnavailableError(RunError):
         return (type(self), (self.dataset_name, self.data_dir, self.reason))
 
 
-# By name: (height, width, channels) of the stored images, height and width after zero padding, the
-# split that results are reported on, and how many images are held out of the end of 'train'.
+# By name: (height, width, channels) of the stored images, the split that results are reported on,
+# and how many images are held out of the end of 'train'.
 _SOURCES = {
-    "cifar10": ((32, 32, 3), 32, "test", 5_000),
-    "mnist": ((28, 28, 1), 32, "test", 5_000),
-    "fashion_mnist": ((28, 28, 1), 32, "test", 5_000),
+    "cifar10": ((32, 32, 3), "test", 5_000),
+    "mnist": ((28, 28, 1), "test", 5_000),
+    "fashion_mnist": ((28, 28, 1), "test", 5_000),
     # The standard 'validation' split is the one that published figures are computed on.
-    "downsampled_imagenet/32x32": ((32, 32, 3), 32, "validation", 10_000),
-    "downsampled_imagenet/64x64": ((64, 64, 3), 64, "validation", 10_000),
+    "downsampled_imagenet/32x32": ((32, 32, 3), "validation", 10_000),
+    "downsampled_imagenet/64x64": ((64, 64, 3), "validation", 10_000),
 }
 
 
-def load_tfds_images(name, options):
+def load_tfds_images(config):
     """Loads the images of a TFDS data set, zero-padded to 32 x 32 where they are 28 x 28.
 
     The test set is the standard one; the validation set is the end of the standard training set.
-    The order of the images is fixed.
-
-    There are 256 grey levels. It returns and raises what `load_dataset` does.
+    The order of the images is fixed. There are 256 grey levels.
     """
-    stored_shape, padded_size, test_split, default_num_validation_images = _SOURCES[name]
-    num_channels = options.channels_of(stored_shape[2], repr(name))
-    builder = _builder(name, options.data_dir)
+    name = config.name
+    shape, test_split, default_num_validation_images = _SOURCES[name]
+    config.channels_of(shape[2])  # Nothing is downloaded in vain.
+    builder = _builder(name, config.data_dir)
     if not builder.is_prepared():
-        _download_and_prepare(builder, name, options.download)
+        _download_and_prepare(builder, name, config.download)
     _check_files(builder, ("train", test_split))
-    num_development = builder.info.splits["train"].num_examples
-    num_train, num_validation = split_off_validation(
-        options, num_development, default_num_validation_images, repr(name)
+    train, validation = config.hold_out(
+        range(builder.info.splits["train"].num_examples), default_num_validation_images
     )
-
-    def read(split):
-        return _read_images(builder, split, stored_shape)
-
-    dataset = ImageDataset(
-        train=read(f"train[:{num_train}]"),
-        validation=read(f"train[{num_train}:]") if num_validation else None,
+    read = functools.partial(_read_images, builder, shape)
+    return ImageDataset(
+        train=read(f"train[:{len(train)}]"),
+        validation=read(f"train[{len(train)}:]") if validation else None,
         test=read(test_split),
-        image_shape=stored_shape,
         num_grey_levels=256,
         name=name,
-    )
-    return dataset.padded(padded_size, padded_size, num_channels)
+    ).padded()
 
 
 def _builder(name, data_dir):
@@ -113,7 +101,7 @@ def _check_files(builder, splits):
             open_regular_file(path).close()
 
 
-def _read_images(builder, split, shape):
+def _read_images(builder, shape, split):
     """The images of a TFDS split, of the shape in which they are stored."""
     import tensorflow_datasets as tfds
 
@@ -152,12 +140,7 @@ def _download_and_prepare(builder, name, download):
 
 
 def _check_servers_answer(urls):
-    """Requests one file of each server, without reading it.
-
-    Raises:
-        requests.RequestException: if a server does not answer within `PROBE_TIMEOUT_SECONDS` or
-            refuses the file.
-    """
+    """Requests one file of each server, without reading it; raises what `requests` does."""
     import requests
 
     url_by_server = {urlsplit(url).netloc: url for url in urls}

@@ -19,17 +19,14 @@ _PIXELS_PER_SQUEEZE = 4
 
 
 def published_step_layers(num_levels, num_steps):
-    """For each level, the indices of its steps of flow in the published list of layers.
-
-    Each level of that list is a squeeze, K steps and, but for the last level, a split.
-    """
+    """For each level, which of the published layers are steps: all but a squeeze and a split."""
     return [
         [level * (num_steps + 2) + 1 + step for step in range(num_steps)]
         for level in range(num_levels)
     ]
 
 
-def check_weights(weights):
+def _check_weights(weights):
     """Checks that weights are a dict from names to NumPy arrays of floats, none of them empty."""
     if not isinstance(weights, dict):
         raise InputTypeError(f"`weights` must be a dict; got {type(weights).__name__}.")
@@ -52,11 +49,10 @@ def infer_config(weights, image_size, num_heads=None, dropout_rate=None):
 
     Args:
         weights: dict from published names to arrays.
-        image_size: height and width of the images: an integer, or (height, width). Weights do not
-            show it.
-        num_heads: attention heads of MixLogCDF networks, which the weights do not show either; None
-            for the published number.
-        dropout_rate: of MixLogCDF networks, for further training; None for the published one.
+        image_size: height and width of the images, which no weight shows: an integer, or (height,
+            width).
+        num_heads: attention heads of MixLogCDF networks, not shown either; None: as published.
+        dropout_rate: of MixLogCDF networks, for further training; None: as published.
 
     Returns:
         A `MarScfConfig`. Dilations are the published ones; no weight shows them.
@@ -66,7 +62,7 @@ def infer_config(weights, image_size, num_heads=None, dropout_rate=None):
         InputError: if names or shapes are not those of a published model, `image_size` is not one
             or two integers of at least 1, or an option is none of the couplings'.
     """
-    check_weights(weights)
+    _check_weights(weights)
     height, width = _height_and_width(image_size)
     steps = sorted(int(match[1]) for match in map(_STEP.match, weights) if match)
     num_levels = _num_found(_PRIOR, weights, "priors")
@@ -88,7 +84,11 @@ def infer_config(weights, image_size, num_heads=None, dropout_rate=None):
         for index, step in enumerate(steps)
     )
     check_image_shape((height, width, channels), "`weights` and `image_size`")
-    priors = [f"flow.c_prior.prior_list.{level}." for level in range(num_levels)]
+    code_network = "flow.c_prior.prior_list.0.z1_cond_network."
+    embeddings = [
+        _shape(weights, f"flow.c_prior.prior_list.{level}.prior_lstm.conv_embed.weight")
+        for level in range(num_levels)
+    ]
     # One misshapen array must not decide: it would be every other one that does not fit.
     options = _most_common(
         _coupling_options(weights, f"flow.layers.{step}.coupling.") for step in steps
@@ -105,13 +105,11 @@ def infer_config(weights, image_size, num_heads=None, dropout_rate=None):
         image_shape=(height, width, channels),
         num_levels=num_levels,
         num_steps=num_steps,
-        prior_hidden_channels=_shape(weights, priors[0] + "prior_lstm.conv_embed.weight")[0],
+        prior_hidden_channels=embeddings[0][0],
         prior_num_layers=_num_found(_LSTM_LAYER, weights, "layers of the prior's ConvLSTM"),
-        prior_kernel_sizes=[
-            _shape(weights, prior + "prior_lstm.conv_embed.weight")[2] for prior in priors
-        ],
-        prior_code_channels=_shape(weights, priors[0] + "z1_cond_network.2.weight")[0],
-        prior_code_hidden_channels=_shape(weights, priors[0] + "z1_cond_network.0.weight")[0],
+        prior_kernel_sizes=[shape[2] for shape in embeddings],
+        prior_code_channels=_shape(weights, code_network + "2.weight")[0],
+        prior_code_hidden_channels=_shape(weights, code_network + "0.weight")[0],
         **options,
     )
 
@@ -169,12 +167,12 @@ def _num_found(pattern, weights, what):
 
 def _height_and_width(image_size):
     """Two integers out of one or two."""
-    sizes = (image_size,) * 2 if isinstance(image_size, numbers.Integral) else image_size
-    is_pair = isinstance(sizes, tuple | list) and len(sizes) == 2
-    if not is_pair or not all(
+    sizes = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)
+    is_size = [
         isinstance(size, numbers.Integral) and not isinstance(size, bool) and size >= 1
         for size in sizes
-    ):
+    ]
+    if is_size != [True, True]:
         raise InputError(
             "`image_size` must be an integer >= 1 or (height, width); got "
             f"{shortened(repr(image_size))}."

@@ -108,19 +108,12 @@ def _conv_lstm_layer(index):
 
 @dataclasses.dataclass(frozen=True)
 class WeightMapping:
-    """One of our variables, made from one or more published arrays.
-
-    Attributes:
-        variable: a Keras or TensorFlow variable.
-        names: a tuple, the published names.
-        convert: function from the published arrays to the variable's value.
-        stacked: whether each array is converted alone, to one entry of the variable.
-    """
+    """One of our variables, made from one or more published arrays."""
 
     variable: object
-    names: tuple
-    convert: object
-    stacked: bool = False
+    names: tuple  # The published ones.
+    convert: object  # A function from the published arrays to the variable's value.
+    stacked: bool = False  # Whether each array is converted alone, to one entry of the variable.
 
     def value(self, arrays):
         """What the variable becomes, from one array a name."""
@@ -142,16 +135,10 @@ class WeightMapping:
 
 
 def published_mappings(model):
-    """Which published arrays each variable of a model is made from.
-
-    Args:
-        model: a `MarScf` with the mAR prior.
-
-    Returns:
-        A list of `WeightMapping`s that covers every variable of the model.
+    """Which published arrays each variable of a `MarScf` is made from: a list of `WeightMapping`s.
 
     Raises:
-        InputError: if the model has another prior; the published code has no other.
+        InputError: if the model's prior is not the mAR one; the published code has no other.
     """
     config = model.config
     if config.prior != "mar":
@@ -163,12 +150,12 @@ def published_mappings(model):
         for step, layer in zip(steps, layers, strict=True):
             prefix = f"flow.layers.{layer}."
             mappings += _mappings(step, prefix, _STEP)
-            network = step.coupling.network.layer
+            network, prefix = step.coupling.network.layer, prefix + "coupling."
             if config.coupling == "affine":
-                mappings += _mappings(network, prefix + "coupling.", _AFFINE_NETWORK)
+                mappings += _mappings(network, prefix, _AFFINE_NETWORK)
             else:
-                mappings += _mappings(network, prefix + "coupling.", _MIX_LOG_CDF_NETWORK)
-                mappings += _block_mappings(network.blocks, prefix + "coupling.nn.mid_convs.")
+                mappings += _mappings(network, prefix, _MIX_LOG_CDF_NETWORK)
+                mappings += _block_mappings(network.blocks, prefix + "nn.mid_convs.")
         prior = level.latent_prior.network.layer
         rows = [*_PRIOR, *(_PRIOR_CODE if prior.code_convolutions else ())]
         for layer in range(config.prior_num_layers):
@@ -178,6 +165,7 @@ def published_mappings(model):
 
 
 def _mappings(module, prefix, rows):
+    """The mappings of one module's table."""
     return [
         WeightMapping(
             _variable(module, path), tuple(prefix + name for name in names.split(" + ")), convert

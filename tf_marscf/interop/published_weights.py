@@ -8,7 +8,6 @@ import tensorflow as tf
 from tf_marscf.errors import InputError
 from tf_marscf.files.input_files import quoted, shortened
 from tf_marscf.flow import MarScf
-from tf_marscf.interop.published_architecture import check_weights
 from tf_marscf.interop.published_mappings import published_mappings
 
 _NUM_SHOWN_PROBLEMS = 5
@@ -17,19 +16,16 @@ _NUM_SHOWN_PROBLEMS = 5
 def load_published_weights(model, weights):
     """Sets every variable of a model from published weights, or none.
 
-    Args:
-        model: a `MarScf`, as `MarScf.from_config(infer_config(weights, ...))`.
-        weights: dict from published names to arrays, as from `read_weight_file`.
+    The `MarScf` is as `MarScf.from_config(infer_config(weights, ...))`, and the weights are as from
+    `read_weight_file`.
 
     Returns:
         A list of `(names, published shapes, our shape, our name)`, one a variable: what was mapped.
 
     Raises:
-        InputTypeError: if `weights` is no dict from names to NumPy arrays.
         InputError: if arrays are missing, are none of the model's, have a wrong shape or are not
             finite in the model's dtype; it names them with their shapes. Nothing is set then.
     """
-    check_weights(weights)
     mappings = published_mappings(model)
     _check_names_and_shapes(mappings, weights, model.config.num_levels)
     values, table = [], []
@@ -47,14 +43,8 @@ def load_published_weights(model, weights):
 def check_names_and_shapes(config, weights):
     """Compares names and shapes with those of a model that is not built yet.
 
-    A few long arrays of a file can make an architecture that fits in no memory.
-
-    Args:
-        config: a `MarScfConfig`, as `infer_config(weights, ...)`.
-        weights: dict from published names to arrays.
-
-    Raises:
-        InputError: as from `load_published_weights`, if names or shapes are not the model's.
+    A few long arrays of a file can make an architecture that fits in no memory. It raises what
+    `load_published_weights` does; `config` is that of `infer_config(weights, ...)`.
     """
     with tf.Graph().as_default():  # Variables of a graph that does not run take no memory.
         mappings = published_mappings(MarScf.from_config(config))
@@ -87,11 +77,9 @@ def _check_names_and_shapes(mappings, weights, num_levels):
 
 
 def _is_unused(name, num_levels):
-    """Whether a published array plays no part in the density.
-
-    These are the flags of the data-dependent initialisation, and the conditioning network of the
-    last level, which has nothing to condition on.
-    """
+    """Whether a published array plays no part in the density."""
+    # The flags of the data-dependent initialisation, and the conditioning network of the last
+    # level, which has nothing to condition on.
     last_prior = f"flow.c_prior.prior_list.{num_levels - 1}."
     return name.endswith(".is_initialized") or name.startswith(last_prior + "z1_cond_network.")
 

@@ -2,23 +2,21 @@
 
 import importlib.util
 import itertools
-import numbers
 import os
-import re
 from pathlib import Path
 
 import tensorflow as tf
 
+from tf_marscf.config_fields import check_integer
 from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.files.atomic_file import flush_to_disk, flush_tree_to_disk, unfinished_directory
 from tf_marscf.files.paths import local_path
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
-from tf_marscf.saving import EXPORTED_WEIGHTS, save
+from tf_marscf.saving import EXPORTED_WEIGHTS, exported_versions, save
 from tf_marscf.serving.frozen_function import freeze
 from tf_marscf.serving.served_model import MAX_NUM_SAMPLES, ServedModel
 
-_MAX_VERSION = 2**63 - 1  # TensorFlow Serving's versions are int64.
 _MAX_NUM_BYTES = 2**31 - 2**24  # Of a protocol buffer, less room for the graph itself.
 _NUM_WARM_UP_EXAMPLES = 2
 
@@ -34,7 +32,7 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
     Args:
         train_dir: a training directory, or one of imported weights.
         output: the model's directory, which holds its versions.
-        version: an integer >= 1; default: the one after the newest.
+        version: an integer from 1 to 2^63 - 1; default: the one after the newest.
         which: "best" or "latest" checkpoint; default: the best, but of a run that keeps a moving
             average of the weights, an average (see `averaged_checkpoint`).
         max_num_samples: greatest `num_samples` of a request.
@@ -47,14 +45,13 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
             larger than a SavedModel can be, or an argument is out of range.
         RunError: if the version exists, or cannot be written.
     """
-    if not _is_integer_between(max_num_samples, 1, 2**31 - 1):
-        raise InputError(f"`max_num_samples` must be an integer >= 1; got {max_num_samples!r}.")
-    if version is not None and not _is_integer_between(version, 1, _MAX_VERSION):
-        raise InputError(f"`version` must be an integer from 1 to 2^63 - 1; got {version!r}.")
+    check_integer("max_num_samples", max_num_samples, num_bits=31)
+    if version is not None:
+        check_integer("version", version, num_bits=63)  # As TensorFlow Serving's versions.
     train_dir, output = local_path("train_dir", train_dir), Path(local_path("output", output))
     if output.exists() and not output.is_dir():
         raise InputError(f"`output` must be a directory; {str(output)!r} is a file.")
-    if version is not None and version in _existing_versions(output):
+    if version is not None and version in exported_versions(output):
         raise _exists_error(output, version)
     config = RunConfig.load(train_dir)
     which = averaged_checkpoint(config, train_dir) if which is None else which
@@ -111,7 +108,7 @@ def _write_warm_up_requests(path, functions):
 
 def _publish(partial, output, version):
     """Gives a finished version its name; of two processes with one number, one is too late."""
-    newest = max(_existing_versions(output), default=0)
+    newest = max(exported_versions(output), default=0)
     for number in itertools.count(newest + 1) if version is None else [version]:
         path = output / str(number)
         try:
@@ -124,20 +121,10 @@ def _publish(partial, output, version):
     raise _exists_error(output, version)
 
 
-def _existing_versions(output):
-    names = [path.name for path in output.glob("*")]
-    return [int(name) for name in names if re.fullmatch("[0-9]+", name)]
-
-
 def _exists_error(output, version):
     return RunError(
         f"`output` {str(output)!r} has a version {version} already, which is not overwritten."
     )
-
-
-def _is_integer_between(value, low, high):
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    return is_integer and low <= value <= high
 
 
 def _check_size(images_distribution):

@@ -13,10 +13,9 @@ _MIN_NUM_ELEMENTS = 256
 def freeze(function, specs, module, shared_constants):
     """Turns a function of a model into one without variables, with all that follows from them.
 
-    What depends on no argument, the weights above all, becomes a constant: also what is computed
-    from weights alone, such as the inverse of a 1x1 convolution or a weight-normalised kernel. It
-    is computed here once, and not in every call. (TensorFlow's own way, variables to constants and
-    then constant folding, needs twenty times the memory of the weights.)
+    What depends on no argument, such as a weight or the inverse of a 1x1 convolution, is computed
+    once, here, and becomes a constant. (TensorFlow's own way, variables to constants and then
+    constant folding, needs twenty times the memory of the weights.)
 
     No loader of a SavedModel compares the shapes of a request with those of its signature, and
     TensorFlow leaves out what the signature's shapes make look needless. So the function is made
@@ -26,9 +25,8 @@ def freeze(function, specs, module, shared_constants):
         function: takes tensors by name, and returns a dict of tensors.
         specs: dict from the arguments' names to `tf.TensorSpec`s.
         module: the `tf.Module` whose weights the function uses.
-        shared_constants: a dict that is filled with the large constants, one of each value. Every
-            signature needs (nearly) all weights. Were they constants of each one's own graph, an
-            export would be five times its size, and a file cannot exceed two gigabytes.
+        shared_constants: a dict, filled with the large constants, one of each value: signatures
+            share nearly all weights, and a file cannot exceed two gigabytes.
 
     Returns:
         A `tf.function` that takes the arguments in the order of `specs`.
@@ -46,19 +44,16 @@ def freeze(function, specs, module, shared_constants):
         checked, [tf.TensorSpec(None, spec.dtype, name) for name, spec in specs.items()]
     )
     fixed, frontier = _fixed_part(wrapped)
-    values = wrapped.prune([], frontier)()
     constants = {
         tensor.name: shared_constants.setdefault(_identity(value), value)
-        for tensor, value in zip(frontier, values, strict=True)
+        for tensor, value in zip(frontier, wrapped.prune([], frontier)(), strict=True)
     }
     graph_def = wrapped.graph.as_graph_def()
     _remove_nodes(graph_def, fixed)
     _remove_what_servers_lack(graph_def)
     _rename_functions(graph_def)
-    num_arguments = len(specs)
-    inputs = [tensor.name for tensor in wrapped.inputs[:num_arguments]]
-    names = sorted(wrapped.structured_outputs)
-    outputs = [wrapped.structured_outputs[name].name for name in names]
+    inputs = [tensor.name for tensor in wrapped.inputs[: len(specs)]]
+    outputs = {name: tensor.name for name, tensor in sorted(wrapped.structured_outputs.items())}
 
     def call(*values):
         # The errors of the checks quote these names; after this operation, no shape is known.
@@ -70,10 +65,10 @@ def freeze(function, specs, module, shared_constants):
         results = tf.graph_util.import_graph_def(
             graph_def,
             input_map={name: tf.identity(value) for name, value in replaced.items()},
-            return_elements=outputs,
+            return_elements=list(outputs.values()),
             name="model",
         )
-        return dict(zip(names, results, strict=True))
+        return dict(zip(outputs, results, strict=True))
 
     return tf.function(call, input_signature=list(specs.values()), autograph=False)
 
@@ -85,12 +80,7 @@ def _identity(value):
 
 
 def _fixed_part(wrapped):
-    """What depends on no argument of a function.
-
-    Returns:
-        `(names, frontier)`: the names of the nodes that values replace, and the tensors whose
-        values do: those that other nodes read.
-    """
+    """The names of the nodes that depend on no argument, and their tensors that others read."""
     captured = {tensor.op for _, tensor in wrapped.graph.captures}
     arguments = {tensor.op for tensor in wrapped.inputs} - captured
     fixed, read = set(), {}
@@ -103,7 +93,11 @@ def _fixed_part(wrapped):
         else:
             read.update({x.name: x for x in operation.inputs if x.op in fixed})
     read.update({x.name: x for x in wrapped.outputs if x.op in fixed})
-    small = {x.op for x in read.values() if x.op.type == "Const" and not _is_large(x)}
+    small = {
+        x.op
+        for x in read.values()
+        if x.op.type == "Const" and x.shape.num_elements() < _MIN_NUM_ELEMENTS
+    }
     names = {operation.name for operation in (fixed - small) | arguments}
     return names, [tensor for tensor in read.values() if tensor.op not in small]
 
@@ -116,16 +110,10 @@ def _is_foldable(operation):
     )
 
 
-def _is_large(tensor):
-    return tensor.shape.num_elements() >= _MIN_NUM_ELEMENTS
-
-
 def _remove_nodes(graph_def, names):
-    """Removes nodes that an import replaces.
-
-    What waits for one of them, or for what a constant waited for, need not: such edges order reads
-    of variables, and there are none any more. A check that fails ends a call wherever it stands.
-    """
+    """Removes nodes that an import replaces."""
+    # What waits for one of them need not: such edges order reads of variables, and there are none
+    # any more. A check that fails ends a call wherever it stands.
     waits = {f"^{name}" for name in names}
     for index in reversed(range(len(graph_def.node))):
         node = graph_def.node[index]
@@ -138,10 +126,8 @@ def _remove_nodes(graph_def, names):
 
 
 def _rename_functions(graph_def):
-    """Gives the functions in a graph new names: their old ones are taken, by others, in TensorFlow.
-
-    The names depend on the graph alone, so that equal exports are equal files.
-    """
+    """Gives the functions in a graph new names: in TensorFlow, others may have their old ones."""
+    # They depend on the graph alone, so that equal exports are equal files.
     suffix = hashlib.sha256(graph_def.SerializeToString(deterministic=True)).hexdigest()[:16]
     names = {function.signature.name for function in graph_def.library.function}
     for node in _all_nodes(graph_def):

@@ -11,28 +11,21 @@ _NO_DENSITY = "the log-density of an image must be finite"
 
 
 class ServedModel:
-    """The functions behind an export's signatures.
+    """The functions behind an export's signatures, of a `Dequantized` around a `MarScf`.
 
     All take any number of images, none included, and are deterministic. The dequantization noise of
     a score is one draw for all images, so that an image's score depends neither on its place in a
     request nor on how a server puts requests together.
-
-    Args:
-        images_distribution: a `Dequantized` around a `MarScf`.
-        max_num_samples: greatest `num_samples` of a request.
     """
 
     def __init__(self, images_distribution, max_num_samples=MAX_NUM_SAMPLES):
-        self._images_distribution = images_distribution
+        self._images = images_distribution
+        self._model = images_distribution.distribution
         self._max_num_samples = max_num_samples
-
-    @property
-    def _model(self):
-        return self._images_distribution.distribution
 
     def signatures(self):
         """The signatures: a dict from each name to `(function, dict of tensor specs)`."""
-        image_shape = self._images_distribution.event_shape
+        image_shape = self._images.event_shape
         dtype = self._model.dtype
         images = {"images": tf.TensorSpec([None, *image_shape], tf.uint8, "images")}
         values = {"values": tf.TensorSpec([None, *image_shape], dtype, "values")}
@@ -52,13 +45,11 @@ class ServedModel:
 
     def score(self, images):
         """`log_prob` in nats and `bits_per_dim` of uint8 images [N, H, W, C]; each [N]."""
-        distribution = self._images_distribution
-        images = self._checked_pixels(images)
-        dtype, num_dimensions = self._model.dtype, distribution.num_dimensions
-        noise = stateless_uniform(distribution.event_shape, _NOISE_SEED, dtype)
-        density = self._model.log_prob(distribution.scaling.continuous(images, noise))
+        dtype, num_dimensions = self._model.dtype, self._images.num_dimensions
+        noise = stateless_uniform(self._images.event_shape, _NOISE_SEED, dtype)
+        density = self._model.log_prob(self._continuous(images, noise))
         density = tf.debugging.check_numerics(density, _NO_DENSITY)
-        log_prob = density + tf.constant(distribution.scaling.log_volume(num_dimensions), dtype)
+        log_prob = density + tf.constant(self._images.scaling.log_volume(num_dimensions), dtype)
         return {"log_prob": log_prob, "bits_per_dim": bits_per_dim(log_prob, num_dimensions)}
 
     def log_prob_float(self, values):
@@ -84,15 +75,15 @@ class ServedModel:
         ]
         with tf.control_dependencies(checks):
             num_samples = tf.identity(num_samples)
-        images = self._images_distribution.sample(num_samples, seed=seed, temperature=temperature)
+        images = self._images.sample(num_samples, seed=seed, temperature=temperature)
         return {"images": images}
 
     def encode(self, images):
         """`latents` [N, H * W * C] of uint8 images: those of the middle of each grey level."""
-        images = self._checked_pixels(images)
         noise = tf.constant(0.5, self._model.dtype)
-        parts = self._model.latents(self._images_distribution.scaling.continuous(images, noise))
-        return {"latents": tf.concat([_flat(part) for part in parts], axis=-1)}
+        parts = self._model.latents(self._continuous(images, noise))
+        flat = [tf.reshape(part, [-1, part.shape[1:].num_elements()]) for part in parts]
+        return {"latents": tf.concat(flat, axis=-1)}
 
     def decode(self, latents):
         """`values` [N, H, W, C], and `images`, uint8, of latents [N, H * W * C]."""
@@ -103,20 +94,18 @@ class ServedModel:
             [tf.reshape(part, [-1, *shape]) for part, shape in zip(parts, shapes, strict=True)]
         )
         values = tf.debugging.check_numerics(values, "`latents` must be those of a finite image")
-        return {"values": values, "images": self._images_distribution.scaling.grey_levels(values)}
+        return {"values": values, "images": self._images.scaling.grey_levels(values)}
 
-    def _checked_pixels(self, images):
-        num_grey_levels = self._images_distribution.num_grey_levels
-        if num_grey_levels == 256:
-            return images
-        check = tf.debugging.assert_less(
-            tf.cast(images, tf.int32),
-            num_grey_levels,
-            f"`images` must hold grey levels below {num_grey_levels}",
-        )
-        with tf.control_dependencies([check]):
-            return tf.identity(images)
-
-
-def _flat(maps):
-    return tf.reshape(maps, [-1, maps.shape[1:].num_elements()])
+    def _continuous(self, images, noise):
+        """The continuous values of images, once their grey levels are checked."""
+        num_grey_levels, checks = self._images.num_grey_levels, []
+        if num_grey_levels < 256:
+            check = tf.debugging.assert_less(
+                tf.cast(images, tf.int32),
+                num_grey_levels,
+                f"`images` must hold grey levels below {num_grey_levels}",
+            )
+            checks.append(check)
+        with tf.control_dependencies(checks):
+            images = tf.identity(images)
+        return self._images.scaling.continuous(images, noise)
