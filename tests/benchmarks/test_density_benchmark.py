@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from tf_marscf.benchmarks.comparison_configs import DensityBenchmarkConfig
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
 from tf_marscf.benchmarks.density_benchmark import COLUMNS, DensityBenchmark
-from tf_marscf.benchmarks.density_benchmark_config import DensityBenchmarkConfig
 from tf_marscf.benchmarks.density_figure import draw_density_curves
 from tf_marscf.data import load_configured_dataset
 from tf_marscf.figures import render_png

@@ -3,13 +3,13 @@ import json
 
 import pytest
 
+from tf_marscf.benchmarks.comparison_configs import SamplingBenchmarkConfig
 from tf_marscf.benchmarks.sampling_benchmark import (
     COLUMNS,
     SamplingBenchmark,
     growth_exponents,
     lemma_a1_steps,
 )
-from tf_marscf.benchmarks.sampling_benchmark_config import SamplingBenchmarkConfig
 from tf_marscf.benchmarks.sampling_figure import draw_sampling_times
 from tf_marscf.config import MarScfConfig
 from tf_marscf.figures import render_png

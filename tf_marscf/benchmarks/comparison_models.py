@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
+from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.distributions import PixelScaling
 from tf_marscf.errors import InputError, warn
 from tf_marscf.flow import MarScf

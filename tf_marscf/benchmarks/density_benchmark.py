@@ -3,7 +3,7 @@
 import math
 
 from tf_marscf.benchmarks.benchmark_output import benchmark_facts, write_benchmark
-from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
+from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
 from tf_marscf.benchmarks.density_figure import SIZE, draw_density_curves

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
+from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 
 SIZE = (10.0, 4.6)
 _AXES = (("step", "training steps"), ("training_seconds", "seconds of training"))

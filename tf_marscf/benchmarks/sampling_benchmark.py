@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.benchmarks.benchmark_output import benchmark_facts, write_benchmark
-from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
+from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.sampling_figure import SIZE, draw_sampling_times
 from tf_marscf.files.paths import output_directory

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
+from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 
 SIZE = (10.0, 4.6)
 # The squares are larger: what they mark often lies below the triangles.

@@ -11,8 +11,10 @@ import sys
 
 from absl import flags
 
-from tf_marscf.benchmarks.density_benchmark_config import DensityBenchmarkConfig
-from tf_marscf.benchmarks.sampling_benchmark_config import SamplingBenchmarkConfig
+from tf_marscf.benchmarks.comparison_configs import (
+    DensityBenchmarkConfig,
+    SamplingBenchmarkConfig,
+)
 from tf_marscf.command_text import called_command
 from tf_marscf.commands import command_line
 from tf_marscf.config import ExecutionConfig, MarScfConfig

@@ -2,7 +2,7 @@
 
 import shlex
 
-from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
+from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.errors import InputError
 from tf_marscf.files.entry_checks import (
     check_entries,

@@ -10,9 +10,12 @@ from tf_marscf.benchmarks import (
     sampling_figure,
 )
 from tf_marscf.benchmarks.benchmark_output import config_dict, write_benchmark
-from tf_marscf.benchmarks.comparison_config import MODEL_LABELS, ComparisonConfig
-from tf_marscf.benchmarks.density_benchmark_config import DensityBenchmarkConfig
-from tf_marscf.benchmarks.sampling_benchmark_config import SamplingBenchmarkConfig
+from tf_marscf.benchmarks.comparison_configs import (
+    MODEL_LABELS,
+    ComparisonConfig,
+    DensityBenchmarkConfig,
+    SamplingBenchmarkConfig,
+)
 from tf_marscf.command_text import called_command
 from tf_marscf.errors import InputError
 from tf_marscf.files.result_files import check_files, read_entries, read_file
