@@ -10,7 +10,6 @@ from tf_marscf.benchmarks.sampling_benchmark import (
     growth_exponents,
     lemma_a1_steps,
 )
-from tf_marscf.benchmarks.sampling_figure import draw_sampling_times
 from tf_marscf.config import MarScfConfig
 from tf_marscf.figures import render_png
 
@@ -114,6 +113,6 @@ def test_files_hold_the_numbers_of_all_models(tmp_path):
     assert lines[-1].startswith("wrote ") and lines[-1].count("sampling.") == 3
     assert sum("not run: " in line for line in lines) == 4
 
-    light = render_png(lambda figure: draw_sampling_times(figure, result), (10.0, 4.6))
+    light = render_png(lambda figure: SamplingBenchmark.draw(figure, result), (10.0, 4.6))
     assert (tmp_path / "sampling.png").read_bytes() == light
-    assert render_png(lambda figure: draw_sampling_times(figure, result), theme="dark") != light
+    assert render_png(lambda figure: SamplingBenchmark.draw(figure, result), theme="dark") != light

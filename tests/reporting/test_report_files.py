@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 import tf_marscf
 from tests.small_reports import report_lines
 from tests.small_trainers import random_pixels, small_distribution
-from tf_marscf.benchmarks.density_figure import draw_density_curves
-from tf_marscf.benchmarks.sampling_figure import draw_sampling_times
+from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
+from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
 from tf_marscf.errors import InputError
 from tf_marscf.files.result_files import check_files, read_entries
 from tf_marscf.reporting import report_run
@@ -87,7 +87,7 @@ def test_figures_of_sections_that_fail_half_way_do_not_replace_others(
     def fail(context):
         raise MemoryError
 
-    monkeypatch.setattr(report_run, "samples_section", fail)
+    monkeypatch.setitem(report_run.SECTION_MAKERS, "samples", fail)
     with pytest.raises(MemoryError):
         write(place, ("evaluation", "samples"))
     assert {path.name: path.read_bytes() for path in (place / "report").glob("*.*")} == before
@@ -172,8 +172,8 @@ def changed(content, place, value):
 @pytest.mark.parametrize(
     ("whole", "check", "draw"),
     [
-        (SAMPLING, check_sampling_result, draw_sampling_times),
-        (DENSITY, check_density_result, draw_density_curves),
+        (SAMPLING, check_sampling_result, SamplingBenchmark.draw),
+        (DENSITY, check_density_result, DensityBenchmark.draw),
     ],
 )
 def test_a_benchmark_of_any_content_is_drawn_or_refused(whole, check, draw):

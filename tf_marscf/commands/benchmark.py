@@ -66,11 +66,12 @@ def speed():
     baseline = {} if values.baseline is None else read_baseline(values.baseline)
     output = None if values.json is None else output_file("json", values.json)
     command_line.start_tensorflow()
-    from tf_marscf.benchmarks.speed import SpeedBenchmark
+    from tf_marscf.benchmarks.speed import measure_speed
     from tf_marscf.files.text_files import write_json
 
-    benchmark = SpeedBenchmark(config, values.batch_size, values.num_repeats, baseline, execution)
-    seconds = benchmark.run(print_line)
+    seconds = measure_speed(
+        config, values.batch_size, values.num_repeats, baseline, execution, print_line
+    )
     if output is not None:
         write_json(output, seconds)
 
@@ -114,12 +115,8 @@ def density():
     config = DensityBenchmarkConfig(**command_line.flag_values(DensityBenchmarkConfig))
     refuse_flags_without_effect(config)
     command_line.start_tensorflow()
-    import tf_keras
-
     from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
 
-    # The networks of tfb.Glow take no seed of their own.
-    tf_keras.utils.set_random_seed(config.seed)
     DensityBenchmark(config, flags.FLAGS.output_dir).run(print_line)
 
 

@@ -3,6 +3,7 @@
 import shlex
 
 from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
+from tf_marscf.command_text import called_command
 from tf_marscf.errors import InputError
 from tf_marscf.files.entry_checks import (
     check_entries,
@@ -14,6 +15,7 @@ from tf_marscf.files.entry_checks import (
     optional,
     text,
 )
+from tf_marscf.files.result_files import read_entries
 
 _MODEL = text(*MODEL_LABELS)
 _MACHINE = entries(num_cpus=integer(1), devices=list_of(text()), tensorflow=text())
@@ -62,6 +64,28 @@ _DENSITY = {
         1,
     ),
 }
+
+
+def read_given_benchmarks(config):
+    """The content of the benchmarks' files that a `ReportConfig` names, dicts by benchmark.
+
+    Raises:
+        InputError: naming the file that does not hold a benchmark.
+    """
+    given = {}
+    for name, check in (("sampling", check_sampling_result), ("density", check_density_result)):
+        path = getattr(config, f"{name}_benchmark")
+        if path is None:
+            continue
+        try:
+            given[name] = read_entries(path)
+            check(given[name])
+        except InputError as error:
+            raise InputError(
+                f"`{name}_benchmark` must be a JSON file of "
+                f"`{called_command('benchmark')} {name}`; got {path!r}. {error}"
+            ) from error
+    return given
 
 
 def check_sampling_result(result):

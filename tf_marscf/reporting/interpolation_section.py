@@ -11,7 +11,7 @@ from tf_marscf.interpolation.interpolation_run import DEFAULT_DIRECTORY, Interpo
 from tf_marscf.interpolation.projection_config import ProjectionConfig
 from tf_marscf.quality.kernel_distance import MIN_BLOCK_SIZE
 from tf_marscf.reporting.page import Section
-from tf_marscf.reporting.stored_results import download, find_result, stored_or_made
+from tf_marscf.reporting.report_context import download
 
 _SEED = 0
 
@@ -23,18 +23,25 @@ def interpolation_section(context):
         RunError: if a density is not finite.
     """
     if context.dataset is None:
-        return Section("interpolation", notes=(context.dataset_problem,))
+        return Section(notes=(context.dataset_problem,))
     if context.dataset.num_test_images < 2:
-        return Section("interpolation", notes=("The test set has a single image.",))
-    stored = _stored(context)
+        return Section(notes=("The test set has a single image.",))
+    arguments, projection = _arguments(context)
+    stored = _stored(context, arguments, projection)
     directory = stored or context.path(DEFAULT_DIRECTORY)
-    stored_or_made(
-        context,
-        "interpolation",
-        stored,
-        directory,
-        "projecting to high density",
-        lambda: _interpolate(context, directory),
+    config = context.config
+
+    def interpolate():
+        InterpolationRun(config.train_dir, config.checkpoint, config.dataset, config.data_dir).run(
+            **arguments,
+            config=projection,
+            output_dir=directory,
+            progress=context.progress,
+            report=lambda line: None,
+        )
+
+    context.stored_or_made(
+        "interpolation", stored, directory, "projecting to high density", interpolate
     )
     result, images = load_interpolation(directory)
     path = os.path.join(directory, RESULT_FILE)
@@ -52,66 +59,51 @@ def interpolation_section(context):
             lambda figure: figures.draw_log_prior(figure, result),
             figures.log_prior_size(result),
         ),
-        "lambda_curve": _lambda_curve(context, result),
+        "lambda_curve": None,
         "commands": [_command(context, result, directory)],
         "files": lambda name: [(name, read_file(path, result, name)), download(path)],
     }
-    return Section("interpolation", values)
-
-
-def _lambda_curve(context, result):
     lambdas = [row["lambda"] for row in result["lambda_curve"]]
-    if not lambdas:
-        return None
-    return context.picture(
-        "Curves of four scores of the interpolations against lambda from "
-        f"{min(lambdas):g} to {max(lambdas):g}.",
-        lambda figure: figures.draw_lambda_curve(figure, result),
-        figures.lambda_curve_size(result),
-    )
+    if lambdas:
+        values["lambda_curve"] = context.picture(
+            "Curves of four scores of the interpolations against lambda from "
+            f"{min(lambdas):g} to {max(lambdas):g}.",
+            lambda figure: figures.draw_lambda_curve(figure, result),
+            figures.lambda_curve_size(result),
+        )
+    return Section(values)
 
 
 def _arguments(context):
-    """Arguments of the run, and of its projection."""
-    arguments, projection = context.config.interpolation
-    num_images = context.dataset.num_test_images
-    num_pairs = min(arguments["num_pairs"], num_images // 2)
+    """Arguments of the run, and its `ProjectionConfig`."""
+    fast, num_images = context.config.fast, context.dataset.num_test_images
+    num_pairs = min(2 if fast else 4, num_images // 2)
+    lambdas = (0.0, 0.2, 0.5, 1.0) if fast else (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
     # The curve is scored with the images that are left.
-    lambdas = arguments["lambdas"] if num_images - 2 * num_pairs >= MIN_BLOCK_SIZE else ()
-    arguments = arguments | {"num_pairs": num_pairs, "lambdas": lambdas, "seed": _SEED}
-    return arguments, ProjectionConfig(**projection)
+    if num_images - 2 * num_pairs < MIN_BLOCK_SIZE:
+        lambdas = ()
+    num_points = 5 if fast else 7
+    arguments = {"num_pairs": num_pairs, "num_points": num_points, "lambdas": lambdas}
+    projection = ProjectionConfig(num_iterations=30) if fast else ProjectionConfig()
+    return arguments | {"seed": _SEED}, projection
 
 
-def _stored(context):
+def _stored(context, arguments, projection):
     """The directory of a result that is there, or None.
 
     One of the training directory was asked for by somebody, and goes first, whatever its settings.
     """
     expected = {"dataset": context.dataset.name, "split": "test"}
     theirs, ours = context.train_path(DEFAULT_DIRECTORY), context.path(DEFAULT_DIRECTORY)
-    if find_result(context, os.path.join(theirs, RESULT_FILE), **expected):
+    if context.find_result(os.path.join(theirs, RESULT_FILE), **expected):
         return theirs
-    arguments, projection = _arguments(context)
     expected |= {name: arguments[name] for name in ("seed", "num_points")}
     expected |= dataclasses.asdict(projection)
-    result = find_result(context, os.path.join(ours, RESULT_FILE), **expected)
+    result = context.find_result(os.path.join(ours, RESULT_FILE), **expected)
     if result is None or len(result["pairs"]) != arguments["num_pairs"]:
         return None
     lambdas = tuple(row["lambda"] for row in result["lambda_curve"])
-    return ours if lambdas == tuple(arguments["lambdas"]) else None
-
-
-def _interpolate(context, directory):
-    config = context.config
-    arguments, projection = _arguments(context)
-    run = InterpolationRun(config.train_dir, config.checkpoint, config.dataset, config.data_dir)
-    run.run(
-        **arguments,
-        config=projection,
-        output_dir=directory,
-        progress=context.progress,
-        report=lambda line: None,
-    )
+    return ours if lambdas == arguments["lambdas"] else None
 
 
 def _command(context, result, directory):

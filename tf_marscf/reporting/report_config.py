@@ -58,25 +58,18 @@ class ReportConfig(Config):
         self._set("output", output)
         ordered = tuple(name for name in SECTIONS if name in self.sections)
         self._set("sections", ordered)
-        for name in _BENCHMARKS.values():
-            path = getattr(self, name)
-            if path is not None and not os.path.isfile(path):
-                raise InputError(f"`{name}` must be a file; got {path!r}.")
-        self._check_that_all_is_used()
-
-    def _check_that_all_is_used(self):
+        measured = []
         for section, name in _BENCHMARKS.items():
             path = getattr(self, name)
-            if path is not None and section not in self.sections:
+            if path is None:
+                measured.append(section)
+            elif not os.path.isfile(path):
+                raise InputError(f"`{name}` must be a file; got {path!r}.")
+            elif section not in self.sections:
                 raise InputError(
                     f"`{name}` must be None unless `sections` has {section!r}; got {path!r}."
                 )
-        measured = [
-            section
-            for section, name in _BENCHMARKS.items()
-            if section in self.sections and getattr(self, name) is None
-        ]
-        if self.benchmarks and not measured:
+        if self.benchmarks and not set(measured) & set(self.sections):
             raise InputError(
                 "`benchmarks` must be False where `sections` has none of "
                 f"{tuple(_BENCHMARKS)} to measure; got True."
@@ -86,28 +79,3 @@ class ReportConfig(Config):
     def directory(self):
         """Where the files of single figures go."""
         return self.output.removesuffix(_SUFFIX)
-
-    @property
-    def num_samples(self):
-        """Samples beside as many real images."""
-        return 16 if self.fast else 64
-
-    @property
-    def temperatures(self):
-        """Of the rows of samples, ascending."""
-        return (0.7, 1.0) if self.fast else (0.5, 0.7, 0.8, 0.9, 1.0)
-
-    @property
-    def samples_per_temperature(self):
-        """Samples a row."""
-        return 10
-
-    @property
-    def interpolation(self):
-        """Arguments of `InterpolationRun.run`, a dict, and of its `ProjectionConfig`, a dict."""
-        if self.fast:
-            return {"num_pairs": 2, "num_points": 5, "lambdas": (0.0, 0.2, 0.5, 1.0)}, {
-                "num_iterations": 30
-            }
-        lambdas = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
-        return {"num_pairs": 4, "num_points": 7, "lambdas": lambdas}, {}

@@ -1,14 +1,21 @@
-"""What all sections of a report share: the model, the data and the files."""
+"""What all sections of a report share: the model, the data, the files, and results in them."""
 
+import functools
+import io
 import os
 import re
 from pathlib import Path
 
+import numpy as np
+
 from tf_marscf.command_text import command_text
 from tf_marscf.data import DataUnavailableError
 from tf_marscf.errors import InputError, warn
-from tf_marscf.figures import render_png
+from tf_marscf.figures import THEMES, render_png
+from tf_marscf.files.result_files import check_files, read_entries, read_file
+from tf_marscf.reporting.benchmark_entries import read_given_benchmarks
 from tf_marscf.reporting.page import Picture
+from tf_marscf.reporting.training_curves import TrainingCurves
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.evaluated_dataset import load_evaluated_dataset
 from tf_marscf.runs.run_config import RunConfig
@@ -29,12 +36,13 @@ class ReportContext:
 
     Raises:
         FileNotFoundError: if the directory or checkpoint is missing.
-        DataUnavailableError, InputError: if the data set that `config` names cannot be had. One
-            that is not named and not at hand is no error; see `dataset_problem`.
+        DataUnavailableError, InputError: if a data set or a benchmark that `config` names cannot be
+            had. A data set that is not named and not at hand is no error; see `dataset_problem`.
 
     Attributes:
         config, report, progress: as given.
         new_directory: where files are until the page is there too; see `new_path`.
+        given_benchmarks: dict from names to the content of the files that `config` names.
         run: the `RunConfig` of the directory.
         distribution: the `Dequantized` of its checkpoint.
         weights: its `weights_digest`.
@@ -47,6 +55,7 @@ class ReportContext:
         self.new_directory = config.directory
         self.report = report
         self.progress = progress
+        self.given_benchmarks = read_given_benchmarks(config)
         self.run = RunConfig.load(config.train_dir)
         self.dataset, self.dataset_problem = self._load_dataset()
         self.distribution = restore_model(self.run, config.train_dir, config.checkpoint)
@@ -68,6 +77,11 @@ class ReportContext:
             warn(f"no data set: {error}")
             return None, f"The data set {self.run.data.name} is not at hand: {error}"
 
+    @functools.cached_property
+    def curves(self):
+        """The `TrainingCurves` of the directory."""
+        return TrainingCurves.load(self.config.train_dir)
+
     @property
     def dataset_name(self):
         """The data set that is named or that the model was trained on; None where none is known."""
@@ -81,12 +95,6 @@ class ReportContext:
             if paths:
                 return int(re.search(r"step_(\d+)", paths[0].name)[1])
         return None
-
-    @property
-    def num_parameters(self):
-        """Trainable numbers of the model."""
-        variables = self.distribution.distribution.trainable_variables
-        return sum(variable.shape.num_elements() for variable in variables)
 
     def path(self, name):
         """The path of a file in the report's directory."""
@@ -112,18 +120,79 @@ class ReportContext:
         return self.command("report", sections=name, output=self.path(f"{name}.html"))
 
     def picture(self, alt, draw, size, file_name=None):
-        """Draws a Matplotlib figure for light and dark screens.
+        """A `Picture` of a Matplotlib figure for light and dark screens.
 
         Args:
             alt: what it shows.
             draw: as of `render_png`.
             size: width and height in inches.
             file_name: of the file beside the page that holds the light one, or None.
-
-        Returns:
-            A `Picture`.
         """
-        light, dark = (render_png(draw, size, theme) for theme in ("light", "dark"))
+        light, dark = (render_png(draw, size, theme) for theme in THEMES)
         if file_name is not None:
             Path(self.new_path(file_name)).write_bytes(light)
         return Picture(alt, light, dark, _PIXEL_RATIO)
+
+    def find_result(self, path, check=None, **expected):
+        """The result in a JSON file, a dict, if it is of the report's weights; else None.
+
+        A result of other weights is named in a line of the report: it is there, and not used.
+
+        Args:
+            path: as `check`, of `read_result`.
+            check: called for results of these weights only.
+            **expected: values that the result must hold besides, by name.
+        """
+
+        def is_used(content):
+            if content.get("weights") != self.weights:
+                self.report(f"{path}: of other weights, not used")
+                return False
+            return all(content.get(name) == value for name, value in expected.items())
+
+        return read_result(path, is_used, check)
+
+    def stored_or_made(self, section, stored, place, doing, make):
+        """The stored result of a section or, where that is None, what `make()` returns.
+
+        The report has lines that tell which: `place` is the path of the one or the other, and
+        `doing` says what `make` does.
+        """
+        if stored is not None:
+            self.report(f"{section}: {place} is of these weights, used again")
+            return stored
+        self.report(f"{section}: {doing}")
+        made = make()
+        self.report(f"{section}: wrote {place}")
+        return made
+
+
+def read_result(path, is_used, check=None):
+    """The content of a JSON file, a dict; None where there is none, or none that `is_used`.
+
+    A file that was cut off, or for whose content `check` raises `InputError`, is named in a warning
+    and not used; by default, all files of the result must belong together.
+    """
+    if not os.path.lexists(path):
+        return None
+    try:
+        content = read_entries(path)
+        if not is_used(content):
+            return None
+        check_files(path, content) if check is None else check(content)
+    except InputError as error:
+        warn(f"{path!r} is not used: it is not JSON of a result. {error}")
+        return None
+    return content
+
+
+def read_arrays(path, content, name):
+    """The arrays of an NPZ file of a result, by name; arguments and errors as of `read_file`."""
+    with np.load(io.BytesIO(read_file(path, content, name)), allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def download(path):
+    """Name and bytes of a file, to be downloaded from the page."""
+    with open(path, "rb") as file:
+        return os.path.basename(path), file.read()

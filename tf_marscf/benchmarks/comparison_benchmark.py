@@ -1,0 +1,81 @@
+"""What benchmarks that compare models share: a figure, a table and the numbers behind them."""
+
+import abc
+import os
+
+from tf_marscf.benchmarks.measurement import machine_facts
+from tf_marscf.command_text import command_text
+from tf_marscf.figures import save_figure
+from tf_marscf.files.paths import output_directory
+from tf_marscf.files.result_files import write_result
+from tf_marscf.files.text_files import write_csv
+
+
+class ComparisonBenchmark(abc.ABC):
+    """A benchmark that writes `NAME.json`, `NAME.csv` and `NAME.png`.
+
+    Args:
+        config: a `ComparisonConfig`; its fields are the flags of `bin/benchmark.py NAME`.
+        output_dir: directory of the files; created if missing.
+
+    Raises:
+        InputError: if `output_dir` is no directory.
+
+    Attributes:
+        name: of the benchmark and its files.
+        columns: entries of a row that are in the CSV file.
+        figure_size: width and height in inches.
+    """
+
+    name, columns, figure_size = None, (), (10.0, 4.6)
+
+    def __init__(self, config, output_dir):
+        self._output_dir = output_directory("output_dir", output_dir)
+        self._config = config
+
+    def run(self, report=print):
+        """Runs the benchmark and writes its files.
+
+        Args:
+            report: called with each line of a table.
+
+        Returns:
+            The dict that the JSON file holds: "benchmark", "command", "config", "machine" and what
+            `measure` returns.
+        """
+        result = {
+            "benchmark": self.name,
+            "command": command_text("benchmark", self._config.changes(), self.name),
+            "config": self._config.to_dict(),
+            "machine": machine_facts(),
+            **self.measure(report),
+        }
+        return self.write(self._output_dir, result, report)
+
+    @abc.abstractmethod
+    def measure(self, report):
+        """A dict that JSON can hold; its "rows" have the entries of `columns`."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def draw(figure, result):
+        """Draws the content of the JSON file on an empty Matplotlib figure."""
+
+    @classmethod
+    def write(cls, output_dir, result, report=print):
+        """Writes the files as one, tells `report`, and returns what `write_result` does."""
+        rows = [{column: row.get(column) for column in cls.columns} for row in result["rows"]]
+        paths = [os.path.join(output_dir, f"{cls.name}.{end}") for end in ("json", "csv", "png")]
+
+        def write_files(directory):
+            write_csv(directory / f"{cls.name}.csv", cls.columns, rows)
+            save_figure(
+                directory / f"{cls.name}.png",
+                lambda figure: cls.draw(figure, result),
+                cls.figure_size,
+            )
+            return result
+
+        written = write_result(paths[0], write_files)
+        report("wrote " + ", ".join(paths))
+        return written
