@@ -133,16 +133,15 @@ def _train_in_turns(trainers, config):
     yield from trainers
     max_steps = config.num_training_steps or math.inf
     max_seconds = config.training_seconds or math.inf
-    active = [trainer for trainer in trainers if not trainer.stopped]
-    while active:
+
+    def has_budget(trainer):
+        is_spent = trainer.steps >= max_steps or trainer.seconds >= max_seconds
+        return not (is_spent or trainer.stopped)
+
+    while active := [trainer for trainer in trainers if has_budget(trainer)]:
         for trainer in active:
             trainer.train(min(config.evaluate_every, max_steps - trainer.steps), max_seconds)
             yield trainer
-        active = [
-            trainer
-            for trainer in active
-            if trainer.steps < max_steps and trainer.seconds < max_seconds and not trainer.stopped
-        ]
 
 
 def _row(trainer):

@@ -89,11 +89,7 @@ def read_given_benchmarks(config):
 
 
 def check_sampling_result(result):
-    """Checks the content, a dict, of the JSON file of `bin/benchmark.py sampling`.
-
-    Raises:
-        InputError: naming the entry that is missing or wrong.
-    """
+    """Checks what `sampling.json` holds; an `InputError` names what is missing or wrong."""
     _check(result, _SAMPLING)
     models = result["config"]["models"]
     if not result["growth_exponents"].keys() <= set(models):
@@ -110,11 +106,7 @@ def check_sampling_result(result):
 
 
 def check_density_result(result):
-    """Checks the content, a dict, of the JSON file of `bin/benchmark.py density`.
-
-    Raises:
-        InputError: naming the entry that is missing or wrong.
-    """
+    """Checks what `density.json` holds; an `InputError` names what is missing or wrong."""
     _check(result, _DENSITY)
     if len(result["data"]["image_shape"]) != 3:
         raise InputError("image_shape must be height, width and channels.")

@@ -1,8 +1,5 @@
 """Sampling time against image size, and density over the course of training, beside others."""
 
-import os
-import shlex
-
 from tf_marscf.benchmarks.comparison_configs import (
     MODEL_LABELS,
     ComparisonConfig,
@@ -62,7 +59,7 @@ def _section(context, section, benchmark, make_config, summarize):
         "picture": context.picture(
             _CAPTIONS[name], lambda figure: benchmark.draw(figure, result), benchmark.figure_size
         ),
-        "commands": [_command(context, result)],
+        "commands": [context.stored_command(result, directory, _data_dir(context, result))],
         "files": [(table, read_file(path, result, table)), download(path)],
     }
     return Section(values)
@@ -135,14 +132,11 @@ def _is_of_the_architecture(context, path, content):
     return False
 
 
-def _command(context, result):
-    """The command that the result holds, with the places that it leaves out."""
-    words = shlex.split(result["command"])
-    if result["benchmark"] == "density":
-        data = context.run.data
-        is_of_training = data is not None and result["config"]["dataset"] == data.name
-        placeholder = "DATA_DIR" if is_of_training and data.data_dir is not None else None
-        data_dir = context.config.data_dir or placeholder
-        if data_dir is not None:
-            words.append(f"--data_dir={data_dir}")
-    return shlex.join([*words, f"--output_dir={os.fspath(context.config.directory)}"])
+def _data_dir(context, result):
+    """What the page says of the place of a benchmark's images; None for a benchmark without."""
+    data = context.run.data
+    if result["benchmark"] != "density":
+        return None
+    is_of_training = data is not None and result["config"]["dataset"] == data.name
+    placeholder = "DATA_DIR" if is_of_training and data.data_dir is not None else None
+    return context.config.data_dir or placeholder

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shlex
 
 from tf_marscf.files.result_files import read_file
 from tf_marscf.interpolation import interpolation_figures as figures
@@ -60,7 +59,7 @@ def interpolation_section(context):
             figures.log_prior_size(result),
         ),
         "lambda_curve": None,
-        "commands": [_command(context, result, directory)],
+        "commands": [context.stored_command(result, directory, config.data_dir)],
         "files": lambda name: [(name, read_file(path, result, name)), download(path)],
     }
     lambdas = [row["lambda"] for row in result["lambda_curve"]]
@@ -104,12 +103,3 @@ def _stored(context, arguments, projection):
         return None
     lambdas = tuple(row["lambda"] for row in result["lambda_curve"])
     return ours if lambdas == arguments["lambdas"] else None
-
-
-def _command(context, result, directory):
-    """The command that the result holds, with this training directory in it."""
-    words = shlex.split(result["command"])
-    words[words.index("--train_dir=TRAIN_DIR")] = f"--train_dir={context.config.train_dir}"
-    if context.config.data_dir is not None:
-        words.append(f"--data_dir={context.config.data_dir}")
-    return shlex.join([*words, f"--output_dir={directory}"])

@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,17 @@ class ReportContext:
     def section_command(self, name):
         """The command line of a report of one section."""
         return self.command("report", sections=name, output=self.path(f"{name}.html"))
+
+    def stored_command(self, result, output_dir, data_dir=None):
+        """The command that a result holds, with the places that it leaves out."""
+        train_dir = f"--train_dir={self.config.train_dir}"
+        words = [
+            train_dir if word == "--train_dir=TRAIN_DIR" else word
+            for word in shlex.split(result["command"])
+        ]
+        if data_dir is not None:
+            words.append(f"--data_dir={data_dir}")
+        return shlex.join([*words, f"--output_dir={output_dir}"])
 
     def picture(self, alt, draw, size, file_name=None):
         """A `Picture` of a Matplotlib figure for light and dark screens.
