@@ -48,12 +48,9 @@ def evaluation_section(context):
     bits_per_dim = BitsPerDim.from_dict(content)
     terms = list(_terms(bits_per_dim))
     log_dets = enumerate(bits_per_dim.log_det_by_level, 1)
-    rows = [(name, value) for name, _, _, value in terms]
-    rows += [(f"log_det_level_{level}", value) for level, value in log_dets]
-    columns = ("term", "bits_per_dim")
-    write_csv(
-        context.new_path(_TABLE), columns, [dict(zip(columns, row, strict=True)) for row in rows]
-    )
+    rows = [{"term": name, "bits_per_dim": value} for name, _, _, value in terms]
+    rows += [{"term": f"log_det_level_{level}", "bits_per_dim": value} for level, value in log_dets]
+    write_csv(context.new_path(_TABLE), list(rows[0]), rows)
     quality = content.get("quality")
     metrics = list(_metrics(quality))
     values = {

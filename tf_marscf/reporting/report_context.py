@@ -41,14 +41,11 @@ class ReportContext:
             had. A data set that is not named and not at hand is no error; see `dataset_problem`.
 
     Attributes:
-        config, report, progress: as given.
         new_directory: where files are until the page is there too; see `new_path`.
         given_benchmarks: dict from names to the content of the files that `config` names.
         run: the `RunConfig` of the directory.
-        distribution: the `Dequantized` of its checkpoint.
-        weights: its `weights_digest`.
-        dataset: an `ImageDataset`, or None.
-        dataset_problem: a sentence, why there is none.
+        distribution, weights: the `Dequantized` of its checkpoint, and the `weights_digest`.
+        dataset, dataset_problem: an `ImageDataset`, or None and a sentence, why there is none.
     """
 
     def __init__(self, config, report=print, progress=True):
@@ -167,8 +164,7 @@ class ReportContext:
     def stored_or_made(self, section, stored, place, doing, make):
         """The stored result of a section or, where that is None, what `make()` returns.
 
-        The report has lines that tell which: `place` is the path of the one or the other, and
-        `doing` says what `make` does.
+        The report tells which: `place` is the path of either, `doing` says what `make` does.
         """
         if stored is not None:
             self.report(f"{section}: {place} is of these weights, used again")

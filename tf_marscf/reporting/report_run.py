@@ -55,11 +55,9 @@ def write_report(config, *, report=print, progress=True, now=None):
         The path of the page.
 
     Raises:
-        DataUnavailableError: if a data set that `config` names cannot be had.
-        FileNotFoundError: if the directory or checkpoint is missing.
+        InputError, FileNotFoundError, DataUnavailableError: as of `ReportContext`.
         RunError: if the results of a section are not finite or cannot be had; the page is written
             before, with all other sections; or if nothing can be written.
-        InputError: if an argument is wrong.
     """
     if os.path.isfile(os.path.join(config.directory, FILE_NAME)):
         raise InputError(
