@@ -8,7 +8,7 @@ import pytest
 from tf_marscf.benchmarks.comparison_configs import DensityBenchmarkConfig
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
-from tf_marscf.benchmarks.density_benchmark import COLUMNS, DensityBenchmark
+from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
 from tf_marscf.data import load_configured_dataset
 from tf_marscf.figures import render_png
 
@@ -117,7 +117,7 @@ def test_files_hold_the_curves_of_all_models(tmp_path):
     }
     with open(tmp_path / "density.csv", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
-    assert tuple(table[0]) == COLUMNS
+    assert tuple(table[0]) == tuple(DensityBenchmark.columns)
     for kind in config.models:
         rows = [row for row in result["rows"] if row["model"] == kind]
         assert [row["step"] for row in rows] == [0, 2, 3]

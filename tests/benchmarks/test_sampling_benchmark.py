@@ -5,7 +5,6 @@ import pytest
 
 from tf_marscf.benchmarks.comparison_configs import SamplingBenchmarkConfig
 from tf_marscf.benchmarks.sampling_benchmark import (
-    COLUMNS,
     SamplingBenchmark,
     growth_exponents,
     lemma_a1_steps,
@@ -95,7 +94,7 @@ def test_files_hold_the_numbers_of_all_models(tmp_path):
     with open(tmp_path / "sampling.csv", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
     assert len(table) == len(result["rows"]) == 8
-    assert tuple(table[0]) == COLUMNS
+    assert tuple(table[0]) == tuple(SamplingBenchmark.columns)
     for written, row in zip(table, result["rows"], strict=True):
         assert written["model"] == row["model"]
         seconds = row["seconds"]

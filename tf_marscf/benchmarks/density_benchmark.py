@@ -11,17 +11,9 @@ from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
 from tf_marscf.data import load_configured_dataset
 from tf_marscf.errors import InputError
+from tf_marscf.files.entry_checks import entries, integer, list_of, number, optional, text
 
-COLUMNS = (
-    "model",
-    "width",
-    "num_parameters",
-    "step",
-    "training_seconds",
-    "bits_per_dim",
-    "standard_error",
-    "stopped",
-)
+_MODEL = text(*MODEL_LABELS)
 _LINE = "{:<37}{:>6}{:>12}{:>7}{:>10}  {}"
 _HEADER = ("model", "width", "parameters", "step", "seconds", "held-out bits/dim")
 _AXES = {"step": "training steps", "training_seconds": "seconds of training"}
@@ -42,7 +34,21 @@ class DensityBenchmark(ComparisonBenchmark):
         InputError: if `output_dir` is no directory, or an argument does not suit the data.
     """
 
-    name, columns = "density", COLUMNS
+    name = "density"
+    rules = {
+        "config": entries(models=list_of(_MODEL, 1), dataset=text()),
+        "data": entries(image_shape=list_of(integer(1), 3), num_evaluation_images=integer(1)),
+    }
+    columns = {
+        "model": _MODEL,
+        "width": None,
+        "num_parameters": integer(1),
+        "step": integer(),
+        "training_seconds": number(0.0),
+        "bits_per_dim": optional(number()),
+        "standard_error": optional(number(0.0)),
+        "stopped": optional(text()),
+    }
 
     def __init__(self, config, output_dir):
         super().__init__(config, output_dir)
@@ -60,7 +66,7 @@ class DensityBenchmark(ComparisonBenchmark):
     def measure(self, report):
         """The dict of "data", what is known of the images, and of "rows".
 
-        A row, one an evaluation, has the entries of `COLUMNS`. "bits_per_dim" is the mean over
+        A row, one an evaluation, has the entries of `columns`. "bits_per_dim" is the mean over
         images, "standard_error" from the spread between them; "stopped" is None, or why the
         training of the model ended before its budget: a loss, gradient or score that is not finite
         (the last with no "bits_per_dim").
@@ -87,6 +93,13 @@ class DensityBenchmark(ComparisonBenchmark):
             },
             "rows": rows,
         }
+
+    @classmethod
+    def check(cls, result):
+        """As of every benchmark."""
+        super().check(result)
+        if len(result["data"]["image_shape"]) != 3:
+            raise InputError("image_shape must be height, width and channels.")
 
     @staticmethod
     def draw(figure, result):

@@ -11,23 +11,11 @@ from tf_marscf.benchmarks.comparison_benchmark import ComparisonBenchmark
 from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.measurement import LEAST_REPEATS, interleaved_seconds, waiting_task
+from tf_marscf.errors import InputError
+from tf_marscf.files.entry_checks import dict_of, entries, integer, list_of, number, optional, text
 from tf_marscf.stateless_seed import stateless_uniform
 
-COLUMNS = (
-    "model",
-    "size",
-    "num_levels",
-    "width",
-    "num_parameters",
-    "sequential_steps",
-    "lemma_a1_steps",
-    "mean_seconds",
-    "variance_seconds",
-    "median_seconds",
-    "num_repeats",
-    "expected_seconds",
-    "skipped",
-)
+_MODEL = text(*MODEL_LABELS)
 _LINE = "{:<37}{:>5}{:>4}{:>7}{:>12}{:>7}{:>11}    {}"
 _HEADER = ("model", "N", "L", "width", "parameters", "steps", "Lemma A.1")
 # The squares are larger: what they mark often lies below the triangles.
@@ -60,12 +48,37 @@ class SamplingBenchmark(ComparisonBenchmark):
     times the growth of sequential steps, times that of the pixels.
     """
 
-    name, columns = "sampling", COLUMNS
+    name = "sampling"
+    rules = {
+        "config": entries(
+            models=list_of(_MODEL, 1),
+            sizes=list_of(integer(1), 1),
+            image_channels=integer(1),
+            smallest_map=integer(1),
+            batch_size=integer(1),
+        ),
+        "growth_exponents": dict_of(number()),
+    }
+    columns = {
+        "model": _MODEL,
+        "size": integer(1),
+        "num_levels": None,
+        "width": None,
+        "num_parameters": None,
+        "sequential_steps": integer(1),
+        "lemma_a1_steps": optional(integer(1)),
+        "mean_seconds": optional(number(0.0)),
+        "variance_seconds": optional(number(0.0)),
+        "median_seconds": None,
+        "num_repeats": None,
+        "expected_seconds": optional(number(0.0)),
+        "skipped": optional(text()),
+    }
 
     def measure(self, report):
         """The dict of "growth_exponents", as of the function, and of "rows".
 
-        A row, one a model and size, has the entries of `COLUMNS` and "seconds", all timed batches.
+        A row, one a model and size, has the entries of `columns` and "seconds", all timed batches.
         "skipped" is None, or why there are none; then the statistics are None.
         """
         report(_LINE.format(*_HEADER, "seconds a batch   median"))
@@ -80,6 +93,25 @@ class SamplingBenchmark(ComparisonBenchmark):
         if texts:
             report("growth of the time, as a power of N: " + ", ".join(texts))
         return {"growth_exponents": exponents, "rows": rows}
+
+    @classmethod
+    def check(cls, result):
+        """As of every benchmark; a row has what is drawn of it."""
+        super().check(result)
+        models, sizes = result["config"]["models"], result["config"]["sizes"]
+        if not result["growth_exponents"].keys() <= set(models):
+            raise InputError(f"growth_exponents must be of the models {models}.")
+        for row in result["rows"]:
+            names = (
+                ("expected_seconds",) if row["skipped"] else ("mean_seconds", "variance_seconds")
+            )
+            for name in names:
+                number(0.0)(row[name], f"{name} of {row['model']} at size {row['size']}")
+        rows = [row for row in result["rows"] if row["model"] == "mar"]
+        if [row["size"] for row in rows] != sizes:
+            raise InputError(f"rows of 'mar' must be of the sizes {sizes}.")
+        for row in rows:
+            integer(1)(row["lemma_a1_steps"], f"lemma_a1_steps at size {row['size']}")
 
     @staticmethod
     def draw(figure, result):
@@ -163,7 +195,7 @@ def _measure_size(config, size, earlier_rows):
     rows, tasks = {}, {}
     for model in matched_models(config, image_shape, num_levels):
         steps = lemma_a1_steps(num_levels, config.image_channels)
-        row = dict.fromkeys(COLUMNS) | {
+        row = dict.fromkeys(SamplingBenchmark.columns) | {
             "model": model.kind,
             "size": size,
             "num_levels": num_levels if model.kind != "pixel_cnn" else None,

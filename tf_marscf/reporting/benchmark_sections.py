@@ -8,7 +8,9 @@ from tf_marscf.benchmarks.comparison_configs import (
 )
 from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
 from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
-from tf_marscf.files.result_files import read_file
+from tf_marscf.command_text import called_command
+from tf_marscf.errors import InputError
+from tf_marscf.files.result_files import read_entries, read_file
 from tf_marscf.reporting.page import Section
 from tf_marscf.reporting.report_context import download, read_result
 
@@ -18,6 +20,29 @@ _CAPTIONS = {
     "density": "Held-out bits/dim against steps and against seconds of training, for models of "
     "about as many parameters, trained anew on the same batches.",
 }
+
+
+def read_given_benchmarks(config):
+    """The content of the benchmarks' files that a `ReportConfig` names, dicts by benchmark.
+
+    Raises:
+        InputError: naming the file that does not hold a benchmark.
+    """
+    given = {}
+    for benchmark in (SamplingBenchmark, DensityBenchmark):
+        name = benchmark.name
+        path = getattr(config, f"{name}_benchmark")
+        if path is None:
+            continue
+        try:
+            given[name] = read_entries(path)
+            benchmark.check(given[name])
+        except InputError as error:
+            raise InputError(
+                f"`{name}_benchmark` must be a JSON file of "
+                f"`{called_command('benchmark')} {name}`; got {path!r}. {error}"
+            ) from error
+    return given
 
 
 def sampling_time_section(context):

@@ -17,29 +17,17 @@ def configuration_section(context):
         data = run.data.to_dict()
         data = {"dataset": data.pop("name")} | data
         if data["data_dir"] is not None:
-            # It names a place on somebody's machine.
-            data["data_dir"] = "given, not shown"
+            data["data_dir"] = "given, not shown"  # It names a place on somebody's machine.
         groups["Data"] = _group(data, field_defaults(DataConfig))
     groups["Pixels"] = _group(run.pixels.to_dict(), field_defaults(PixelConfig))
     if run.training is not None:
         groups["Training"] = _group(run.training, _training_defaults(run.training))
-    commands = [training_command(context.config.train_dir, run), report_command(context.config)]
-    commands = [command for command in commands if command is not None]
-    return Section({"groups": groups, "commands": commands})
+    commands = [_training_command(context.config.train_dir, run), _report_command(context.config)]
+    return Section({"groups": groups, "commands": [line for line in commands if line is not None]})
 
 
-def training_command(train_dir, run):
-    """The command line that repeats a training run: the flags that differ from the defaults.
-
-    A place of the data is left out, as `DATA_DIR`.
-
-    Args:
-        train_dir: the training directory.
-        run: a `RunConfig`.
-
-    Returns:
-        A string; None where `bin/train.py` cannot repeat the run, as of imported weights.
-    """
+def _training_command(train_dir, run):
+    """The flags that differ from the defaults; None where `bin/train.py` cannot repeat the run."""
     if run.training is None or run.data is None:
         return None
     model = _not_default(run.model.to_dict(), _model_defaults(run.model))
@@ -58,8 +46,7 @@ def training_command(train_dir, run):
     return command_text("train", flags)
 
 
-def report_command(config):
-    """The command line of a report, from its `ReportConfig`."""
+def _report_command(config):
     defaults = type(config)(train_dir=config.train_dir).to_dict()
     flags = _not_default(config.to_dict(), defaults)
     return command_text("report", {"train_dir": config.train_dir, **flags})
@@ -75,16 +62,14 @@ def _not_default(values, defaults):
 
 
 def _model_defaults(model):
-    """Defaults of a model's fields; those by level are those of its number of levels."""
+    """Those by level are of the model's number of levels."""
     default = MarScfConfig(image_shape=model.image_shape, num_levels=model.num_levels).to_dict()
     by_level = {name: default[name] for name in ("prior_kernel_sizes", "prior_dilations")}
     return field_defaults(MarScfConfig) | by_level
 
 
 def _training_defaults(training):
-    """Defaults of the settings of a training run."""
-    evaluation_batch_size = training.get("batch_size")
-    return field_defaults(TrainingConfig) | {"evaluation_batch_size": evaluation_batch_size}
+    return field_defaults(TrainingConfig) | {"evaluation_batch_size": training.get("batch_size")}
 
 
 def _group(values, defaults):

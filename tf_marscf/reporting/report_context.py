@@ -14,7 +14,6 @@ from tf_marscf.data import DataUnavailableError
 from tf_marscf.errors import InputError, warn
 from tf_marscf.figures import THEMES, render_png
 from tf_marscf.files.result_files import check_files, read_entries, read_file
-from tf_marscf.reporting.benchmark_entries import read_given_benchmarks
 from tf_marscf.reporting.page import Picture
 from tf_marscf.reporting.training_curves import TrainingCurves
 from tf_marscf.runs.checkpoint_store import CheckpointStore
@@ -32,28 +31,28 @@ class ReportContext:
 
     Args:
         config: a `ReportConfig`.
+        given_benchmarks: what `read_given_benchmarks` found.
         report: called with a line for each result.
         progress: whether to show progress bars.
 
     Raises:
         FileNotFoundError: if the directory or checkpoint is missing.
-        DataUnavailableError, InputError: if a data set or a benchmark that `config` names cannot be
-            had. A data set that is not named and not at hand is no error; see `dataset_problem`.
+        DataUnavailableError, InputError: if the data set that `config` names cannot be had. One
+            that is not named and not at hand is no error; see `dataset_problem`.
 
     Attributes:
         new_directory: where files are until the page is there too; see `new_path`.
-        given_benchmarks: dict from names to the content of the files that `config` names.
         run: the `RunConfig` of the directory.
         distribution, weights: the `Dequantized` of its checkpoint, and the `weights_digest`.
         dataset, dataset_problem: an `ImageDataset`, or None and a sentence, why there is none.
     """
 
-    def __init__(self, config, report=print, progress=True):
+    def __init__(self, config, given_benchmarks, report=print, progress=True):
         self.config = config
         self.new_directory = config.directory
         self.report = report
         self.progress = progress
-        self.given_benchmarks = read_given_benchmarks(config)
+        self.given_benchmarks = given_benchmarks
         self.run = RunConfig.load(config.train_dir)
         self.dataset, self.dataset_problem = self._load_dataset()
         self.distribution = restore_model(self.run, config.train_dir, config.checkpoint)

@@ -10,7 +10,11 @@ from tf_marscf.errors import InputError, RunError, warn
 from tf_marscf.files.atomic_file import atomic_write
 from tf_marscf.files.paths import output_directory, output_file
 from tf_marscf.files.result_files import write_result
-from tf_marscf.reporting.benchmark_sections import density_section, sampling_time_section
+from tf_marscf.reporting.benchmark_sections import (
+    density_section,
+    read_given_benchmarks,
+    sampling_time_section,
+)
 from tf_marscf.reporting.configuration_section import configuration_section
 from tf_marscf.reporting.evaluation_section import evaluation_section
 from tf_marscf.reporting.interpolation_section import interpolation_section
@@ -55,7 +59,8 @@ def write_report(config, *, report=print, progress=True, now=None):
         The path of the page.
 
     Raises:
-        InputError, FileNotFoundError, DataUnavailableError: as of `ReportContext`.
+        InputError, FileNotFoundError, DataUnavailableError: as of `ReportContext` and
+            `read_given_benchmarks`.
         RunError: if the results of a section are not finite or cannot be had; the page is written
             before, with all other sections; or if nothing can be written.
     """
@@ -66,7 +71,7 @@ def write_report(config, *, report=print, progress=True, now=None):
         )
     output_file("output", config.output)
     output_directory("output", config.directory)
-    context = ReportContext(config, report, progress)
+    context = ReportContext(config, read_given_benchmarks(config), report, progress)
     if _DRAWN_SECTIONS & set(config.sections):
         check_drawable(context.run.model.image_shape, "train_dir")
     now = now or datetime.datetime.now(datetime.UTC)

@@ -173,17 +173,7 @@ def _grid_picture(title, images, num_grey_levels):
 
 
 def _transparent_image_grid(images, num_grey_levels, num_columns, is_missing=None):
-    """Lays out images in rows with nothing between them, for paper of any colour.
-
-    Args:
-        images: uint8 [N, H, W, 1 or 3], below `num_grey_levels`.
-        num_grey_levels: grey levels are spread over 0 to 255.
-        num_columns: images a row.
-        is_missing: bool [N], places that stay empty; default: none.
-
-    Returns:
-        uint8 [height, width, 4]: red, green, blue and opacity; clear pixels around each image.
-    """
+    """Images in rows, those of `is_missing` left out: uint8 RGBA, clear around each image."""
     images = spread_grey_levels(images, num_grey_levels)
     grid = image_grid(images, num_columns, padding=1)
     grid = np.broadcast_to(grid, (*grid.shape[:2], 3))

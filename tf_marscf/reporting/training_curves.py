@@ -35,7 +35,7 @@ class TrainingCurves:
 
     @classmethod
     def load(cls, train_dir):
-        """Reads the TensorBoard logs of a training directory; no logs give no curves."""
+        """Reads the logs of a training directory; no logs give no curves."""
         train, problems = read_scalars(os.path.join(train_dir, LOGS, "train"))
         validation, others = read_scalars(os.path.join(train_dir, LOGS, "validation"))
         return cls(train, validation, (*problems, *others))
@@ -78,19 +78,17 @@ def read_scalars(directory):
         `(scalars, problems)`: a dict from tag to a dict from step to Python float, steps in order;
         and a list of sentences on what could not be read or is not finite, and is left out.
     """
-    scalars, problems = {}, []
+    points, problems = [], []
     paths = Path(directory).glob("*.tfevents.*")
     for path in sorted(paths, key=lambda path: (session_of(path.name) or (0, 0), path.name)):
         entries = list(_entries(path, problems))
         session = session_of(path.name)
-        if session is None and not entries:
-            continue
-        last_step = session[1] if session else min(step for _, step, _ in entries) - 1
-        for tag, values in scalars.items():
-            scalars[tag] = {step: value for step, value in values.items() if step <= last_step}
-        for tag, step, value in entries:
-            scalars.setdefault(tag, {})[step] = value
-    finite = {}
+        if session or entries:
+            last_step = session[1] if session else min(step for _, step, _ in entries) - 1
+            points = [point for point in points if point[1] <= last_step] + entries
+    scalars, finite = {}, {}
+    for tag, step, value in points:
+        scalars.setdefault(tag, {})[step] = value
     for tag, values in scalars.items():
         finite[tag] = {step: values[step] for step in sorted(values) if math.isfinite(values[step])}
         wrong = sorted(values.keys() - finite[tag].keys())
