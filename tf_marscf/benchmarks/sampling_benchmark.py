@@ -192,9 +192,9 @@ def _measure_size(config, size, of_smaller):
     image_shape = (size, size, config.image_channels)
     num_levels = config.num_levels(size)
     images = stateless_uniform([config.batch_size, *image_shape], config.seed, tf.float32) - 0.5
+    lemma_steps = lemma_a1_steps(num_levels, config.image_channels)
     rows, tasks = {}, {}
     for model in matched_models(config, image_shape, num_levels):
-        steps = lemma_a1_steps(num_levels, config.image_channels)
         row = dict.fromkeys(SamplingBenchmark.columns) | {
             "model": model.kind,
             "size": size,
@@ -202,7 +202,7 @@ def _measure_size(config, size, of_smaller):
             "width": model.width,
             "num_parameters": model.num_parameters,
             "sequential_steps": model.num_sampling_steps,
-            "lemma_a1_steps": steps if model.kind == "mar" else None,
+            "lemma_a1_steps": lemma_steps if model.kind == "mar" else None,
             "num_repeats": 0,
             "seconds": [],
         }
