@@ -68,6 +68,15 @@ class Config:
         }
 
 
+def field_defaults(config_class):
+    """The defaults of a config class, a dict; fields that must be given have none."""
+    return {
+        field.name: field.default
+        for field in dataclasses.fields(config_class)
+        if field.default is not REQUIRED
+    }
+
+
 def fields_with_flags(config_class):
     """Yields each field that has a flag, and the flag's name."""
     for field in dataclasses.fields(config_class):
@@ -145,6 +154,11 @@ def integers(default, text, length):
 def integer_by_level(default, text):
     """A field without a flag: an integer, or one a level; the class knows how many those are."""
     return _field(default, lambda value, name: value, "list", text, flag=False)
+
+
+def check_integer(name, value, least=1, most=math.inf, num_bits=63):
+    """The Python `int` that an argument is; an `InputError` where it is none within the limits."""
+    return rules.integer(least, most, num_bits)(value, f"`{name}`")
 
 
 def _field(default, check, kind, text, flag):

@@ -17,19 +17,13 @@ _DOTS_PER_INCH = 150
 
 
 def render_png(draw, size=(6.0, 4.0), theme="light"):
-    """Draws one figure.
+    """The bytes of the PNG of one figure.
 
     Args:
         draw: called with an empty `matplotlib.figure.Figure`; it adds axes and plots on them, and
             leaves colours to the style.
         size: width and height in inches, of 150 pixels each.
         theme: "light" or "dark".
-
-    Returns:
-        The bytes of a PNG.
-
-    Raises:
-        ValueError: if `theme` is unknown.
     """
     if theme not in THEMES:
         raise ValueError(f"`theme` must be one of {THEMES}; got {theme!r}.")

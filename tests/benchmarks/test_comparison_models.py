@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.small_models import random_images, randomize
-from tf_marscf.benchmarks.comparison_config import ComparisonConfig
+from tf_marscf.benchmarks.comparison_configs import ComparisonConfig
 from tf_marscf.benchmarks.comparison_models import TfpGlowModel, TfpPixelCnnModel, matched_models
 
 SMALL = {"num_steps": 1, "hidden_channels": 16, "prior_hidden_channels": 8, "prior_num_layers": 1}

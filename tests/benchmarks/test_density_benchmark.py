@@ -5,11 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from tf_marscf.benchmarks.comparison_configs import DensityBenchmarkConfig
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
-from tf_marscf.benchmarks.density_benchmark import COLUMNS, DensityBenchmark
-from tf_marscf.benchmarks.density_benchmark_config import DensityBenchmarkConfig
-from tf_marscf.benchmarks.density_figure import draw_density_curves
+from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
 from tf_marscf.data import load_configured_dataset
 from tf_marscf.figures import render_png
 
@@ -118,7 +117,7 @@ def test_files_hold_the_curves_of_all_models(tmp_path):
     }
     with open(tmp_path / "density.csv", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
-    assert tuple(table[0]) == COLUMNS
+    assert tuple(table[0]) == tuple(DensityBenchmark.columns)
     for kind in config.models:
         rows = [row for row in result["rows"] if row["model"] == kind]
         assert [row["step"] for row in rows] == [0, 2, 3]
@@ -131,8 +130,8 @@ def test_files_hold_the_curves_of_all_models(tmp_path):
             row["bits_per_dim"] for row in rows
         ]
     # A model that broke has a note in place of the rest of its curve.
-    whole = render_png(lambda figure: draw_density_curves(figure, result))
+    whole = render_png(lambda figure: DensityBenchmark.draw(figure, result))
     result["rows"][-1] |= {"bits_per_dim": None, "standard_error": None, "stopped": "not finite"}
-    assert render_png(lambda figure: draw_density_curves(figure, result)) != whole
+    assert render_png(lambda figure: DensityBenchmark.draw(figure, result)) != whole
     assert (tmp_path / "density.png").read_bytes().startswith(b"\x89PNG")
     assert lines[-1].startswith("wrote ")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.small_models import small_model
 from tf_marscf.benchmarks.operation_count import convolution_operations, log_prob_operations
-from tf_marscf.benchmarks.speed import SpeedBenchmark
+from tf_marscf.benchmarks.speed import measure_speed
 
 BATCH_SIZE = 3
 
@@ -74,4 +74,4 @@ def test_operations_of_one_convolution():
 )
 def test_a_wrong_baseline_is_named(baseline, message):
     with pytest.raises(ValueError, match=message):
-        SpeedBenchmark(small_model().config, 1, 1, baseline)
+        measure_speed(small_model().config, 1, 1, baseline)

@@ -3,14 +3,12 @@ import json
 
 import pytest
 
+from tf_marscf.benchmarks.comparison_configs import SamplingBenchmarkConfig
 from tf_marscf.benchmarks.sampling_benchmark import (
-    COLUMNS,
     SamplingBenchmark,
     growth_exponents,
     lemma_a1_steps,
 )
-from tf_marscf.benchmarks.sampling_benchmark_config import SamplingBenchmarkConfig
-from tf_marscf.benchmarks.sampling_figure import draw_sampling_times
 from tf_marscf.config import MarScfConfig
 from tf_marscf.figures import render_png
 
@@ -96,7 +94,7 @@ def test_files_hold_the_numbers_of_all_models(tmp_path):
     with open(tmp_path / "sampling.csv", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
     assert len(table) == len(result["rows"]) == 8
-    assert tuple(table[0]) == COLUMNS
+    assert tuple(table[0]) == tuple(SamplingBenchmark.columns)
     for written, row in zip(table, result["rows"], strict=True):
         assert written["model"] == row["model"]
         seconds = row["seconds"]
@@ -114,6 +112,6 @@ def test_files_hold_the_numbers_of_all_models(tmp_path):
     assert lines[-1].startswith("wrote ") and lines[-1].count("sampling.") == 3
     assert sum("not run: " in line for line in lines) == 4
 
-    light = render_png(lambda figure: draw_sampling_times(figure, result), (10.0, 4.6))
+    light = render_png(lambda figure: SamplingBenchmark.draw(figure, result), (10.0, 4.6))
     assert (tmp_path / "sampling.png").read_bytes() == light
-    assert render_png(lambda figure: draw_sampling_times(figure, result), theme="dark") != light
+    assert render_png(lambda figure: SamplingBenchmark.draw(figure, result), theme="dark") != light

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.reporting.event_files import read_scalars
+from tf_marscf.reporting.training_curves import read_scalars
 from tf_marscf.training.training_log import (
     TrainingLog,
     next_session,

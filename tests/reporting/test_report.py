@@ -15,7 +15,7 @@ from tests.html_document import HtmlDocument
 from tests.running_commands import ROOT, error_line, run_command
 from tests.small_reports import report_lines, train_small_run
 from tests.small_trainers import small_distribution
-from tf_marscf.benchmarks.sampling_benchmark import COLUMNS
+from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
 from tf_marscf.errors import RunError
 from tf_marscf.figures import THEMES
 from tf_marscf.reporting.report_config import SECTIONS, ReportConfig
@@ -227,7 +227,8 @@ def test_a_failure_is_on_the_page_and_is_raised(tmp_path, run_copy):
 def test_a_benchmark_that_is_given_is_drawn(run_copy, tmp_path):
     config = {"models": ["mar"], "sizes": [8, 16], "image_channels": 1, "smallest_map": 4,
               "batch_size": 8}  # fmt: skip
-    row = dict.fromkeys(COLUMNS) | {"model": "mar", "seconds": [0.1, 0.3], "num_repeats": 2}
+    row = dict.fromkeys(SamplingBenchmark.columns)
+    row |= {"model": "mar", "seconds": [0.1, 0.3], "num_repeats": 2}
     rows = [
         row | {"size": size, "mean_seconds": 0.2 * size, "variance_seconds": 0.01,
                "sequential_steps": size, "lemma_a1_steps": size}

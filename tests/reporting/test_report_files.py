@@ -14,12 +14,11 @@ from matplotlib.figure import Figure
 import tf_marscf
 from tests.small_reports import report_lines
 from tests.small_trainers import random_pixels, small_distribution
-from tf_marscf.benchmarks.density_figure import draw_density_curves
-from tf_marscf.benchmarks.sampling_figure import draw_sampling_times
+from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
+from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
 from tf_marscf.errors import InputError
 from tf_marscf.files.result_files import check_files, read_entries
 from tf_marscf.reporting import report_run
-from tf_marscf.reporting.benchmark_entries import check_density_result, check_sampling_result
 from tf_marscf.reporting.report_config import ReportConfig
 
 SECTIONS = ("evaluation", "samples", "temperature", "interpolation")
@@ -87,7 +86,7 @@ def test_figures_of_sections_that_fail_half_way_do_not_replace_others(
     def fail(context):
         raise MemoryError
 
-    monkeypatch.setattr(report_run, "samples_section", fail)
+    monkeypatch.setitem(report_run.SECTION_MAKERS, "samples", fail)
     with pytest.raises(MemoryError):
         write(place, ("evaluation", "samples"))
     assert {path.name: path.read_bytes() for path in (place / "report").glob("*.*")} == before
@@ -170,25 +169,21 @@ def changed(content, place, value):
 
 
 @pytest.mark.parametrize(
-    ("whole", "check", "draw"),
-    [
-        (SAMPLING, check_sampling_result, draw_sampling_times),
-        (DENSITY, check_density_result, draw_density_curves),
-    ],
+    ("whole", "benchmark"), [(SAMPLING, SamplingBenchmark), (DENSITY, DensityBenchmark)]
 )
-def test_a_benchmark_of_any_content_is_drawn_or_refused(whole, check, draw):
-    check(whole)
+def test_a_benchmark_of_any_content_is_drawn_or_refused(whole, benchmark):
+    benchmark.check(whole)
     num_refused = 0
     values = (..., None, True, "x", "\ud800", -1, 0, 1.5, math.nan, math.inf, 10**400, [], {}, "'")
     for place in places_in(whole):
         for value in values:
             result = changed(whole, place, value)
             try:
-                check(result)
+                benchmark.check(result)
             except InputError:
                 num_refused += 1
             else:
-                draw(Figure(), result)
+                benchmark.draw(Figure(), result)
                 json.dumps(result).encode()
     assert num_refused > 300
 

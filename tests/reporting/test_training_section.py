@@ -1,10 +1,7 @@
 from matplotlib.figure import Figure
 
-from tf_marscf.reporting.training_section import (
-    TrainingCurves,
-    draw_training_curves,
-    panels_of,
-)
+from tf_marscf.reporting.training_curves import TrainingCurves
+from tf_marscf.reporting.training_section import draw_training_curves, panels_of
 
 CURVES = TrainingCurves(
     train={

@@ -17,14 +17,14 @@
 - Neither takes a seed for its initial weights; `tf_keras.utils.set_random_seed` sets them.
 """
 
-import abc
+import dataclasses
 import functools
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
+from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.distributions import PixelScaling
 from tf_marscf.errors import InputError, warn
 from tf_marscf.flow import MarScf
@@ -36,7 +36,7 @@ _PIXEL_CNN_OPTIONS = {"num_resnet": 1, "num_hierarchies": 2, "num_logistic_mix":
 _TOLERANCE = 0.1
 
 
-class ComparisonModel(abc.ABC):
+class ComparisonModel:
     """A density of continuous images [N, H, W, C] in [-0.5, 0.5), ready to be compared.
 
     Args:
@@ -53,11 +53,6 @@ class ComparisonModel(abc.ABC):
         self.num_sampling_steps = num_sampling_steps
 
     @property
-    def name(self):
-        """What tables and figures call it."""
-        return MODEL_LABELS[self.kind]
-
-    @property
     def trainable_variables(self):
         """All trainable variables."""
         return self.distribution.trainable_variables
@@ -71,13 +66,12 @@ class ComparisonModel(abc.ABC):
         """Log-density in nats, [N], of images [N, H, W, C]."""
         return self.distribution.log_prob(images)
 
-    def sample(self, num_images, seed=None):
-        """Images [num_images, H, W, C]; without a seed, others at each call."""
-        return self.distribution.sample(num_images, seed=seed)
+    def sample(self, num_images):
+        """Images [num_images, H, W, C], others at each call."""
+        return self.distribution.sample(num_images)
 
-    @abc.abstractmethod
     def initialize(self, images):
-        """The model's own data-dependent initialisation, from images [N, H, W, C]."""
+        """The model's own data-dependent initialisation, if any, from images [N, H, W, C]."""
 
 
 class MarScfModel(ComparisonModel):
@@ -158,17 +152,10 @@ class TfpPixelCnnModel(ComparisonModel):
         log_probability = self.distribution.log_prob(levels, training=False)
         return log_probability - self._scaling.log_volume(num_dimensions)
 
-    def sample(self, num_images, seed=None):
-        """Images [num_images, H, W, C], at the middle of their grey levels.
-
-        TFP draws from TensorFlow's global generator also where there is a seed: two eager calls
-        differ.
-        """
-        levels = self.distribution.sample(num_images, seed=seed)
+    def sample(self, num_images):
+        """Images [num_images, H, W, C], at the middle of their grey levels."""
+        levels = self.distribution.sample(num_images)
         return self._scaling.continuous(levels, tf.fill(tf.shape(levels), 0.5))
-
-    def initialize(self, images):
-        """Nothing: without weight norm it has no data-dependent initialisation."""
 
 
 def matched_models(config, image_shape, num_levels, report=warn):
@@ -189,33 +176,32 @@ def matched_models(config, image_shape, num_levels, report=warn):
     """
     mar_config = config.mar_scf_config(image_shape, num_levels)
     mar = MarScfModel(mar_config, config.seed)
-
-    def gaussian(width):
-        options = mar_config.to_dict() | {"prior": "gaussian", "hidden_channels": width}
-        return MarScfModel(type(mar_config)(**options), config.seed)
-
-    builders = {
-        "gaussian": gaussian,
+    make = {
+        "gaussian": lambda width: MarScfModel(
+            dataclasses.replace(mar_config, prior="gaussian", hidden_channels=width), config.seed
+        ),
         "tfb_glow": lambda width: TfpGlowModel(
             image_shape, num_levels, config.num_steps, width, config.seed
         ),
         "pixel_cnn": lambda width: TfpPixelCnnModel(image_shape, width),
     }
-    heads = config.num_heads if config.coupling == "mixlogcdf" else 1
-
-    def matched(kind):
+    models = []
+    for kind in config.models:
+        if kind == "mar":
+            models.append(mar)
+            continue
+        has_heads = kind == "gaussian" and config.coupling == "mixlogcdf"
         width = matching_width(
-            lambda width: builders[kind](width).num_parameters,
+            lambda width, kind=kind: make[kind](width).num_parameters,
             mar.num_parameters,
-            heads if kind == "gaussian" else 1,
+            config.num_heads if has_heads else 1,
         )
-        model = builders[kind](width)
-        ratio = model.num_parameters / mar.num_parameters
+        models.append(make[kind](width))
+        ratio = models[-1].num_parameters / mar.num_parameters
         if abs(ratio - 1.0) > _TOLERANCE:
-            report(f"{model.name} has {ratio:.2f} times the parameters of {mar.name}.")
-        return model
-
-    return [mar if kind == "mar" else matched(kind) for kind in config.models]
+            name, other = MODEL_LABELS[kind], MODEL_LABELS["mar"]
+            report(f"{name} has {ratio:.2f} times the parameters of {other}.")
+    return models
 
 
 def matching_width(count_parameters, target, multiple_of=1):
@@ -246,8 +232,7 @@ def matching_width(count_parameters, target, multiple_of=1):
     unit = 1
     while count(unit + 1) <= target:
         unit += 1
-    if count(unit) < target and count(unit + 1) - target < target - count(unit):
-        unit += 1
+    unit = min(unit, unit + 1, key=lambda unit: abs(count(unit) - target))
     width = unit * step
     if unit > 3 and count_parameters(width) != count(unit):
         raise InputError(

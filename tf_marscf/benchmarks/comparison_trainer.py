@@ -77,21 +77,6 @@ class ComparisonTrainer:
         )
         return values[0]
 
-    def train(self, num_steps, max_seconds=math.inf):
-        """Trains for some steps, or until `seconds` reaches a limit.
-
-        A loss or gradient that is not finite ends the training for good; `stopped` says so.
-        """
-        for _ in range(num_steps):
-            if self.stopped or self.seconds >= max_seconds:
-                return
-            start = time.perf_counter()
-            if not self._run(next(self._batches)):
-                self.stopped = f"loss or gradient not finite at step {self.steps + 1}"
-                return
-            self.seconds += time.perf_counter() - start
-            self.steps += 1
-
     def _run(self, pixels):
         """Runs a step and waits for it; returns whether loss and gradient were finite."""
         try:
@@ -110,21 +95,33 @@ class ComparisonTrainer:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
-    def evaluate(self):
-        """Bits/dim of the held-out images, with the same noise at each call.
+    def train(self, num_steps, max_seconds=math.inf):
+        """Trains for some steps, or until `seconds` reaches a limit.
 
-        Returns:
-            `(mean, standard error)`; the latter is None for a single image. Both are None where a
-            value is not finite, which ends the training for good; `stopped` says so.
+        A loss or gradient that is not finite ends the training for good; `stopped` says so.
         """
-        values = tf.concat(
-            [
-                self._score(pixels, tf.constant([self._config.seed, batch]))
-                for batch, pixels in enumerate(self._evaluation_batches)
-            ],
-            axis=0,
-        )
-        values = tf.cast(values, tf.float64).numpy()
+        for _ in range(num_steps):
+            if self.stopped or self.seconds >= max_seconds:
+                return
+            start = time.perf_counter()
+            if not self._run(next(self._batches)):
+                self.stopped = f"loss or gradient not finite at step {self.steps + 1}"
+                return
+            self.seconds += time.perf_counter() - start
+            self.steps += 1
+
+    def evaluate(self):
+        """Mean and standard error of the held-out images' bits/dim, with the same noise each time.
+
+        The error of a single image is None. Both are None where a value is not finite, which ends
+        the training for good; `stopped` says so.
+        """
+        seed = self._config.seed
+        scores = [
+            self._score(pixels, tf.constant([seed, batch]))
+            for batch, pixels in enumerate(self._evaluation_batches)
+        ]
+        values = np.concatenate(scores).astype(np.float64)
         num_wrong = int(np.sum(~np.isfinite(values)))
         if num_wrong:
             self.stopped = f"bits/dim of {num_wrong} of {len(values)} held-out images not finite"

@@ -2,28 +2,24 @@
 
 import math
 
-from tf_marscf.benchmarks.benchmark_output import benchmark_facts, write_benchmark
-from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
+import numpy as np
+import tf_keras
+
+from tf_marscf.benchmarks.comparison_benchmark import ComparisonBenchmark
+from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
-from tf_marscf.benchmarks.density_figure import SIZE, draw_density_curves
 from tf_marscf.data import load_configured_dataset
 from tf_marscf.errors import InputError
-from tf_marscf.files.paths import output_directory
+from tf_marscf.rules import entries, integer, list_of, number, optional, text
 
-COLUMNS = (
-    "model",
-    "width",
-    "num_parameters",
-    "step",
-    "training_seconds",
-    "bits_per_dim",
-    "standard_error",
-    "stopped",
-)
+_MODEL = text(*MODEL_LABELS)
+_LINE = "{:<37}{:>6}{:>12}{:>7}{:>10}  {}"
+_HEADER = ("model", "width", "parameters", "step", "seconds", "held-out bits/dim")
+_AXES = {"step": "training steps", "training_seconds": "seconds of training"}
 
 
-class DensityBenchmark:
+class DensityBenchmark(ComparisonBenchmark):
     """Trains each model on the same batches and scores it on the same held-out images.
 
     The models take turns of `config.evaluate_every` steps, so that whatever else the machine does
@@ -38,9 +34,24 @@ class DensityBenchmark:
         InputError: if `output_dir` is no directory, or an argument does not suit the data.
     """
 
+    name = "density"
+    rules = {
+        "config": entries(models=list_of(_MODEL, 1), dataset=text()),
+        "data": entries(image_shape=list_of(integer(1), 3), num_evaluation_images=integer(1)),
+    }
+    columns = {
+        "model": _MODEL,
+        "width": None,
+        "num_parameters": integer(1),
+        "step": integer(),
+        "training_seconds": number(0.0),
+        "bits_per_dim": optional(number()),
+        "standard_error": optional(number(0.0)),
+        "stopped": optional(text()),
+    }
+
     def __init__(self, config, output_dir):
-        self._output_dir = output_directory("output_dir", output_dir)
-        self._config = config
+        super().__init__(config, output_dir)
         self._dataset = dataset = load_configured_dataset(config.data)
         if dataset.num_train_images < config.batch_size:
             raise InputError(
@@ -52,31 +63,28 @@ class DensityBenchmark:
             config.num_evaluation_images or dataset.num_test_images, dataset.num_test_images
         )
 
-    def run(self, report=print):
-        """Runs the benchmark and writes `density.json`, `density.csv` and `density.png`.
+    def measure(self, report):
+        """The dict of "data", what is known of the images, and of "rows".
 
-        Args:
-            report: called with each line of a table.
-
-        Returns:
-            The dict that the JSON file holds. Its "rows", one an evaluation, have the entries of
-            `COLUMNS`. "bits_per_dim" is the mean over images, "standard_error" from the spread
-            between them; "stopped" is None, or why the training of the model ended before its
-            budget: a loss, gradient or score that is not finite (the last with no "bits_per_dim").
+        A row, one an evaluation, has the entries of `columns`. "bits_per_dim" is the mean over
+        images, "standard_error" from the spread between them; "stopped" is None, or why the
+        training of the model ended before its budget: a loss, gradient or score that is not finite
+        (the last with no "bits_per_dim").
         """
         config, dataset = self._config, self._dataset
+        # The networks of tfb.Glow take no seed of their own.
+        tf_keras.utils.set_random_seed(config.seed)
         evaluation_images = dataset.test.take(self._num_evaluation_images)
         trainers = [
             ComparisonTrainer(model, dataset, evaluation_images, config)
             for model in matched_models(config, dataset.image_shape, config.num_levels)
         ]
-        report(_table_line(None))
+        report(_LINE.format(*_HEADER))
         rows = []
         for trainer in _train_in_turns(trainers, config):
             rows.append(_row(trainer))
             report(_table_line(rows[-1]))
-        result = {
-            **benchmark_facts("density", config),
+        return {
             "data": {
                 "image_shape": list(dataset.image_shape),
                 "num_grey_levels": dataset.num_grey_levels,
@@ -85,8 +93,51 @@ class DensityBenchmark:
             },
             "rows": rows,
         }
-        return write_benchmark(
-            self._output_dir, "density", result, COLUMNS, draw_density_curves, SIZE, report
+
+    @classmethod
+    def check(cls, result):
+        """As of every benchmark."""
+        super().check(result)
+        if len(result["data"]["image_shape"]) != 3:
+            raise InputError("image_shape must be height, width and channels.")
+
+    @staticmethod
+    def draw(figure, result):
+        """Draws held-out bits/dim against steps (left) and against seconds of training (right).
+
+        Bands are one standard error over the held-out images; all models are scored on the same
+        images, so their differences are less uncertain. New models, at step 0, are in the table and
+        not drawn: their bits/dim would flatten all else.
+        """
+        panels = dict(zip(_AXES, figure.subplots(1, 2, sharey=True), strict=True))
+        notes = []
+        for kind in result["config"]["models"]:
+            of_kind = [row for row in result["rows"] if row["model"] == kind]
+            scored = [row for row in of_kind if row["bits_per_dim"] is not None]
+            trained = [row for row in scored if row["step"] > 0]
+            label = f"{MODEL_LABELS[kind]}, {of_kind[-1]['num_parameters']:,} parameters"
+            bits = np.array([row["bits_per_dim"] for row in trained])
+            errors = np.array([row["standard_error"] or 0.0 for row in trained])
+            for name, axes in panels.items():
+                x = [row[name] for row in trained]
+                (line,) = axes.plot(x, bits, marker=".", label=label if name == "step" else None)
+                band = {"color": line.get_color(), "alpha": 0.15, "linewidth": 0}
+                axes.fill_between(x, bits - errors, bits + errors, **band)
+            if of_kind[-1]["stopped"]:
+                notes.append(f"{MODEL_LABELS[kind]} stopped: {of_kind[-1]['stopped']}.")
+        panels["step"].set_ylabel("held-out bits/dim")
+        for name, axes in panels.items():
+            axes.set_xlabel(_AXES[name])
+            axes.set_xlim(left=0)
+        if notes:
+            figure.supxlabel("\n".join(notes), fontsize="small")
+        height, width, channels = result["data"]["image_shape"]
+        figure.legend(
+            loc="outside upper center",
+            ncols=2,
+            fontsize="small",
+            title=f"{result['config']['dataset']}, {height}x{width}x{channels}, "
+            f"{result['data']['num_evaluation_images']:,} held-out images",
         )
 
 
@@ -95,16 +146,15 @@ def _train_in_turns(trainers, config):
     yield from trainers
     max_steps = config.num_training_steps or math.inf
     max_seconds = config.training_seconds or math.inf
-    active = [trainer for trainer in trainers if not trainer.stopped]
-    while active:
+
+    def has_budget(trainer):
+        is_spent = trainer.steps >= max_steps or trainer.seconds >= max_seconds
+        return not (is_spent or trainer.stopped)
+
+    while active := [trainer for trainer in trainers if has_budget(trainer)]:
         for trainer in active:
             trainer.train(min(config.evaluate_every, max_steps - trainer.steps), max_seconds)
             yield trainer
-        active = [
-            trainer
-            for trainer in active
-            if trainer.steps < max_steps and trainer.seconds < max_seconds and not trainer.stopped
-        ]
 
 
 def _row(trainer):
@@ -122,16 +172,16 @@ def _row(trainer):
 
 
 def _table_line(row):
-    """A line of the table, or its header for None."""
-    if row is None:
-        names = f"{'model':<37}{'width':>6}{'parameters':>12}{'step':>7}{'seconds':>10}"
-        return names + "  held-out bits/dim"
     score = "-" if row["bits_per_dim"] is None else f"{row['bits_per_dim']:.4f}"
     if row["standard_error"] is not None:
         score += f" +- {row['standard_error']:.4f}"
     if row["stopped"]:
         score += f"  stopped: {row['stopped']}"
-    return (
-        f"{MODEL_LABELS[row['model']]:<37}{row['width']:>6}{row['num_parameters']:>12,}"
-        f"{row['step']:>7}{row['training_seconds']:>10.1f}  {score}"
+    return _LINE.format(
+        MODEL_LABELS[row["model"]],
+        row["width"],
+        f"{row['num_parameters']:,}",
+        row["step"],
+        f"{row['training_seconds']:.1f}",
+        score,
     )

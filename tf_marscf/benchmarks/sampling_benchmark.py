@@ -1,35 +1,30 @@
 """Seconds of a batch of samples against the size of the images: Fig. 7 of mAR-SCF."""
 
+import functools
 import math
 import statistics
-import time
 
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.benchmarks.benchmark_output import benchmark_facts, write_benchmark
-from tf_marscf.benchmarks.comparison_config import MODEL_LABELS
+from tf_marscf.benchmarks.comparison_benchmark import ComparisonBenchmark
+from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
-from tf_marscf.benchmarks.sampling_figure import SIZE, draw_sampling_times
-from tf_marscf.files.paths import output_directory
+from tf_marscf.benchmarks.measurement import LEAST_REPEATS, interleaved_seconds, waiting_task
+from tf_marscf.errors import InputError
+from tf_marscf.rules import dict_of, entries, integer, list_of, number, optional, text
 from tf_marscf.stateless_seed import stateless_uniform
 
-_LEAST_REPEATS = 2
-COLUMNS = (
-    "model",
-    "size",
-    "num_levels",
-    "width",
-    "num_parameters",
-    "sequential_steps",
-    "lemma_a1_steps",
-    "mean_seconds",
-    "variance_seconds",
-    "median_seconds",
-    "num_repeats",
-    "expected_seconds",
-    "skipped",
-)
+_MODEL = text(*MODEL_LABELS)
+_LINE = "{:<37}{:>5}{:>4}{:>7}{:>12}{:>7}{:>11}    {}"
+_HEADER = ("model", "N", "L", "width", "parameters", "steps", "Lemma A.1")
+# The squares are larger: what they mark often lies below the triangles.
+_MARKERS = {
+    "mar": {"marker": "o", "markersize": 5},
+    "gaussian": {"marker": "s", "markersize": 8},
+    "tfb_glow": {"marker": "^", "markersize": 5},
+    "pixel_cnn": {"marker": "D", "markersize": 5},
+}
 
 
 def lemma_a1_steps(num_levels, image_channels):
@@ -42,61 +37,137 @@ def lemma_a1_steps(num_levels, image_channels):
     return (3 * 2**num_levels - 2) * image_channels
 
 
-class SamplingBenchmark:
-    """Times batches of samples of each model at each size.
+class SamplingBenchmark(ComparisonBenchmark):
+    """Times batches of samples of each model at each size, from a `SamplingBenchmarkConfig`.
 
-    The first batch of a model compiles it and is not counted. The timed ones are interleaved among
-    the models, so that whatever else the machine does hits all of them. Weights are new, and
-    ActNorm is set from noise: neither architecture's time depends on what it has learnt, but for
-    the iterations of a MixLogCDF inverse.
+    Weights are new, and ActNorm is set from noise: neither architecture's time depends on what it
+    has learnt, but for the iterations of a MixLogCDF inverse.
 
-    A slow model gets fewer repeats, as many as fit into `config.max_seconds` and at least two. At a
-    size where two batches are expected to take longer, and at larger ones, it is skipped; its row
-    says so. What is expected is the time at the size before, times the growth of sequential steps,
-    times that of the pixels.
-
-    Args:
-        config: a `SamplingBenchmarkConfig`.
-        output_dir: directory of the files; created if missing.
-
-    Raises:
-        InputError: if `output_dir` is no directory.
+    At a size where two batches are expected to take longer than `config.max_seconds`, and at larger
+    ones, a model is skipped; its row says so. What is expected is the time at the size before,
+    times the growth of sequential steps, times that of the pixels.
     """
 
-    def __init__(self, config, output_dir):
-        self._output_dir = output_directory("output_dir", output_dir)
-        self._config = config
+    name = "sampling"
+    rules = {
+        "config": entries(
+            models=list_of(_MODEL, 1),
+            sizes=list_of(integer(1), 1),
+            image_channels=integer(1),
+            smallest_map=integer(1),
+            batch_size=integer(1),
+        ),
+        "growth_exponents": dict_of(number()),
+    }
+    columns = {
+        "model": _MODEL,
+        "size": integer(1),
+        "num_levels": None,
+        "width": None,
+        "num_parameters": None,
+        "sequential_steps": integer(1),
+        "lemma_a1_steps": optional(integer(1)),
+        "mean_seconds": optional(number(0.0)),
+        "variance_seconds": optional(number(0.0)),
+        "median_seconds": None,
+        "num_repeats": None,
+        "expected_seconds": optional(number(0.0)),
+        "skipped": optional(text()),
+    }
 
-    def run(self, report=print):
-        """Runs the benchmark and writes `sampling.json`, `sampling.csv` and `sampling.png`.
+    def measure(self, report):
+        """The dict of "growth_exponents", as of the function, and of "rows".
 
-        Args:
-            report: called with each line of a table.
-
-        Returns:
-            The dict that the JSON file holds. Its "rows", one a model and size, have the entries of
-            `COLUMNS` and "seconds", all timed batches. "skipped" is None, or why there are none;
-            then the statistics are None.
+        A row, one a model and size, has the entries of `columns` and "seconds", all timed batches.
+        "skipped" is None, or why there are none; then the statistics are None.
         """
-        report(_table_line(None))
-        rows = []
+        report(_LINE.format(*_HEADER, "seconds a batch   median"))
+        rows, of_size = [], {}
         for size in self._config.sizes:
-            size_rows = _measure_size(self._config, size, rows)
-            for row in size_rows:
+            of_size = _measure_size(self._config, size, of_size)
+            for row in of_size.values():
                 report(_table_line(row))
-            rows += size_rows
+                rows.append(row)
         exponents = growth_exponents(rows)
         texts = [f"{MODEL_LABELS[kind]} {value:.2f}" for kind, value in exponents.items()]
         if texts:
             report("growth of the time, as a power of N: " + ", ".join(texts))
-        result = {
-            **benchmark_facts("sampling", self._config),
-            "growth_exponents": exponents,
-            "rows": rows,
-        }
-        return write_benchmark(
-            self._output_dir, "sampling", result, COLUMNS, draw_sampling_times, SIZE, report
-        )
+        return {"growth_exponents": exponents, "rows": rows}
+
+    @classmethod
+    def check(cls, result):
+        """As of every benchmark; a row has what is drawn of it."""
+        super().check(result)
+        models, sizes = result["config"]["models"], result["config"]["sizes"]
+        if not result["growth_exponents"].keys() <= set(models):
+            raise InputError(f"growth_exponents must be of the models {models}.")
+        for row in result["rows"]:
+            names = (
+                ("expected_seconds",) if row["skipped"] else ("mean_seconds", "variance_seconds")
+            )
+            for name in names:
+                number(0.0)(row[name], f"{name} of {row['model']} at size {row['size']}")
+        rows = [row for row in result["rows"] if row["model"] == "mar"]
+        if [row["size"] for row in rows] != sizes:
+            raise InputError(f"rows of 'mar' must be of the sizes {sizes}.")
+        for row in rows:
+            integer(1)(row["lemma_a1_steps"], f"lemma_a1_steps at size {row['size']}")
+
+    @staticmethod
+    def draw(figure, result):
+        """Draws seconds and sequential steps against the size of the images.
+
+        Both axes are logarithmic, so that growth with a power of N is a straight line. The dashed
+        lines are y = 2x, twice the time for twice the size, through the first point of mAR-SCF, and
+        on the right the closed form of Lemma A.1.
+        """
+        config, rows = result["config"], result["rows"]
+        seconds, steps = figure.subplots(1, 2)
+        for kind in config["models"]:
+            of_kind = [row for row in rows if row["model"] == kind]
+            timed = [row for row in of_kind if not row["skipped"]]
+            means = np.array([row["mean_seconds"] for row in timed])
+            deviations = np.sqrt([row["variance_seconds"] for row in timed])
+            line = seconds.errorbar(
+                [row["size"] for row in timed],
+                means,
+                # The lower bar stays above zero, which the axis does not have.
+                [np.minimum(deviations, 0.9 * means), deviations],
+                **_MARKERS[kind],
+                capsize=3,
+                label=MODEL_LABELS[kind],
+            )
+            steps.plot(
+                [row["size"] for row in of_kind],
+                [row["sequential_steps"] for row in of_kind],
+                **_MARKERS[kind],
+                linestyle="" if kind == "mar" else "-",
+                color=line.lines[0].get_color(),
+                zorder=3,
+            )
+        sizes = config["sizes"]
+        dashes = {"color": seconds.xaxis.label.get_color(), "linewidth": 1.2}
+        mar = [row for row in rows if row["model"] == "mar"]
+        if mar[0]["mean_seconds"]:
+            linear = [mar[0]["mean_seconds"] * size / sizes[0] for size in sizes]
+            label = "linear growth: y = 2x (twice the size, twice the time)"
+            seconds.plot(sizes, linear, "--", label=label, **dashes)
+        label = f"Lemma A.1: {config['image_channels']} (3 N / {config['smallest_map']} - 2) steps"
+        steps.plot(sizes, [row["lemma_a1_steps"] for row in mar], ":", label=label, **dashes)
+        seconds.set_ylabel(f"seconds for {config['batch_size']} samples")
+        seconds.set_title("Time of a batch (mean and standard deviation)")
+        steps.set_ylabel("network passes, one after another")
+        steps.set_title("Sequential steps of a sample")
+        for axes in (seconds, steps):
+            axes.set_xscale("log", base=2)
+            axes.set_yscale("log")
+            axes.set_xticks(sizes, [str(size) for size in sizes])
+            axes.minorticks_off()
+            axes.set_xlabel("N (images of N x N pixels)")
+        texts = list(_skipped_texts(rows))
+        if texts:
+            figure.supxlabel("\n".join(texts), fontsize="small")
+        figure.legend(loc="outside upper center", ncols=2, fontsize="small")
 
 
 def growth_exponents(rows):
@@ -116,88 +187,78 @@ def growth_exponents(rows):
     return exponents
 
 
-def _measure_size(config, size, earlier_rows):
-    """The rows of one size."""
+def _measure_size(config, size, of_smaller):
+    """The rows of one size, a dict by model, from those of the size before."""
     image_shape = (size, size, config.image_channels)
     num_levels = config.num_levels(size)
     images = stateless_uniform([config.batch_size, *image_shape], config.seed, tf.float32) - 0.5
-    rows, tasks = [], {}
+    lemma_steps = lemma_a1_steps(num_levels, config.image_channels)
+    rows, tasks = {}, {}
     for model in matched_models(config, image_shape, num_levels):
-        row = dict.fromkeys(COLUMNS) | {
+        row = dict.fromkeys(SamplingBenchmark.columns) | {
             "model": model.kind,
             "size": size,
             "num_levels": num_levels if model.kind != "pixel_cnn" else None,
             "width": model.width,
             "num_parameters": model.num_parameters,
             "sequential_steps": model.num_sampling_steps,
-            "lemma_a1_steps": (
-                lemma_a1_steps(num_levels, config.image_channels) if model.kind == "mar" else None
-            ),
+            "lemma_a1_steps": lemma_steps if model.kind == "mar" else None,
             "num_repeats": 0,
             "seconds": [],
         }
-        row |= _expectation(row, earlier_rows, config.max_seconds)
-        rows.append(row)
+        if model.kind in of_smaller:
+            row |= _expectation(row, of_smaller[model.kind], config.max_seconds)
+        rows[model.kind] = row
         if not row["skipped"]:
             model.initialize(images)
-            tasks[model.kind] = _sampler(model, config.batch_size)
-            tasks[model.kind]()
-    for _ in range(config.num_repeats):
-        for row in rows:
-            if row["model"] in tasks and _has_time(row["seconds"], config.max_seconds):
-                start = time.perf_counter()
-                tasks[row["model"]]()
-                row["seconds"].append(time.perf_counter() - start)
-    for row in rows:
-        if seconds := row["seconds"]:
-            row |= {
-                "mean_seconds": statistics.fmean(seconds),
-                "variance_seconds": statistics.variance(seconds),
-                "median_seconds": statistics.median(seconds),
-                "num_repeats": len(seconds),
-            }
+            tasks[model.kind] = waiting_task(functools.partial(model.sample, config.batch_size))
+    times = interleaved_seconds(tasks, config.num_repeats, config.max_seconds)
+    for kind, seconds in times.items():
+        rows[kind] |= {
+            "seconds": seconds,
+            "mean_seconds": statistics.fmean(seconds),
+            "variance_seconds": statistics.variance(seconds),
+            "median_seconds": statistics.median(seconds),
+            "num_repeats": len(seconds),
+        }
     return rows
 
 
-def _sampler(model, batch_size):
-    """A function, traced already, that draws another batch at each call and waits for it."""
-    sample = tf.function(lambda: model.sample(batch_size), autograph=False).get_concrete_function()
-    return lambda: sample().numpy()
-
-
-def _has_time(seconds, limit):
-    """Whether another batch fits; two are needed for a variance."""
-    return len(seconds) < _LEAST_REPEATS or sum(seconds) + statistics.fmean(seconds) <= limit
-
-
-def _expectation(row, earlier_rows, limit):
-    """Entries "expected_seconds" and "skipped" of a row, if its model was there before."""
-    earlier = [other for other in earlier_rows if other["model"] == row["model"]]
-    if not earlier:
-        return {}
-    growth = row["sequential_steps"] / earlier[-1]["sequential_steps"]
-    growth *= (row["size"] / earlier[-1]["size"]) ** 2
-    expected = growth * (earlier[-1]["mean_seconds"] or earlier[-1]["expected_seconds"])
+def _expectation(row, smaller, limit):
+    """Entries "expected_seconds" and "skipped" of a row, from the model's row at a smaller size."""
+    growth = row["sequential_steps"] / smaller["sequential_steps"]
+    growth *= (row["size"] / smaller["size"]) ** 2
+    expected = growth * (smaller["mean_seconds"] or smaller["expected_seconds"])
     skipped = None
-    if _LEAST_REPEATS * expected > limit or earlier[-1]["skipped"]:
+    if LEAST_REPEATS * expected > limit or smaller["skipped"]:
         skipped = f"a batch is expected to take {expected:,.1f} s; max_seconds is {limit:g}"
     return {"expected_seconds": expected, "skipped": skipped}
 
 
 def _table_line(row):
-    """A line of the table, or its header for None."""
-    if row is None:
-        return (
-            f"{'model':<37}{'N':>5}{'L':>4}{'width':>7}{'parameters':>12}{'steps':>7}"
-            f"{'Lemma A.1':>11}    seconds a batch   median"
-        )
     if row["skipped"]:
         seconds = "not run: " + row["skipped"]
     else:
         deviation = math.sqrt(row["variance_seconds"])
         seconds = f"{row['mean_seconds']:.4f} +- {deviation:.4f}{row['median_seconds']:>10.4f}"
-    return (
-        f"{MODEL_LABELS[row['model']]:<37}{row['size']:>5}{row['num_levels'] or '-':>4}"
-        f"{row['width']:>7}{row['num_parameters']:>12,}{row['sequential_steps']:>7}"
-        f"{row['lemma_a1_steps'] or '-':>11}    {seconds}"
+    return _LINE.format(
+        MODEL_LABELS[row["model"]],
+        row["size"],
+        row["num_levels"] or "-",
+        row["width"],
+        f"{row['num_parameters']:,}",
+        row["sequential_steps"],
+        row["lemma_a1_steps"] or "-",
+        seconds,
     )
+
+
+def _skipped_texts(rows):
+    skipped = [row for row in rows if row["skipped"]]
+    for kind in dict.fromkeys(row["model"] for row in skipped):
+        sizes = ", ".join(
+            f"N = {row['size']} ({row['expected_seconds']:,.0f} s)"
+            for row in skipped
+            if row["model"] == kind
+        )
+        yield f"{MODEL_LABELS[kind]} not run, because of the time expected for a batch: {sizes}"

@@ -11,8 +11,10 @@ import sys
 
 from absl import flags
 
-from tf_marscf.benchmarks.density_benchmark_config import DensityBenchmarkConfig
-from tf_marscf.benchmarks.sampling_benchmark_config import SamplingBenchmarkConfig
+from tf_marscf.benchmarks.comparison_configs import (
+    DensityBenchmarkConfig,
+    SamplingBenchmarkConfig,
+)
 from tf_marscf.command_text import called_command
 from tf_marscf.commands import command_line
 from tf_marscf.config import ExecutionConfig, MarScfConfig
@@ -60,10 +62,11 @@ def speed():
     baseline = {} if values.baseline is None else read_json(values.baseline)
     output = None if values.json is None else output_file("json", values.json)
     command_line.start_tensorflow()
-    from tf_marscf.benchmarks.speed import SpeedBenchmark
+    from tf_marscf.benchmarks.speed import measure_speed
 
-    benchmark = SpeedBenchmark(config, values.batch_size, values.num_repeats, baseline, execution)
-    seconds = benchmark.run(print_line)
+    seconds = measure_speed(
+        config, values.batch_size, values.num_repeats, baseline, execution, print_line
+    )
     if output is not None:
         write_json(output, seconds)
 
@@ -93,12 +96,8 @@ def compare(name):
     if name == "sampling":
         from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark as Benchmark
     else:
-        import tf_keras
-
         from tf_marscf.benchmarks.density_benchmark import DensityBenchmark as Benchmark
 
-        # The networks of tfb.Glow take no seed of their own.
-        tf_keras.utils.set_random_seed(config.seed)
     Benchmark(config, flags.FLAGS.output_dir).run(print_line)
 
 

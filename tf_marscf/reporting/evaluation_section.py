@@ -6,8 +6,8 @@ from tf_marscf.evaluation.bits_per_dim import BitsPerDim
 from tf_marscf.evaluation.evaluation_config import EvaluationConfig
 from tf_marscf.evaluation.evaluation_report import check_evaluation, write_evaluation
 from tf_marscf.files.atomic_file import write_csv
-from tf_marscf.reporting.page import Section, Tile
-from tf_marscf.reporting.stored_results import download, find_result, stored_or_made
+from tf_marscf.reporting.page import Section
+from tf_marscf.reporting.report_context import download
 
 _FILE, _FIGURE, _TABLE = "evaluation_test.json", "bits_per_dim.png", "bits_per_dim.csv"
 _METRICS = {"fid": "FID", "kid": "KID", "inception_score": "Inception score"}
@@ -30,27 +30,24 @@ def evaluation_section(context):
     """
     path, content = _stored(context)
     if content is None and context.dataset is None:
-        return Section("evaluation", notes=(context.dataset_problem,))
-
-    def evaluate():
-        config = EvaluationConfig(
-            train_dir=context.config.train_dir,
-            checkpoint=context.config.checkpoint,
-            dataset=context.config.dataset,
-            data_dir=context.config.data_dir,
-            json=path,
-        )
-        return write_evaluation(config, report=context.report, progress=context.progress)[0]
-
-    content = stored_or_made(
-        context, "evaluation", content, path, "scoring the test images", evaluate
+        return Section(notes=(context.dataset_problem,))
+    content = context.stored_or_made(
+        "evaluation",
+        content,
+        path,
+        "scoring the test images",
+        lambda: write_evaluation(
+            EvaluationConfig(**context.restored_fields, json=path),
+            report=context.report,
+            progress=context.progress,
+        )[0],
     )
     bits_per_dim = BitsPerDim.from_dict(content)
-    rows = [{"term": name, "bits_per_dim": value} for name, _, _, value in _terms(bits_per_dim)] + [
-        {"term": f"log_det_level_{level}", "bits_per_dim": value}
-        for level, value in enumerate(bits_per_dim.log_det_by_level, 1)
-    ]
-    write_csv(context.new_path(_TABLE), ["term", "bits_per_dim"], rows)
+    terms = list(_terms(bits_per_dim))
+    log_dets = enumerate(bits_per_dim.log_det_by_level, 1)
+    rows = [{"term": name, "bits_per_dim": value} for name, _, _, value in terms]
+    rows += [{"term": f"log_det_level_{level}", "bits_per_dim": value} for level, value in log_dets]
+    write_csv(context.new_path(_TABLE), list(rows[0]), rows)
     quality = content.get("quality")
     metrics = list(_metrics(quality))
     values = {
@@ -58,7 +55,7 @@ def evaluation_section(context):
         "dataset": content["dataset"],
         "terms": [
             (label, f"{value:+.4f}".replace("-", "−"), meaning)
-            for _, label, meaning, value in _terms(bits_per_dim)
+            for _, label, meaning, value in terms
         ],
         "picture": context.picture(
             f"Bar chart of the terms of {bits_per_dim.mean:.3f} bits/dim.",
@@ -75,27 +72,17 @@ def evaluation_section(context):
         "metrics": metrics,
     }
     error = bits_per_dim.standard_error
-    tiles = [
-        Tile(
-            f"{bits_per_dim.mean:.3f}",
-            f"bits/dim, {bits_per_dim.num_images:,} test images",
-            "" if error is None else f"± {error:.3f}",
-        ),
-        *(
-            Tile(value, f"{label}, {quality['num_samples']:,} samples", spread)
-            for label, value, spread in metrics
-        ),
+    label = f"bits/dim, {bits_per_dim.num_images:,} test images"
+    tiles = [(f"{bits_per_dim.mean:.3f}", label, "" if error is None else f"± {error:.3f}")]
+    tiles += [
+        (value, f"{label}, {quality['num_samples']:,} samples", spread)
+        for label, value, spread in metrics
     ]
-    return Section("evaluation", values, tiles=tuple(tiles))
+    return Section(values, tiles=tuple(tiles))
 
 
 def draw_bits_per_dim_terms(figure, bits_per_dim):
-    """Draws the terms of bits/dim one below the other, each from where the one before it ends.
-
-    Args:
-        figure: an empty `matplotlib.figure.Figure`.
-        bits_per_dim: a `BitsPerDim`.
-    """
+    """Draws the terms of a `BitsPerDim` one below the other, each from where the last one ends."""
     *terms, total = _terms(bits_per_dim)
     terms = [term for term in terms if term[3] != 0.0]
     values = [value for *_, value in terms]
@@ -135,8 +122,7 @@ def _terms(bits_per_dim):
 
 def _stored(context):
     """Path and content of the most thorough evaluation that is there; without one, None."""
-    place = context.path(_FILE)
-    name = context.dataset_name
+    place, name = context.path(_FILE), context.dataset_name
     if name is None:
         return place, None
     paths = [
@@ -148,12 +134,12 @@ def _stored(context):
     expected = {"split": "test", "dataset": name}
     if context.dataset is not None:
         expected["num_images"] = context.dataset.num_test_images
-    found = [
-        (path, find_result(context, path, check_evaluation, **expected))
+    found = {
+        path: context.find_result(path, check_evaluation, **expected)
         for path in dict.fromkeys(paths)
-    ]
+    }
     return max(
-        ((path, content) for path, content in found if content is not None),
+        ((path, content) for path, content in found.items() if content is not None),
         key=lambda result: (result[1].get("quality") is not None, result[1]["num_samples"]),
         default=(place, None),
     )

@@ -19,27 +19,16 @@ class Section:
     """One section of a report.
 
     Attributes:
-        name: of its macro in sections.html, and its anchor in the page.
-        values: the macro's arguments, a dict; None where there is nothing to show.
+        values: arguments of its macro in sections.html; None where there is nothing to show.
         notes: sentences on what is missing, and why.
-        tiles: the key figures that come from it.
+        tiles: key figures: triples of a value, what it is, and small text such as its error.
         failure: what went wrong, or None.
     """
 
-    name: str
     values: dict | None = None
     notes: tuple = ()
     tiles: tuple = ()
     failure: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Tile:
-    """A key figure: its value, what it is, and small text beside it, such as its error."""
-
-    value: str
-    label: str
-    detail: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +74,3 @@ def page_templates():
         "signed": lambda value, form: (form % value).replace("-", "−"),
     }
     return environment
-
-
-def html_page(**values):
-    """The text of the HTML file, from the variables of page.html."""
-    return page_templates().get_template("page.html").render(values)

@@ -3,8 +3,9 @@
 import dataclasses
 import os
 
-from tf_marscf.config_fields import REQUIRED, Config, boolean, choice, path, some_of, string
+from tf_marscf.config_fields import boolean, path, some_of
 from tf_marscf.errors import InputError
+from tf_marscf.runs.run_config import RestoredRunConfig
 
 SECTIONS = (
     "evaluation",
@@ -21,20 +22,14 @@ _BENCHMARKS = {"sampling_time": "sampling_benchmark", "density": "density_benchm
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ReportConfig(Config):
+class ReportConfig(RestoredRunConfig):
     """What a report shows, and how much is computed for it."""
 
-    train_dir: str = path(REQUIRED, "Directory of a training run or import.")
     output: str = path(
         None,
         "The HTML file; default: TRAIN_DIR/report.html. Single figures and tables go into a "
         "directory of its name, without .html.",
     )
-    checkpoint: str = choice(
-        "best", ("best", "latest"), "Which weights.", rule="'best' or 'latest'"
-    )
-    dataset: str = string(None, "Data set; default: the one that it was trained on.")
-    data_dir: str = path(None, "Where the data set is; default: as in training.")
     sections: tuple = some_of(SECTIONS, SECTIONS, "What the page shows, always in one order.")
     fast: bool = boolean(False, "Fewer samples, pairs of images and iterations.")
     benchmarks: bool = boolean(
@@ -58,25 +53,18 @@ class ReportConfig(Config):
         self._set("output", output)
         ordered = tuple(name for name in SECTIONS if name in self.sections)
         self._set("sections", ordered)
-        for name in _BENCHMARKS.values():
-            path = getattr(self, name)
-            if path is not None and not os.path.isfile(path):
-                raise InputError(f"`{name}` must be a file; got {path!r}.")
-        self._check_that_all_is_used()
-
-    def _check_that_all_is_used(self):
+        measured = []
         for section, name in _BENCHMARKS.items():
             path = getattr(self, name)
-            if path is not None and section not in self.sections:
+            if path is None:
+                measured.append(section)
+            elif not os.path.isfile(path):
+                raise InputError(f"`{name}` must be a file; got {path!r}.")
+            elif section not in self.sections:
                 raise InputError(
                     f"`{name}` must be None unless `sections` has {section!r}; got {path!r}."
                 )
-        measured = [
-            section
-            for section, name in _BENCHMARKS.items()
-            if section in self.sections and getattr(self, name) is None
-        ]
-        if self.benchmarks and not measured:
+        if self.benchmarks and not set(measured) & set(self.sections):
             raise InputError(
                 "`benchmarks` must be False where `sections` has none of "
                 f"{tuple(_BENCHMARKS)} to measure; got True."
@@ -86,28 +74,3 @@ class ReportConfig(Config):
     def directory(self):
         """Where the files of single figures go."""
         return self.output.removesuffix(_SUFFIX)
-
-    @property
-    def num_samples(self):
-        """Samples beside as many real images."""
-        return 16 if self.fast else 64
-
-    @property
-    def temperatures(self):
-        """Of the rows of samples, ascending."""
-        return (0.7, 1.0) if self.fast else (0.5, 0.7, 0.8, 0.9, 1.0)
-
-    @property
-    def samples_per_temperature(self):
-        """Samples a row."""
-        return 10
-
-    @property
-    def interpolation(self):
-        """Arguments of its `InterpolationConfig`, a dict, and of its `ProjectionConfig`, a dict."""
-        if self.fast:
-            return {"num_pairs": 2, "num_points": 5, "lambda_curve": (0.0, 0.2, 0.5, 1.0)}, {
-                "num_iterations": 30
-            }
-        lambdas = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
-        return {"num_pairs": 4, "num_points": 7, "lambda_curve": lambdas}, {}

@@ -5,24 +5,38 @@ import hashlib
 import os
 
 from tf_marscf._version import __version__
-from tf_marscf.benchmarks.benchmark_output import machine_facts
+from tf_marscf.benchmarks.measurement import machine_facts
 from tf_marscf.errors import InputError, RunError, warn
 from tf_marscf.files.atomic_file import atomic_write
 from tf_marscf.files.paths import output_directory, output_file
 from tf_marscf.files.result_files import write_result
-from tf_marscf.reporting.benchmark_sections import benchmark_section, check_benchmark_files
+from tf_marscf.reporting.benchmark_sections import (
+    density_section,
+    read_given_benchmarks,
+    sampling_time_section,
+)
 from tf_marscf.reporting.configuration_section import configuration_section
 from tf_marscf.reporting.evaluation_section import evaluation_section
 from tf_marscf.reporting.interpolation_section import interpolation_section
-from tf_marscf.reporting.page import Section, Tile, html_page
+from tf_marscf.reporting.page import Section, page_templates
 from tf_marscf.reporting.report_context import ReportContext
-from tf_marscf.reporting.samples_section import samples_section
-from tf_marscf.reporting.temperature_section import temperature_section
-from tf_marscf.reporting.training_section import TrainingCurves, training_section
+from tf_marscf.reporting.samples_sections import samples_section, temperature_section
+from tf_marscf.reporting.training_section import training_section
 from tf_marscf.runs.run_config import FILE_NAME
 from tf_marscf.sampling.image_grid import check_drawable
 
-_DRAWN_SECTIONS = ("samples", "temperature", "interpolation")  # Those that show images.
+# By name: functions of a `ReportContext` that return a `Section`.
+SECTION_MAKERS = {
+    "evaluation": evaluation_section,
+    "training": training_section,
+    "samples": samples_section,
+    "temperature": temperature_section,
+    "interpolation": interpolation_section,
+    "sampling_time": sampling_time_section,
+    "density": density_section,
+    "configuration": configuration_section,
+}
+_DRAWN_SECTIONS = {"samples", "temperature", "interpolation"}  # Those that show images.
 _MANIFEST = "report.json"
 
 
@@ -45,11 +59,10 @@ def write_report(config, *, report=print, progress=True, now=None):
         The path of the page.
 
     Raises:
-        DataUnavailableError: if a data set that `config` names cannot be had.
-        FileNotFoundError: if the directory or checkpoint is missing.
+        InputError, FileNotFoundError, DataUnavailableError: as of `ReportContext` and
+            `read_given_benchmarks`.
         RunError: if the results of a section are not finite or cannot be had; the page is written
             before, with all other sections; or if nothing can be written.
-        InputError: if an argument is wrong.
     """
     if os.path.isfile(os.path.join(config.directory, FILE_NAME)):
         raise InputError(
@@ -58,101 +71,93 @@ def write_report(config, *, report=print, progress=True, now=None):
         )
     output_file("output", config.output)
     output_directory("output", config.directory)
-    check_benchmark_files(config)
-    context = ReportContext(config, report, progress)
-    if set(_DRAWN_SECTIONS) & set(config.sections):
+    context = ReportContext(config, read_given_benchmarks(config), report, progress)
+    if _DRAWN_SECTIONS & set(config.sections):
         check_drawable(context.run.model.image_shape, "train_dir")
     now = now or datetime.datetime.now(datetime.UTC)
-    sections = []
+    sections = {}
 
     def write_files(directory):
         context.new_directory = directory
-        curves = TrainingCurves.load(config.train_dir)
-        sections.extend(_made(name, context, curves) for name in config.sections)
-        content = _page(context, curves, sections, now).encode()
+        for name in (*config.sections, "configuration"):
+            sections[name] = _section(name, context)
+        content = _page(context, sections, now).encode()
         with atomic_write(config.output) as file:
             file.write(content)
         return {
             "weights": context.weights,
             "page": os.path.basename(config.output),
             "page_sha256": hashlib.sha256(content).hexdigest(),
-            "sections": [*config.sections, "configuration"],
+            "sections": list(sections),
         }
 
     write_result(os.path.join(config.directory, _MANIFEST), write_files)
     size = os.path.getsize(config.output) / 1e6
     report(f"report: wrote figures and tables of the page into {config.directory}")
     report(f"report: wrote {config.output} ({size:.1f} MB)")
-    failures = [f"{part.name}: {part.failure}" for part in sections if part.failure]
+    failures = [f"{name}: {part.failure}" for name, part in sections.items() if part.failure]
     if failures:
         raise RunError(
-            f"{len(failures)} of {len(sections) + 1} sections failed "
+            f"{len(failures)} of {len(sections)} sections failed "
             f"({'; '.join(failures)}); {config.output} holds the others."
         )
     return config.output
 
 
-def _made(name, context, curves):
+def _section(name, context):
     """A section; where its results cannot be had, one that says so."""
-    makers = {
-        "evaluation": evaluation_section,
-        "training": lambda context: training_section(context, curves),
-        "samples": samples_section,
-        "temperature": temperature_section,
-        "interpolation": interpolation_section,
-        "sampling_time": lambda context: benchmark_section(context, "sampling_time"),
-        "density": lambda context: benchmark_section(context, "density"),
-    }
     try:
-        return makers[name](context)
+        return SECTION_MAKERS[name](context)
     except RunError as error:
         warn(f"{name}: {error}")
-        return Section(name, failure=str(error))
+        return Section(failure=str(error))
 
 
-def _page(context, curves, sections, now):
+def _page(context, sections, now):
     """The text of the page."""
     *_, channels = context.run.model.image_shape
     checkpoint = context.config.checkpoint
     if context.step:
         checkpoint += f", step {context.step:,}"
     machine = machine_facts()
-    return html_page(
-        dataset=context.dataset_name or "Imported weights",
-        colours={1: "grey", 3: "colour"}.get(channels, f"{channels}-channel"),
-        model=context.run.model,
-        facts={
-            "Directory": context.config.train_dir,
-            "Checkpoint": checkpoint,
-            "Weights": context.weights,
-            "Made": f"{now:%-d %B %Y, %H:%M} {now.tzname() or ''}".strip(),
-            "tf_marscf": __version__,
-            "TensorFlow": machine["tensorflow"],
-            "TensorFlow Probability": machine["tensorflow-probability"],
-            "Keras": machine["keras"],
-            "Python": machine["python"],
-        },
-        tiles=[tile for section in sections for tile in section.tiles] + _tiles(context, curves),
-        sections=[*sections, configuration_section(context)],
-        version=__version__,
+    tiles = [tile for section in sections.values() for tile in section.tiles]
+    return (
+        page_templates()
+        .get_template("page.html")
+        .render(
+            dataset=context.dataset_name or "Imported weights",
+            colours={1: "grey", 3: "colour"}.get(channels, f"{channels}-channel"),
+            model=context.run.model,
+            facts={
+                "Directory": context.config.train_dir,
+                "Checkpoint": checkpoint,
+                "Weights": context.weights,
+                "Made": f"{now:%-d %B %Y, %H:%M} {now.tzname() or ''}".strip(),
+                "tf_marscf": __version__,
+                "TensorFlow": machine["tensorflow"],
+                "TensorFlow Probability": machine["tensorflow-probability"],
+                "Keras": machine["keras"],
+                "Python": machine["python"],
+            },
+            tiles=[*tiles, *_tiles(context)],
+            sections=sections,
+            version=__version__,
+        )
     )
 
 
-def _tiles(context, curves):
-    model, tiles = context.run.model, []
+def _tiles(context):
+    """Key figures that no section has; triples as of `Section`."""
+    model, curves = context.run.model, context.curves
     best = curves.best_validation()
     if best:
         step, bits_per_dim = best
-        tiles.append(Tile(f"{bits_per_dim:.3f}", f"validation bits/dim, best, at step {step:,}"))
-    tiles += [
-        Tile(f"{context.num_parameters:,}", "parameters"),
-        Tile(
-            f"{model.num_sampling_steps}",
-            "sequential steps a sample (Lemma A.1)" if model.prior == "mar" else "steps a sample",
-        ),
-    ]
+        yield f"{bits_per_dim:.3f}", f"validation bits/dim, best, at step {step:,}", ""
+    variables = context.distribution.distribution.trainable_variables
+    yield f"{sum(variable.shape.num_elements() for variable in variables):,}", "parameters", ""
+    label = "sequential steps a sample (Lemma A.1)" if model.prior == "mar" else "steps a sample"
+    yield f"{model.num_sampling_steps}", label, ""
     if curves:
         images = curves.last_step * (context.run.training or {}).get("batch_size", 0)
         label = "training steps" + (f", {images:,} images" if images else "")
-        tiles.append(Tile(f"{curves.last_step:,}", label))
-    return tiles
+        yield f"{curves.last_step:,}", label, ""

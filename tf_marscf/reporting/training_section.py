@@ -2,65 +2,17 @@
 
 import dataclasses
 import math
-import os
 import statistics
 
 from tf_marscf.figures import save_figure
 from tf_marscf.files.atomic_file import write_csv
-from tf_marscf.reporting.event_files import read_scalars
 from tf_marscf.reporting.page import Section
-from tf_marscf.reporting.stored_results import download
+from tf_marscf.reporting.report_context import download
+from tf_marscf.reporting.training_curves import COLUMNS, LOGS
 
-_LOGS, _FIGURE, _TABLE = "logs", "training.png", "training.csv"
-_COLUMNS = ("split", "tag", "step", "value")
+_FIGURE, _TABLE = "training.png", "training.csv"
 _SIZE, _PANEL_SIZE = (11.0, 6.4), (4.6, 3.0)
 _MANY_POINTS = 40
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingCurves:
-    """Numbers over training steps.
-
-    Attributes:
-        train: dict from tag, as `TrainingLog` writes them, to a dict from step to number.
-        validation: likewise.
-        problems: sentences on what could not be read.
-    """
-
-    train: dict
-    validation: dict
-    problems: tuple = ()
-
-    @classmethod
-    def load(cls, train_dir):
-        """Reads the TensorBoard logs of a training directory; no logs give no curves."""
-        train, problems = read_scalars(os.path.join(train_dir, _LOGS, "train"))
-        validation, others = read_scalars(os.path.join(train_dir, _LOGS, "validation"))
-        return cls(train, validation, (*problems, *others))
-
-    def __bool__(self):
-        return bool(self.train or self.validation)
-
-    @property
-    def last_step(self):
-        """The last step that any curve has."""
-        return max(row["step"] for row in self.rows())
-
-    def rows(self):
-        """A dict of split, tag, step and value for each number."""
-        return [
-            dict(zip(_COLUMNS, (split, tag, step, value), strict=True))
-            for split in ("train", "validation")
-            for tag, values in getattr(self, split).items()
-            for step, value in values.items()
-        ]
-
-    def best_validation(self):
-        """Step and bits/dim of the lowest validation value; None without any."""
-        points = [
-            (value, step) for values in self.validation.values() for step, value in values.items()
-        ]
-        return min(points)[::-1] if points else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,11 +32,12 @@ class Panel:
 
     def lines(self, curves):
         """Label, steps and values of each line that `TrainingCurves` have."""
-        for split, tag, label in self.curves:
-            for name, values in getattr(curves, split).items():
-                if name == tag or (tag.endswith("/") and name.startswith(tag)):
-                    text = label or name.removeprefix(tag).replace("_", " ")
-                    yield text, list(values), list(values.values())
+        return [
+            (label or name.removeprefix(tag).replace("_", " "), list(values), list(values.values()))
+            for split, tag, label in self.curves
+            for name, values in getattr(curves, split).items()
+            if name == tag or (tag.endswith("/") and name.startswith(tag))
+        ]
 
 
 _PANELS = (
@@ -105,28 +58,29 @@ _PANELS = (
 )
 
 
-def training_section(context, curves):
+def training_section(context):
     """Draws the `TrainingCurves` of the run's TensorBoard logs."""
+    curves = context.curves
     panels = panels_of(curves)
     if not panels:
-        where = context.train_path(_LOGS)
+        where = context.train_path(LOGS)
         text = f"No curves: there are no TensorBoard logs in {where}, as for imported weights."
-        return Section("training", notes=(*curves.problems, text))
-    write_csv(context.new_path(_TABLE), _COLUMNS, curves.rows())
+        return Section(notes=(*curves.problems, text))
+    write_csv(context.new_path(_TABLE), COLUMNS, curves.rows())
     save_figure(
         context.new_path(_FIGURE), lambda figure: draw_training_curves(figure, curves), _SIZE
     )
     values = {
-        "panels": [_picture(context, panel, list(panel.lines(curves))) for panel in panels],
+        "panels": [_picture(context, panel, panel.lines(curves)) for panel in panels],
         "commands": [context.section_command("training")],
         "files": [download(context.new_path(_TABLE))],
     }
-    return Section("training", values, notes=curves.problems)
+    return Section(values, notes=curves.problems)
 
 
 def panels_of(curves):
     """The panels for which `TrainingCurves` have lines."""
-    return [panel for panel in _PANELS if any(panel.lines(curves))]
+    return [panel for panel in _PANELS if panel.lines(curves)]
 
 
 def draw_training_curves(figure, curves):
@@ -137,7 +91,7 @@ def draw_training_curves(figure, curves):
     for place in axes.flatten()[len(panels) :]:
         place.set_axis_off()
     for place, panel in zip(axes.flatten(), panels, strict=False):
-        _draw_panel(place, panel, list(panel.lines(curves)))
+        _draw_panel(place, panel, panel.lines(curves))
 
 
 def _picture(context, panel, lines):
@@ -151,29 +105,24 @@ def _picture(context, panel, lines):
 
 def _draw_panel(axes, panel, lines):
     for label, steps, values in lines:
-        few = len(steps) <= _MANY_POINTS
-        axes.plot(
-            steps,
-            values,
-            marker="." if few else None,
-            linewidth=1.8 if few else 1.1,
-            label=label or None,
-        )
-    title = panel.title
+        few = {"marker": ".", "linewidth": 1.8}
+        style = few if len(steps) <= _MANY_POINTS else {"linewidth": 1.1}
+        axes.plot(steps, values, label=label or None, **style)
+    axes.set_title(panel.title)
     axes.set_xlabel("training steps")
     axes.set_ylabel(panel.unit)
     axes.set_xlim(left=0)
     if any(label for label, *_ in lines):
         axes.legend(fontsize="small")
+    values = [value for *_, values in lines for value in values]
     if panel.title == "Bits/dim":
-        title += _leave_out_the_start(axes, [value for *_, values in lines for value in values])
-    elif all(value >= 0.0 for _, _, values in lines for value in values):
+        _leave_out_the_start(axes, values)
+    elif min(values) >= 0.0:
         axes.set_ylim(bottom=0.0)
-    axes.set_title(title)
 
 
 def _leave_out_the_start(axes, values):
-    """Limits the axis to where most values are; returns what the title says of it.
+    """Limits the axis to where most values are, and says so in the title.
 
     The bits/dim of a new model is large, and would flatten all else.
     """
@@ -181,5 +130,4 @@ def _leave_out_the_start(axes, values):
     limit = low + 4.0 * (statistics.median(values) - low)
     if low < limit < high:
         axes.set_ylim(low - 0.06 * (limit - low), limit)
-        return f" (from {high:.2f} at the start)"
-    return ""
+        axes.set_title(f"{axes.get_title()} (from {high:.2f} at the start)")

@@ -25,7 +25,9 @@ class RestoredRunConfig(Config):
     """Which weights a command restores, and the data set that goes with them."""
 
     train_dir: str = path(REQUIRED, "Directory of a training run or import.")
-    checkpoint: str = choice("best", ("best", "latest"), "Which weights.")
+    checkpoint: str = choice(
+        "best", ("best", "latest"), "Which weights.", rule="'best' or 'latest'"
+    )
     dataset: str = string(None, "Data set; default: the one that it was trained on.")
     data_dir: str = path(None, "Where the data set is; default: as in training.")
 

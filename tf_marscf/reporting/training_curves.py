@@ -1,10 +1,12 @@
-"""Numbers in TensorBoard's event files.
+"""The numbers in the TensorBoard logs of a training run.
 
 TensorBoard's own EventAccumulator orders files by their times and not by their sessions, says
 nothing of damage, and keeps all pictures in memory.
 """
 
+import dataclasses
 import math
+import os
 from pathlib import Path
 
 import tensorflow as tf
@@ -13,9 +15,58 @@ from google.protobuf.message import DecodeError
 from tf_marscf.errors import first_line
 from tf_marscf.training.training_log import session_of
 
+LOGS = "logs"
+COLUMNS = ("split", "tag", "step", "value")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingCurves:
+    """Numbers over training steps.
+
+    Attributes:
+        train: dict from tag, as `TrainingLog` writes them, to a dict from step to number.
+        validation: likewise.
+        problems: sentences on what could not be read.
+    """
+
+    train: dict
+    validation: dict
+    problems: tuple = ()
+
+    @classmethod
+    def load(cls, train_dir):
+        """Reads the logs of a training directory; no logs give no curves."""
+        train, problems = read_scalars(os.path.join(train_dir, LOGS, "train"))
+        validation, others = read_scalars(os.path.join(train_dir, LOGS, "validation"))
+        return cls(train, validation, (*problems, *others))
+
+    def __bool__(self):
+        return bool(self.train or self.validation)
+
+    @property
+    def last_step(self):
+        """The last step that any curve has."""
+        return max(row["step"] for row in self.rows())
+
+    def rows(self):
+        """A dict of split, tag, step and value for each number."""
+        return [
+            dict(zip(COLUMNS, (split, tag, step, value), strict=True))
+            for split in ("train", "validation")
+            for tag, values in getattr(self, split).items()
+            for step, value in values.items()
+        ]
+
+    def best_validation(self):
+        """Step and bits/dim of the lowest validation value; None without any."""
+        points = [
+            (value, step) for values in self.validation.values() for step, value in values.items()
+        ]
+        return min(points)[::-1] if points else None
+
 
 def read_scalars(directory):
-    """Reads all tags that hold one number a step.
+    """Reads all tags that hold one number a step from the event files of a directory.
 
     A run that was stopped and went on writes a new file and repeats the steps since its last
     checkpoint. What earlier files say of steps after the one where a session went on is
@@ -23,38 +74,30 @@ def read_scalars(directory):
     be set back. Files without a number, of earlier versions, come before, by the time in their
     names, and go on at the first step that they hold.
 
-    Args:
-        directory: where the event files are, such as TRAIN_DIR/logs/train.
-
     Returns:
         `(scalars, problems)`: a dict from tag to a dict from step to Python float, steps in order;
         and a list of sentences on what could not be read or is not finite, and is left out.
     """
-    scalars, problems = {}, []
+    points, problems = [], []
     paths = Path(directory).glob("*.tfevents.*")
     for path in sorted(paths, key=lambda path: (session_of(path.name) or (0, 0), path.name)):
         entries = list(_entries(path, problems))
         session = session_of(path.name)
-        if session is None and not entries:
-            continue
-        last_step = session[1] if session else min(step for _, step, _ in entries) - 1
-        for values in scalars.values():
-            for step in [step for step in values if step > last_step]:
-                del values[step]
-        for tag, step, value in entries:
-            scalars.setdefault(tag, {})[step] = value
+        if session or entries:
+            last_step = session[1] if session else min(step for _, step, _ in entries) - 1
+            points = [point for point in points if point[1] <= last_step] + entries
+    scalars, finite = {}, {}
+    for tag, step, value in points:
+        scalars.setdefault(tag, {})[step] = value
     for tag, values in scalars.items():
-        wrong = sorted(step for step, value in values.items() if not math.isfinite(value))
-        for step in wrong:
-            del values[step]
+        finite[tag] = {step: values[step] for step in sorted(values) if math.isfinite(values[step])}
+        wrong = sorted(values.keys() - finite[tag].keys())
         if wrong:
             problems.append(
                 f"{len(wrong)} values of {tag} are not finite, the first at step {wrong[0]}: they "
                 "are left out."
             )
-    return {
-        tag: dict(sorted(values.items())) for tag, values in scalars.items() if values
-    }, problems
+    return {tag: values for tag, values in finite.items() if values}, problems
 
 
 def _entries(path, problems):
