@@ -18,8 +18,8 @@ from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.evaluation.evaluation_config import EvaluationConfig
 from tf_marscf.evaluation.evaluation_report import measure_bits_per_dim
 from tf_marscf.runs.checkpoint_store import CheckpointStore
-from tf_marscf.runs.restored_run import RestoredRun, load_evaluated_dataset
-from tf_marscf.runs.run_config import RunConfig
+from tf_marscf.runs.restored_run import RestoredRun
+from tf_marscf.runs.run_config import RestoredRunConfig, RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.sampling.sample_stream import draw_samples
 from tf_marscf.training.callbacks import SaveSamples
@@ -383,8 +383,8 @@ def test_images_that_cannot_be_drawn_are_trained_on_and_evaluated(tmp_path, caps
         progress="none",
     ).run()
     assert "no picture" in capsys.readouterr().out
-    data = load_evaluated_dataset(RunConfig.load(tmp_path / "run"), "npz", str(path))
-    assert data.image_shape == (8, 8, 2)
+    config = RestoredRunConfig(train_dir=tmp_path / "run", dataset="npz", data_dir=path)
+    assert RestoredRun(config).dataset.image_shape == (8, 8, 2)
 
 
 def test_image_size_that_does_not_fit_the_levels_is_refused(tmp_path):

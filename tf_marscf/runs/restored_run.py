@@ -36,8 +36,25 @@ class RestoredRun:
 
     def load_dataset(self, download=True):
         """The `ImageDataset`; it is downloaded, where it is missing, only if `download`."""
-        config = self.config
-        return load_evaluated_dataset(self.run_config, config.dataset, config.data_dir, download)
+        name, data, model = self.config.dataset, self.run_config.data, self.run_config.model
+        if name is not None and (data is None or name != data.name):
+            # Grey images may be copied three times; other numbers are the data set's own.
+            data = DataConfig(name=name, num_channels=3 if model.image_shape[2] == 3 else None)
+        if data is None:
+            raise InputError(
+                "`dataset` must be given: the weights in this directory were imported, and its "
+                "config names no data set; got None."
+            )
+        if self.config.data_dir is not None:
+            data = dataclasses.replace(data, data_dir=self.config.data_dir)
+        loaded = load_configured_dataset(data, download)
+        expected = (model.image_shape, self.run_config.pixels.num_grey_levels)
+        if (loaded.image_shape, loaded.num_grey_levels) != expected:
+            raise InputError(
+                f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
+                f"levels; {data.name} has {loaded.image_shape} with {loaded.num_grey_levels}."
+            )
+        return loaded
 
     @functools.cached_property
     def images_distribution(self):
@@ -55,27 +72,3 @@ class RestoredRun:
         if split not in splits:
             raise InputError(f"`{argument}` must be one of {tuple(splits)}; got {split!r}.")
         return splits[split]
-
-
-def load_evaluated_dataset(config, dataset=None, data_dir=None, download=True):
-    """The `ImageDataset` of a `RunConfig`, or of another name or place; errors as above."""
-    data = config.data
-    if dataset is not None and (data is None or dataset != data.name):
-        # Grey images may be copied three times; other numbers are the data set's own.
-        num_channels = 3 if config.model.image_shape[2] == 3 else None
-        data = DataConfig(name=dataset, num_channels=num_channels)
-    if data is None:
-        raise InputError(
-            "`dataset` must be given: the weights in this directory were imported, and its "
-            "config names no data set; got None."
-        )
-    if data_dir is not None:
-        data = dataclasses.replace(data, data_dir=data_dir)
-    loaded = load_configured_dataset(data, download)
-    expected = (config.model.image_shape, config.pixels.num_grey_levels)
-    if (loaded.image_shape, loaded.num_grey_levels) != expected:
-        raise InputError(
-            f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
-            f"levels; {data.name} has {loaded.image_shape} with {loaded.num_grey_levels}."
-        )
-    return loaded
