@@ -72,10 +72,10 @@ class ComparisonBenchmark(abc.ABC):
         Raises:
             InputError: naming the entry that is missing or wrong.
         """
-        row = entries(**{name: rule for name, rule in cls.columns.items() if rule is not None})
+        row_rule = entries(**{name: rule for name, rule in cls.columns.items() if rule is not None})
         machine = entries(num_cpus=integer(1), devices=list_of(text()), tensorflow=text())
         common = {"benchmark": text(cls.name), "command": text(), "machine": machine}
-        check_entries(result, common | cls.rules | {"rows": list_of(row, 1)})
+        check_entries(result, common | cls.rules | {"rows": list_of(row_rule, 1)})
         try:
             shlex.split(result["command"])
         except ValueError as error:

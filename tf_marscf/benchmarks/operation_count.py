@@ -15,74 +15,64 @@ def log_prob_operations(config, batch_size):
     operations = 0
     for level in range(config.num_levels):
         height, width, latent_channels = config.latent_shape(level)
-        num_pixels = batch_size * height * width
         is_last = level == config.num_levels - 1
         channels = latent_channels if is_last else 2 * latent_channels
+        conditional_channels = 0 if is_last else latent_channels
         if config.coupling == "affine":
             network = _affine_network(config, channels)
         else:
             network = _mix_log_cdf_network(config, channels, height * width)
-        conditional_channels = 0 if is_last else latent_channels
         if config.prior == "mar":
             prior = _mar_prior(config, level, latent_channels, conditional_channels)
         else:
-            prior = _convolution(3, conditional_channels, 2 * latent_channels)
-        step = network + _convolution(1, channels, channels)
-        operations += num_pixels * (config.num_steps * step + prior)
+            prior = _convolutions((3, conditional_channels, 2 * latent_channels))
+        step = network + _convolutions((1, channels, channels))
+        operations += batch_size * height * width * (config.num_steps * step + prior)
     return operations
-
-
-def _convolution(kernel_size, input_channels, output_channels):
-    """Operations a pixel."""
-    return 2 * kernel_size**2 * input_channels * output_channels
-
-
-def _affine_network(config, channels):
-    hidden = config.hidden_channels
-    return (
-        _convolution(3, channels // 2, hidden)
-        + _convolution(1, hidden, hidden)
-        + _convolution(3, hidden, channels)
-    )
-
-
-def _mix_log_cdf_network(config, channels, num_pixels):
-    hidden = config.hidden_channels
-    block = (
-        _convolution(3, 2 * hidden, hidden)
-        + _convolution(1, 2 * hidden, 2 * hidden)
-        + _convolution(1, hidden, 3 * hidden)
-        # Each pixel with each other: queries by keys, then weights by values.
-        + 2 * _convolution(1, num_pixels, hidden)
-        + _convolution(1, hidden, 2 * hidden)
-    )
-    num_outputs = channels // 2 * (2 + 3 * config.num_components)
-    return (
-        _convolution(3, channels // 2, hidden)
-        + config.num_blocks * block
-        + _convolution(3, hidden, num_outputs)
-    )
-
-
-def _mar_prior(config, level, channels, conditional_channels):
-    hidden = config.prior_hidden_channels
-    size = config.prior_kernel_sizes[level]
-    step = (
-        _convolution(size, 1, hidden)
-        + config.prior_num_layers * _convolution(size, 2 * hidden, 4 * hidden)
-        + _convolution(OUTPUT_KERNEL_SIZE, hidden, 2)
-    )
-    code = 0
-    if conditional_channels:
-        code_hidden = config.prior_code_hidden_channels
-        code = (
-            _convolution(CODE_KERNEL_SIZE, conditional_channels, code_hidden)
-            + _convolution(CODE_KERNEL_SIZE, code_hidden, config.prior_code_channels)
-            + _convolution(size, config.prior_code_channels, hidden)
-        )
-    return channels * step + code
 
 
 def convolution_operations(maps_shape, kernel_shape):
     """Operations of one plain convolution of [N, H, W, C_in] by [k, k, C_in, C_out]."""
     return 2 * math.prod(maps_shape[:3]) * math.prod(kernel_shape)
+
+
+def _convolutions(*convolutions):
+    """Operations a pixel of convolutions: triples of kernel size, input and output channels."""
+    return sum(2 * size**2 * inputs * outputs for size, inputs, outputs in convolutions)
+
+
+def _affine_network(config, channels):
+    hidden = config.hidden_channels
+    return _convolutions((3, channels // 2, hidden), (1, hidden, hidden), (3, hidden, channels))
+
+
+def _mix_log_cdf_network(config, channels, num_pixels):
+    hidden = config.hidden_channels
+    block = _convolutions(
+        (3, 2 * hidden, hidden),
+        (1, 2 * hidden, 2 * hidden),
+        (1, hidden, 3 * hidden),
+        # Each pixel with each other: queries by keys, then weights by values.
+        (1, num_pixels, hidden),
+        (1, num_pixels, hidden),
+        (1, hidden, 2 * hidden),
+    )
+    num_outputs = channels // 2 * (2 + 3 * config.num_components)
+    ends = _convolutions((3, channels // 2, hidden), (3, hidden, num_outputs))
+    return ends + config.num_blocks * block
+
+
+def _mar_prior(config, level, channels, conditional_channels):
+    hidden = config.prior_hidden_channels
+    size = config.prior_kernel_sizes[level]
+    layer = _convolutions((size, 2 * hidden, 4 * hidden))
+    ends = _convolutions((size, 1, hidden), (OUTPUT_KERNEL_SIZE, hidden, 2))
+    operations = channels * (ends + config.prior_num_layers * layer)
+    if conditional_channels:
+        code_hidden, code = config.prior_code_hidden_channels, config.prior_code_channels
+        operations += _convolutions(
+            (CODE_KERNEL_SIZE, conditional_channels, code_hidden),
+            (CODE_KERNEL_SIZE, code_hidden, code),
+            (size, code, hidden),
+        )
+    return operations
