@@ -82,12 +82,12 @@ class SamplingBenchmark(ComparisonBenchmark):
         "skipped" is None, or why there are none; then the statistics are None.
         """
         report(_LINE.format(*_HEADER, "seconds a batch   median"))
-        rows = []
+        rows, of_size = [], {}
         for size in self._config.sizes:
-            size_rows = _measure_size(self._config, size, rows)
-            for row in size_rows:
+            of_size = _measure_size(self._config, size, of_size)
+            for row in of_size.values():
                 report(_table_line(row))
-            rows += size_rows
+                rows.append(row)
         exponents = growth_exponents(rows)
         texts = [f"{MODEL_LABELS[kind]} {value:.2f}" for kind, value in exponents.items()]
         if texts:
@@ -187,14 +187,14 @@ def growth_exponents(rows):
     return exponents
 
 
-def _measure_size(config, size, earlier_rows):
-    """The rows of one size."""
+def _measure_size(config, size, of_smaller):
+    """The rows of one size, a dict by model, from those of the size before."""
     image_shape = (size, size, config.image_channels)
     num_levels = config.num_levels(size)
     images = stateless_uniform([config.batch_size, *image_shape], config.seed, tf.float32) - 0.5
+    lemma_steps = lemma_a1_steps(num_levels, config.image_channels)
     rows, tasks = {}, {}
     for model in matched_models(config, image_shape, num_levels):
-        steps = lemma_a1_steps(num_levels, config.image_channels)
         row = dict.fromkeys(SamplingBenchmark.columns) | {
             "model": model.kind,
             "size": size,
@@ -202,12 +202,14 @@ def _measure_size(config, size, earlier_rows):
             "width": model.width,
             "num_parameters": model.num_parameters,
             "sequential_steps": model.num_sampling_steps,
-            "lemma_a1_steps": steps if model.kind == "mar" else None,
+            "lemma_a1_steps": lemma_steps if model.kind == "mar" else None,
             "num_repeats": 0,
             "seconds": [],
         }
-        rows[model.kind] = row | _expectation(row, earlier_rows, config.max_seconds)
-        if not rows[model.kind]["skipped"]:
+        if model.kind in of_smaller:
+            row |= _expectation(row, of_smaller[model.kind], config.max_seconds)
+        rows[model.kind] = row
+        if not row["skipped"]:
             model.initialize(images)
             tasks[model.kind] = waiting_task(functools.partial(model.sample, config.batch_size))
     times = interleaved_seconds(tasks, config.num_repeats, config.max_seconds)
@@ -219,19 +221,16 @@ def _measure_size(config, size, earlier_rows):
             "median_seconds": statistics.median(seconds),
             "num_repeats": len(seconds),
         }
-    return list(rows.values())
+    return rows
 
 
-def _expectation(row, earlier_rows, limit):
-    """Entries "expected_seconds" and "skipped" of a row, if its model was there before."""
-    earlier = [other for other in earlier_rows if other["model"] == row["model"]]
-    if not earlier:
-        return {}
-    last = earlier[-1]
-    growth = row["sequential_steps"] / last["sequential_steps"] * (row["size"] / last["size"]) ** 2
-    expected = growth * (last["mean_seconds"] or last["expected_seconds"])
+def _expectation(row, smaller, limit):
+    """Entries "expected_seconds" and "skipped" of a row, from the model's row at a smaller size."""
+    growth = row["sequential_steps"] / smaller["sequential_steps"]
+    growth *= (row["size"] / smaller["size"]) ** 2
+    expected = growth * (smaller["mean_seconds"] or smaller["expected_seconds"])
     skipped = None
-    if LEAST_REPEATS * expected > limit or last["skipped"]:
+    if LEAST_REPEATS * expected > limit or smaller["skipped"]:
         skipped = f"a batch is expected to take {expected:,.1f} s; max_seconds is {limit:g}"
     return {"expected_seconds": expected, "skipped": skipped}
 
