@@ -12,6 +12,26 @@ from tf_marscf.errors import InputError
 _GREATEST_NUMBER = 1e300  # Python and JSON have integers beyond all floats.
 
 
+def rule(holds, meaning):
+    """A rule: what a predicate says, in words that follow "must be"."""
+
+    def check(value, name):
+        if not holds(value):
+            raise _error(name, meaning, value)
+        return value
+
+    return check
+
+
+def _error(name, meaning, value):
+    seen = repr(value)
+    seen = seen if len(seen) <= 60 else f"{seen[:60]}..."
+    return InputError(f"{name} must be {meaning}; got {seen}.")
+
+
+_check_object = rule(lambda value: isinstance(value, dict), "an object")
+
+
 def number(least=-math.inf, above=-math.inf, below=math.inf, meaning=None):
     """A rule: a finite number of at least `least`, above `above` and below `below`."""
     if meaning is None and below < math.inf:
@@ -22,9 +42,8 @@ def number(least=-math.inf, above=-math.inf, below=math.inf, meaning=None):
 
     def is_number(value):
         is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        return (
-            is_real and abs(value) <= _GREATEST_NUMBER and above < value >= least and value < below
-        )
+        is_finite = is_real and abs(value) <= _GREATEST_NUMBER
+        return is_finite and least <= value < below and value > above
 
     return rule(is_number, meaning)
 
@@ -90,8 +109,7 @@ def dict_of(check):
     """A rule: a dict of values, each as another rule says."""
 
     def check_all(values, name):
-        if not isinstance(values, dict):
-            raise _error(name, "an object", values)
+        values = _check_object(values, name)
         return {key: check(value, f"{name}.{key}") for key, value in values.items()}
 
     return check_all
@@ -108,27 +126,9 @@ def check_entries(content, rules, name="it"):
     Raises:
         InputError: naming the entry, the rule and the value seen.
     """
-    if not isinstance(content, dict):
-        raise _error(name, "an object", content)
+    _check_object(content, name)
     for key, check in rules.items():
         if key not in content:
             raise InputError(f"{name} must have an entry {key!r}; it has none.")
         check(content[key], key if name == "it" else f"{name}.{key}")
     return content
-
-
-def rule(holds, meaning):
-    """A rule: what a predicate says, in words that follow "must be"."""
-
-    def check(value, name):
-        if not holds(value):
-            raise _error(name, meaning, value)
-        return value
-
-    return check
-
-
-def _error(name, meaning, value):
-    seen = repr(value)
-    seen = seen if len(seen) <= 60 else f"{seen[:60]}..."
-    return InputError(f"{name} must be {meaning}; got {seen}.")
