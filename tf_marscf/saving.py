@@ -44,13 +44,13 @@ def save(images_distribution, directory):
 def new_directory(argument, path):
     """Checks that a directory is new or empty, and returns its `Path`."""
     directory = Path(local_path(argument, path))
-    rule = f"`{argument}` must be a new directory or an empty one; {str(directory)!r}"
+    rule = f"`{argument}` must be a new directory; {str(directory)!r}"
     if directory.exists() and not directory.is_dir():
         raise InputError(f"{rule} is a file.")
     if (directory / FILE_NAME).exists():
         raise RunError(f"{rule} holds a model already.")
     if directory.exists() and any(directory.iterdir()):
-        raise RunError(f"{rule} holds other files.")
+        raise RunError(f"{rule} is there, and not empty.")
     return directory
 
 
