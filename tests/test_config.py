@@ -98,7 +98,6 @@ def test_unsuitable_fields_of_the_execution_are_named(fields, message):
 
 
 def test_constructor_and_configs_have_the_same_arguments():
-    """Whoever adds a hyperparameter adds it to both; the constructor is what users read."""
     parameters = inspect.signature(MarScf).parameters
     fields = [*dataclasses.fields(MarScfConfig), *dataclasses.fields(ExecutionConfig)]
     assert list(parameters)[: len(fields)] == [field.name for field in fields]
@@ -107,11 +106,19 @@ def test_constructor_and_configs_have_the_same_arguments():
         default = parameters[field.name].default
         if field.default is REQUIRED:
             assert default is inspect.Parameter.empty
-        elif field.name == "dtype":
-            assert default.name == field.default
         else:
             assert default == field.default and type(default) is type(field.default)
         assert f"        {field.name}: " in MarScf.__doc__
+
+
+def test_arguments_may_be_positional_and_unknown_ones_are_named():
+    assert MarScf((8, 8, 1), 2, 1, 8).config.num_levels == 2
+    with pytest.raises(TypeError, match=r"^MarScf\(\) got an unexpected keyword argument 'levels'"):
+        MarScf((8, 8, 1), levels=2)
+    with pytest.raises(TypeError, match=r"^MarScf\(\) missing a required argument: 'image_shape'"):
+        MarScf()
+    with pytest.raises(TypeError, match="multiple values for argument 'num_levels'"):
+        MarScf((8, 8, 1), 2, num_levels=2)
 
 
 def test_execution_is_no_part_of_the_architecture_and_rebuilds_the_model():

@@ -14,6 +14,7 @@ A field whose default is None may be None, whatever its rule.
 """
 
 import dataclasses
+import inspect
 import math
 import textwrap
 
@@ -34,13 +35,7 @@ class Config:
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         fields = {**getattr(cls, "__dataclass_fields__", {}), **vars(cls)}
-        wrap = textwrap.TextWrapper(100, initial_indent=" " * 8, subsequent_indent=" " * 12).fill
-        entries = [
-            wrap(f"{name}: {field.metadata['help']}")
-            for name, field in fields.items()
-            if isinstance(field, dataclasses.Field)
-        ]
-        cls.__doc__ = "\n".join([(cls.__doc__ or "").rstrip(), "\n    Attributes:", *entries, ""])
+        cls.__doc__ = f"{(cls.__doc__ or '').rstrip()}\n\n    Attributes:\n{_entries(fields)}\n"
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -66,6 +61,68 @@ class Config:
             for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.default
         }
+
+
+def takes_fields(*config_classes, **others):
+    """A class decorator: the constructor's arguments are the fields of configs, and `others`.
+
+    Sets the signature of the class, and writes the fields in the place of `{fields}` into its
+    docstring. Its `__init__(self, *args, **kwargs)` calls `bound_arguments`.
+
+    Args:
+        *config_classes: whose fields are the first arguments.
+        **others: further arguments, and their defaults.
+    """
+    fields = {
+        field.name: field for config in config_classes for field in dataclasses.fields(config)
+    }
+    defaults = {
+        name: inspect.Parameter.empty if field.default is REQUIRED else field.default
+        for name, field in fields.items()
+    }
+    signature = inspect.Signature(
+        [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+            for name, default in (defaults | others).items()
+        ]
+    )
+
+    def decorate(cls):
+        cls.__signature__ = signature
+        cls.__doc__ = cls.__doc__.replace("        {fields}", _entries(fields))
+        return cls
+
+    return decorate
+
+
+def bound_arguments(cls, args, kwargs):
+    """The arguments of a constructor of `takes_fields`, with defaults: a dict by name.
+
+    Raises:
+        TypeError: naming one that is missing or unknown, as Python does.
+    """
+    try:
+        arguments = cls.__signature__.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{cls.__name__}() {error}") from None
+    arguments.apply_defaults()
+    return dict(arguments.arguments)
+
+
+def config_from(config_class, values):
+    """A config with those of the values, a dict, that are its fields."""
+    names = [field.name for field in dataclasses.fields(config_class)]
+    return config_class(**{name: values[name] for name in names})
+
+
+def _entries(fields):
+    """Those of a dict that are fields, as entries of a docstring."""
+    wrap = textwrap.TextWrapper(100, initial_indent=" " * 8, subsequent_indent=" " * 12).fill
+    return "\n".join(
+        wrap(f"{name}: {field.metadata['help']}")
+        for name, field in fields.items()
+        if isinstance(field, dataclasses.Field)
+    )
 
 
 def field_defaults(config_class):

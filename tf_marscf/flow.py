@@ -1,12 +1,11 @@
 """The mAR-SCF model as a distribution."""
 
-import dataclasses
-
 import tensorflow as tf
 
 from tf_marscf.bijectors import FlowStep, ImageChain, Squeeze
 from tf_marscf.bijectors.constant_channels import ConstantChannels, check_statistics
 from tf_marscf.config import ExecutionConfig, MarScfConfig
+from tf_marscf.config_fields import bound_arguments, config_from, takes_fields
 from tf_marscf.distributions import FlowLevel, GaussianPrior, MarPrior, SplitPrior
 from tf_marscf.distributions.image_distribution import check_value, no_parameter_properties
 from tf_marscf.kernels.tensor_float_32 import warn_of_tensor_float_32
@@ -16,6 +15,7 @@ from tf_marscf.networks.initializers import spawn_seeds
 _WELL_CONDITIONED_STEPS = 4
 
 
+@takes_fields(MarScfConfig, ExecutionConfig, seed=None, validate_args=False, name="MarScf")
 class MarScf(FlowLevel):
     """Normalizing flow with a multi-scale autoregressive prior, over continuous images.
 
@@ -43,30 +43,7 @@ class MarScf(FlowLevel):
         TensorShape([3])
 
     Args:
-        image_shape: (H, W, C), H and W divisible by 2^num_levels.
-        num_levels: L.
-        num_steps: K, steps of flow a level.
-        hidden_channels: channels of the couplings' networks.
-        coupling: "affine" or "mixlogcdf".
-        prior: "mar", or "gaussian" for Glow's prior (the baseline).
-        prior_hidden_channels: channels of the prior's ConvLSTM.
-        prior_num_layers: layers of the prior's ConvLSTM.
-        prior_kernel_sizes: odd integers, one a level (or one for all); default 5, 5, 3, 3, ...
-        prior_dilations: integers, one a level (or one for all); default 2, 1, 1, ...
-        prior_code_channels: channels to which r_i is coded for the prior.
-        prior_code_hidden_channels: channels inside that code's network.
-        num_blocks: blocks of a MixLogCDF coupling's network.
-        num_components: components of a MixLogCDF coupling's mixtures.
-        num_heads: attention heads of a MixLogCDF coupling's network.
-        dropout_rate: of a MixLogCDF coupling's network, where a call has a `dropout_seed`.
-        dtype: float32 or float64.
-        network_dtype: "bfloat16": the networks of a density compute in it; weights, latents,
-            log-dets, priors and samples stay in float32. None: all in `dtype`.
-        recompute_prior: if True, gradients run the ConvLSTM once more instead of keeping what it
-            computed: memory is free between the two passes, no less is needed within the second.
-        recompute_couplings: if True, gradients run each block of a MixLogCDF coupling's network
-            once more: only what goes from block to block is kept. False takes more memory, and a
-            little less time for a training step.
+        {fields}
         seed: Python `int` or None, seed of the initial weights.
         validate_args: Python `bool`: check at run time that images are finite.
         name: Python `str`.
@@ -77,35 +54,12 @@ class MarScf(FlowLevel):
 
     _parameter_properties = no_parameter_properties
 
-    def __init__(
-        self,
-        image_shape,
-        num_levels=3,
-        num_steps=32,
-        hidden_channels=512,
-        coupling="affine",
-        prior="mar",
-        prior_hidden_channels=32,
-        prior_num_layers=3,
-        prior_kernel_sizes=None,
-        prior_dilations=None,
-        prior_code_channels=4,
-        prior_code_hidden_channels=32,
-        num_blocks=10,
-        num_components=32,
-        num_heads=4,
-        dropout_rate=0.2,
-        dtype=tf.float32,
-        network_dtype=None,
-        recompute_prior=False,
-        recompute_couplings=True,
-        seed=None,
-        validate_args=False,
-        name="MarScf",
-    ):
-        parameters = dict(locals())
-        self._config = _config_of(MarScfConfig, parameters | {"dtype": _dtype_name(dtype)})
-        self._execution = _config_of(ExecutionConfig, parameters)
+    def __init__(self, *args, **kwargs):
+        parameters = bound_arguments(MarScf, args, kwargs)
+        seed, validate_args, name = (parameters[key] for key in ("seed", "validate_args", "name"))
+        fields = parameters | {"dtype": _dtype_name(parameters["dtype"])}
+        self._config = config_from(MarScfConfig, fields)
+        self._execution = config_from(ExecutionConfig, fields)
         self._execution.check_dtype(self._config.dtype)
         warn_of_tensor_float_32(self._config.dtype)
         with tf.name_scope(name) as name:
@@ -189,12 +143,6 @@ class MarScf(FlowLevel):
             if not level.is_last:
                 rest, _ = tf.split(rest, 2, axis=-1)
         constant_channels.warn()
-
-
-def _config_of(config_class, parameters):
-    """The config of a class with those of the parameters that are its fields."""
-    names = [field.name for field in dataclasses.fields(config_class)]
-    return config_class(**{name: parameters[name] for name in names})
 
 
 def _dtype_name(dtype):

@@ -140,7 +140,7 @@ def fold_in(seed, number):
     return tf.random.fold_in(stateless_seed(seed), number, alg=_ALGORITHM)
 
 
-def stateless_uniform(shape, seed, dtype, first_row=None):
+def stateless_uniform(shape, seed, dtype, first_row=0):
     """Uniform noise in [0, 1): the same with and without XLA, on CPUs and GPUs.
 
     The multiples of 2^-24 in float32, of 2^-53 in float64.
@@ -225,10 +225,10 @@ def first_row_of_replica(num_rows):
     return tf.cast(context.replica_id_in_sync_group, tf.int32) * num_rows
 
 
-def _random_bits(shape, seed, dtype, first_row=None):
-    """Random integers; with `first_row`, those from that row on of a tensor with more rows."""
+def _random_bits(shape, seed, dtype, first_row=0):
+    """Random integers: those from row `first_row` on of a tensor with more rows."""
     seed = stateless_seed(seed)
-    if first_row is None:
+    if isinstance(first_row, int) and first_row == 0:
         return tf.random.stateless_uniform(
             shape, seed, minval=None, maxval=None, dtype=dtype, alg=_ALGORITHM
         )

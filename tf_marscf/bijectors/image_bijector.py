@@ -167,12 +167,14 @@ class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
         """One of the two functions of rank-4 tensors, for any leading shape."""
 
         def of_batch(maps):
+            if dropout_seed is None:
+                return in_batch_parts(of_part, maps)
             num_images = tf.shape(maps)[0]
             rows = first_row_of_replica(num_images) + tf.range(num_images)
             return in_batch_parts(of_part, maps, rows)
 
-        def of_part(maps, rows):
-            seed = None if dropout_seed is None else seed_of_rows(dropout_seed, rows[0])
+        def of_part(maps, rows=None):
+            seed = None if rows is None else seed_of_rows(dropout_seed, rows[0])
             output, log_det = function(maps, dropout_seed=seed)
             return output, tf.broadcast_to(log_det, tf.shape(maps)[:1])
 
