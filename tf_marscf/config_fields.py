@@ -213,11 +213,6 @@ def integer_by_level(default, text):
     return _field(default, lambda value, name: value, "list", text, flag=False)
 
 
-def check_integer(name, value, least=1, most=math.inf, num_bits=63):
-    """The Python `int` that an argument is; an `InputError` where it is none within the limits."""
-    return rules.integer(least, most, num_bits)(value, f"`{name}`")
-
-
 def _field(default, check, kind, text, flag):
     """A field of a config class.
 

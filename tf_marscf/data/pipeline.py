@@ -4,7 +4,7 @@ from collections import namedtuple
 
 import tensorflow as tf
 
-from tf_marscf.config_fields import check_integer
+from tf_marscf import rules
 from tf_marscf.data.augmentation import augment_image, check_augmentation
 from tf_marscf.data.image_dataset import check_images
 
@@ -59,13 +59,13 @@ def training_pipeline(
             another argument no integer or out of range.
     """
     check_images(images, "images")
-    check_integer("batch_size", batch_size)
-    check_integer("seed", seed, least=-(2**63))
-    check_integer("first_image", first_image, least=0)
+    rules.integer(1)(batch_size, "`batch_size`")
+    rules.integer(-(2**63), num_bits=63)(seed, "`seed`")
+    rules.integer(0, num_bits=63)(first_image, "`first_image`")
     check_augmentation(augmentation)
     num_images = int(images.cardinality())
     bytes_per_image = images.element_spec.shape.num_elements()
-    check_integer("max_shuffle_bytes", max_shuffle_bytes, least=bytes_per_image)
+    rules.integer(bytes_per_image, num_bits=63)(max_shuffle_bytes, "`max_shuffle_bytes`")
     if num_images * bytes_per_image <= max_cache_bytes:
         images = images.cache()
     shuffle_buffer_size = min(num_images, max_shuffle_bytes // bytes_per_image)
@@ -107,7 +107,7 @@ def evaluation_pipeline(images, batch_size):
         InputTypeError, InputError: as `training_pipeline`.
     """
     check_images(images, "images")
-    check_integer("batch_size", batch_size)
+    rules.integer(1)(batch_size, "`batch_size`")
     return images.batch(batch_size, drop_remainder=False).prefetch(tf.data.AUTOTUNE)
 
 

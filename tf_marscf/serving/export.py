@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tf_marscf.config_fields import check_integer
+from tf_marscf import rules
 from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.files.atomic_file import flush_to_disk, flush_tree_to_disk, unfinished_directory
 from tf_marscf.files.paths import local_path
@@ -45,9 +45,9 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
             larger than a SavedModel can be, or an argument is out of range.
         RunError: if the version exists, or cannot be written.
     """
-    check_integer("max_num_samples", max_num_samples, num_bits=31)
+    rules.integer(1, num_bits=31)(max_num_samples, "`max_num_samples`")
     if version is not None:
-        check_integer("version", version, num_bits=63)  # As TensorFlow Serving's versions.
+        rules.integer(1, num_bits=63)(version, "`version`")  # As TensorFlow Serving's versions.
     train_dir, output = local_path("train_dir", train_dir), Path(local_path("output", output))
     if output.exists() and not output.is_dir():
         raise InputError(f"`output` must be a directory; {str(output)!r} is a file.")
