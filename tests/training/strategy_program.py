@@ -6,7 +6,7 @@ import sys
 
 import tensorflow as tf
 
-from tests.small_trainers import MIX_LOG_CDF_OPTIONS, MODEL_OPTIONS
+from tests.small_trainers import MIX_LOG_CDF_OPTIONS, MODEL_OPTIONS, SIMPLE_OPTIONS
 from tf_marscf.data import DataConfig
 from tf_marscf.errors import RunError
 from tf_marscf.training.training_config import TrainingConfig
@@ -15,8 +15,7 @@ from tf_marscf.training.training_run import TrainingRun
 # Both couplings and both priors; so many blocks are a loop.
 MODELS = {
     "affine": {"coupling": "affine", "num_levels": 1},
-    "mixlogcdf": MIX_LOG_CDF_OPTIONS
-    | {"coupling": "mixlogcdf", "prior": "gaussian", "num_blocks": 3},
+    "mixlogcdf": MIX_LOG_CDF_OPTIONS | SIMPLE_OPTIONS | {"coupling": "mixlogcdf", "num_blocks": 3},
 }
 
 
