@@ -22,7 +22,7 @@ from tf_marscf.reporting.evaluation_section import draw_bits_per_dim_terms
 
 @pytest.fixture(scope="module", name="distribution")
 def fixture_distribution():
-    distribution = small_distribution()
+    distribution = small_distribution(prior="gaussian")
     randomize(distribution.distribution)
     return distribution
 

@@ -13,7 +13,7 @@ from tf_marscf.sampling.sample_stream import SampleStream, draw_samples
 
 @pytest.fixture(scope="module", name="distribution")
 def fixture_distribution():
-    distribution = small_distribution()
+    distribution = small_distribution(num_levels=1)
     randomize(distribution.distribution)
     return distribution
 
@@ -128,7 +128,7 @@ def test_numbers_end_where_the_seeds_do(distribution):
 
 
 def test_another_temperature_is_a_stream_of_its_own():
-    pixels = small_distribution()
+    pixels = small_distribution(prior="gaussian")
     streams = [SampleStream(pixels, 3, temperature, batch_size=4) for temperature in (1.0, 0.5)]
     cooled = streams[0].at_temperature(0.5)
     for stream, other in ((cooled, streams[1]), (streams[0], SampleStream(pixels, 3, 1.0, 4))):
