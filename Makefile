@@ -1,5 +1,6 @@
 PYTHON ?= python3.11
-PYTEST_ARGS ?= -n 2
+# A file in one process: its fixtures are made once.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 VENV := .venv
 VENV_STAMP := $(VENV)/.installed
 DEMO_DIR := runs/digits

@@ -14,7 +14,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 TINY_MODEL = (
-    "--num_levels=2 --num_steps=1 --hidden_channels=8 --prior_hidden_channels=4 "
+    "--num_levels=1 --num_steps=1 --hidden_channels=8 --prior_hidden_channels=4 "
     "--prior_num_layers=1 --batch_size=64 --num_epochs=1 --num_sample_images=4 --progress=line"
 ).split()
 _ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}

@@ -37,20 +37,21 @@ def values(coupling, prior):
     distribution = tf_marscf.Dequantized(model)
     images = distribution.dequantize(pixels, seed=0)
 
-    def gradients(images):
+    @tf.function(autograph=False)
+    def log_prob_and_gradients(images):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(model.log_prob(images, dropout_seed=tf.constant([1, 2])))
-        return [tf.norm(part) for part in tape.gradient(loss, model.trainable_variables)]
+            log_prob = model.log_prob(images, dropout_seed=tf.constant([1, 2]))
+        gradients = tape.gradient(log_prob, model.trainable_variables)
+        return log_prob, tf.stack([tf.norm(part) for part in gradients])
 
     yield model.log_prob(images)
     for variable in model.trainable_variables:
         variable.assign(variable.numpy() + generator.normal(0.0, 0.1, variable.shape))
     yield model.log_prob(images)
-    yield tf.function(model.log_prob)(images)
     yield model.sample(2, seed=1, temperature=0.7)
     yield tf.function(lambda: model.sample([2], seed=tf.constant([0, 1])))()
     yield model.decode(model.latents(images))
-    yield tf.stack(tf.function(gradients)(images))
+    yield from log_prob_and_gradients(images)
     yield distribution.bits_per_dim(pixels, seed=1, num_samples=2)
     yield tf.cast(distribution.sample(2, seed=3), tf.float32)
     model.initialize(images)

@@ -15,6 +15,18 @@ OPTIONS = {
     "seed": 1,
 }
 
+# Both couplings and both priors, in two models: tests of what is around a model, which neither a
+# coupling nor a prior sees of the other, need no more.
+BOTH_OF_ALL = [
+    {"coupling": "affine", "prior": "mar"},
+    {"coupling": "mixlogcdf", "prior": "gaussian"},
+]
+
+
+def ids_of_options(options):
+    """The name of a case in pytest's output."""
+    return "-".join(str(value) for value in options.values())
+
 
 def randomize(module, scale=0.1, seed=0):
     """Adds noise to every weight: new couplings are the identity, which would hide mistakes."""

@@ -16,9 +16,9 @@ def train_small_run(train_dir):
     TrainingRun(
         str(train_dir),
         DataConfig(name="digits", max_images=60, num_validation_images=12),
-        {"num_levels": 2, "num_steps": 1, "hidden_channels": 8, "prior_hidden_channels": 4,
-         "prior_num_layers": 1},
-        TrainingConfig(batch_size=16, num_epochs=2, log_every=1, num_sample_images=4),
+        {"num_levels": 2, "num_steps": 1, "hidden_channels": 8, "prior": "gaussian"},
+        TrainingConfig(batch_size=16, num_epochs=2, log_every=1, num_sample_images=4,
+                       sample_every=0),
         progress="none",
     ).run()  # fmt: skip
 

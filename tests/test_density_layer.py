@@ -1,7 +1,6 @@
 """A distribution in people's own Keras models."""
 
 import copy
-import os
 import pathlib
 import subprocess
 import sys
@@ -12,7 +11,14 @@ import pytest
 import tensorflow as tf
 
 import tf_marscf
-from tests.small_models import greatest_difference, random_images, small_model
+from tests.running_commands import ForkedScript
+from tests.small_models import (
+    BOTH_OF_ALL,
+    greatest_difference,
+    ids_of_options,
+    random_images,
+    small_model,
+)
 from tests.tiny_trainers import PIXELS, assert_same, differs, tiny_distribution
 from tf_marscf.errors import InputError, InputTypeError
 from tf_marscf.stateless_seed import split_seed
@@ -131,10 +137,10 @@ def test_a_policy_of_mixed_precision_leaves_densities_alone():
     np.testing.assert_allclose(log_prob, layer.model.log_prob(rounded), rtol=1e-5)
 
 
-@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
-def test_a_saved_model_is_the_model(tmp_path, coupling):
-    options = {"coupling": coupling, "validate_args": True}
-    distribution = tf_marscf.Dequantized(small_model(**options), 17, published_scaling=True)
+@pytest.mark.parametrize("options", BOTH_OF_ALL, ids=ids_of_options)
+def test_a_saved_model_is_the_model(tmp_path, options):
+    model = small_model(num_levels=1, validate_args=True, **options)
+    distribution = tf_marscf.Dequantized(model, 17, published_scaling=True)
     model = density_model(tf_marscf.DensityLayer(distribution, seed=1))
     fit(model, PIXELS)
     model.save(tmp_path / "a.keras")
@@ -314,10 +320,6 @@ def test_xla_compiles_a_model_with_the_layer():
 @pytest.mark.slow
 def test_two_devices_train_as_one_does(tmp_path):
     program = pathlib.Path(__file__).with_name("layer_strategy_program.py")
-    root = pathlib.Path(tf_marscf.__file__).parents[1]
-    paths = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
-    subprocess.run(
-        [sys.executable, str(program), str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": paths},
-        check=True,
-    )
+    process = ForkedScript(program, tmp_path)
+    _, stderr = process.communicate()
+    assert process.returncode == 0, stderr

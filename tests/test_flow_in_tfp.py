@@ -6,14 +6,20 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tf_marscf
-from tests.small_models import greatest_difference, random_images, small_model
+from tests.small_models import (
+    BOTH_OF_ALL,
+    greatest_difference,
+    ids_of_options,
+    random_images,
+    small_model,
+)
 
 tfd, tfb = tfp.distributions, tfp.bijectors
 
 
-@pytest.fixture(scope="module", params=["affine", "mixlogcdf"], name="model")
+@pytest.fixture(scope="module", params=BOTH_OF_ALL, ids=ids_of_options, name="model")
 def fixture_model(request):
-    return small_model(coupling=request.param)
+    return small_model(**request.param)
 
 
 @pytest.fixture(scope="module", name="images")
@@ -80,11 +86,13 @@ def test_vectorized_map(model, images):
 
 
 def test_everything_compiles_with_xla(model, images):
-    compiled = tf.function(model.log_prob, jit_compile=True)
+    compiled = tf.function(model.log_prob, autograph=False, jit_compile=True)
     np.testing.assert_allclose(compiled(images), model.log_prob(images), rtol=1e-5)
-    compiled = tf.function(lambda images: gradient(model, images), jit_compile=True)
+    compiled = tf.function(
+        lambda images: gradient(model, images), autograph=False, jit_compile=True
+    )
     np.testing.assert_allclose(compiled(images), gradient(model, images), atol=1e-3)
-    compiled = tf.function(lambda: model.sample(2, seed=1), jit_compile=True)
+    compiled = tf.function(lambda: model.sample(2, seed=1), autograph=False, jit_compile=True)
     np.testing.assert_allclose(compiled(), model.sample(2, seed=1), atol=1e-4)
 
 

@@ -41,7 +41,7 @@ def fixture_place(tmp_path_factory):
     TrainingRun(
         str(train_dir),
         DataConfig(name="digits"),
-        {"num_levels": 2, "num_steps": 2, "hidden_channels": 16, "prior_hidden_channels": 8,
+        {"num_levels": 2, "num_steps": 1, "hidden_channels": 16, "prior_hidden_channels": 8,
          "prior_num_layers": 1},
         TrainingConfig(batch_size=32, num_epochs=8, learning_rate=5e-3, warm_up_images=500,
                        average_decay=0.99, num_sample_images=4, sample_every=0),

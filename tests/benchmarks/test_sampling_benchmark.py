@@ -20,6 +20,7 @@ SMALL = {
     "batch_size": 2,
     "num_repeats": 2,
     "image_channels": 1,
+    "smallest_map": 2,
 }
 
 
@@ -81,15 +82,15 @@ def test_an_output_directory_that_is_a_file_is_refused_first(tmp_path):
 
 @pytest.mark.slow
 def test_files_hold_the_numbers_of_all_models(tmp_path):
-    # PixelCNN's 16 x 16 images are expected to take longer than any limit that its 8 x 8 ones meet.
-    config = SamplingBenchmarkConfig(**SMALL, sizes=(8, 16), max_seconds=1e-6)
+    # PixelCNN's 8 x 8 images are expected to take longer than any limit that its 4 x 4 ones meet.
+    config = SamplingBenchmarkConfig(**SMALL, sizes=(4, 8), max_seconds=1e-6)
     lines = []
     result = SamplingBenchmark(config, tmp_path).run(lines.append)
 
     assert json.loads((tmp_path / "sampling.json").read_text()) == result
-    assert result["config"]["sizes"] == [8, 16]
+    assert result["config"]["sizes"] == [4, 8]
     assert result["command"].startswith("python bin/benchmark.py sampling --num_steps=1 ")
-    assert "--sizes=8,16 " in result["command"]
+    assert "--sizes=4,8 " in result["command"]
     assert result["machine"]["tensorflow"].startswith("2.21")
     with open(tmp_path / "sampling.csv", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
@@ -98,7 +99,7 @@ def test_files_hold_the_numbers_of_all_models(tmp_path):
     for written, row in zip(table, result["rows"], strict=True):
         assert written["model"] == row["model"]
         seconds = row["seconds"]
-        if row["size"] == 16:
+        if row["size"] == 8:
             assert "max_seconds is 1e-06" in row["skipped"] == written["skipped"]
             assert seconds == [] and written["mean_seconds"] == ""
             continue

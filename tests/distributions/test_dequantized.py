@@ -82,7 +82,7 @@ def test_probabilities_of_all_images_sum_to_one():
     )
     images = Dequantized(density, num_grey_levels=3)
     pixels = np.array(list(itertools.product(range(3), repeat=2)), np.uint8).reshape(9, 1, 2, 1)
-    probabilities = np.exp(images.log_prob(pixels, seed=0, num_samples=3000))
+    probabilities = np.exp(images.log_prob(pixels, seed=0, num_samples=500))
     cell_mass = np.diff(
         density.distribution.cdf(np.array([-0.5, -1 / 6, 1 / 6, 0.5])[:, None, None, None])[
             :, 0, 0, 0

@@ -24,7 +24,7 @@ from tf_marscf.runs.restored_run import RestoredRun
 
 @pytest.fixture(scope="module", name="distribution")
 def fixture_distribution():
-    distribution = small_distribution()
+    distribution = small_distribution(prior="gaussian")
     randomize(distribution.distribution)
     return distribution
 

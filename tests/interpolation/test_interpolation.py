@@ -5,18 +5,13 @@ import pytest
 import tensorflow as tf
 
 import tf_marscf
-from tests.small_models import greatest_difference, random_images, small_model
+from tests.small_models import BOTH_OF_ALL, greatest_difference, random_images, small_model
 from tf_marscf.errors import RunError
 from tf_marscf.interpolation.interpolation import Interpolator
 from tf_marscf.interpolation.interpolation_config import ProjectionConfig
 from tf_marscf.interpolation.latent_projection import LatentProjection
 
-MODELS = [
-    {},
-    {"prior": "gaussian"},
-    {"coupling": "mixlogcdf"},
-    {"image_shape": (8, 4, 3), "num_levels": 1},
-]
+MODELS = [*BOTH_OF_ALL, {"image_shape": (8, 4, 3), "num_levels": 1}]
 
 
 def make_model(**options):
@@ -130,7 +125,7 @@ def test_projection_descends_and_raises_the_prior_of_every_point(options):
 
 
 def test_points_do_not_know_of_each_other():
-    model = make_model()
+    model = make_model(num_levels=1)
     first, second = images_of(model, 2, 0), images_of(model, 2, 1)
     config = ProjectionConfig(num_iterations=10)
     together = Interpolator(model, first, second, num_points=3).interpolate(config)

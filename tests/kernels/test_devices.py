@@ -7,6 +7,7 @@ import sys
 import pytest
 import tensorflow as tf
 
+from tests.running_commands import ForkedScript
 from tf_marscf.kernels import devices
 from tf_marscf.kernels.devices import (
     num_cores,
@@ -63,16 +64,14 @@ command_line.run(main, one_thread_on_few_cores={few})
 
 @pytest.mark.parametrize("few", [True, False])
 @pytest.mark.parametrize("arguments", [[], ["--intra_op_threads=3"], ["--intra_op_threads=0"]])
-def test_every_command_has_the_flag(few, arguments):
-    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    result = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(few=few), *arguments],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=True,
-    )
-    threads, cores = (int(number) for number in result.stdout.split())
+def test_every_command_has_the_flag(tmp_path, few, arguments):
+    program = tmp_path / "program.py"
+    forget = f"import os; os.environ.pop({VARIABLE!r}, None)"
+    program.write_text(f"{forget}\n{PROGRAM.format(few=few)}")
+    process = ForkedScript(program, *arguments)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    threads, cores = (int(number) for number in stdout.split())
     default = 1 if few and cores <= 4 else cores
     assert threads == {"3": 3, "0": cores}.get("".join(arguments)[-1:], default)
 

@@ -14,7 +14,7 @@ import tf_marscf
 from tests.html_document import HtmlDocument
 from tests.running_commands import ROOT, error_line, run_command
 from tests.small_reports import report_lines, train_small_run
-from tests.small_trainers import small_distribution
+from tests.small_trainers import SIMPLE_OPTIONS, small_distribution
 from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
 from tf_marscf.errors import RunError
 from tf_marscf.figures import THEMES
@@ -202,7 +202,7 @@ def test_damaged_results_are_computed_again(run_copy, capsys):
 
 
 def test_imported_weights_have_a_report_without_logs_and_data(tmp_path):
-    tf_marscf.save(small_distribution(), tmp_path / "weights")
+    tf_marscf.save(small_distribution(**SIMPLE_OPTIONS), tmp_path / "weights")
     sections = ("evaluation", "training", "samples", "interpolation")
     report_lines(tmp_path / "weights", sections=sections)
     page = HtmlDocument((tmp_path / "weights" / "report.html").read_text())
@@ -213,7 +213,7 @@ def test_imported_weights_have_a_report_without_logs_and_data(tmp_path):
 
 
 def test_a_failure_is_on_the_page_and_is_raised(tmp_path, run_copy):
-    pixels = small_distribution()
+    pixels = small_distribution(**SIMPLE_OPTIONS)
     for variable in pixels.distribution.trainable_variables:
         variable.assign(float("nan") * variable)
     tf_marscf.save(pixels, tmp_path / "broken")

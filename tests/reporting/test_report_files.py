@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import tf_marscf
 from tests.small_reports import report_lines
-from tests.small_trainers import random_pixels, small_distribution
+from tests.small_trainers import SIMPLE_OPTIONS, random_pixels, small_distribution
 from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
 from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
 from tf_marscf.errors import InputError
@@ -56,7 +56,7 @@ DENSITY = {
 def fixture_reported(tmp_path_factory):
     """A directory with a model, images and a report."""
     place = tmp_path_factory.mktemp("files") / "run"
-    tf_marscf.save(small_distribution(prior="gaussian"), place)  # Samples take no compilation.
+    tf_marscf.save(small_distribution(**SIMPLE_OPTIONS), place)
     np.savez(place / "images.npz", train=random_pixels(4), test=random_pixels(9),
              num_grey_levels=17)  # fmt: skip
     write(place)

@@ -22,7 +22,7 @@ from tests.served_requests import (
     pixels,
     sample_request,
 )
-from tests.small_models import small_model
+from tests.small_models import BOTH_OF_ALL, ids_of_options, small_model
 from tf_marscf.errors import RunError
 from tf_marscf.serving import export
 from tf_marscf.serving.export import export_model
@@ -35,12 +35,11 @@ def save_model(directory, model, **pixels):
     return distribution
 
 
-@pytest.fixture(scope="module", params=["affine", "mixlogcdf"], name="exported")
+@pytest.fixture(scope="module", params=BOTH_OF_ALL, ids=ids_of_options, name="exported")
 def fixture_exported(request, tmp_path_factory):
     """`(path of the version, distribution)`."""
     directory = tmp_path_factory.mktemp("export")
-    distribution = save_model(directory / "run", small_model(coupling=request.param),
-                              num_grey_levels=17)  # fmt: skip
+    distribution = save_model(directory / "run", small_model(**request.param), num_grey_levels=17)
     return export_model(directory / "run", directory / "served"), distribution
 
 

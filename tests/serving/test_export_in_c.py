@@ -12,7 +12,7 @@ from tensorflow.python.saved_model.loader_impl import parse_saved_model
 from test_export import save_model
 
 from tests.served_requests import BAD_REQUESTS, WRONG_DTYPES, good_requests
-from tests.small_models import small_model
+from tests.small_models import BOTH_OF_ALL, ids_of_options, small_model
 from tf_marscf.serving.export import export_model
 
 SOURCE = pathlib.Path(__file__).with_name("load_saved_model.c")
@@ -38,12 +38,10 @@ def fixture_program(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module", params=[("affine", "mar"), ("mixlogcdf", "gaussian")], ids="-".join,
-                name="export")  # fmt: skip
+@pytest.fixture(scope="module", params=BOTH_OF_ALL, ids=ids_of_options, name="export")
 def fixture_export(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp("export")
-    coupling, prior = request.param
-    save_model(directory / "run", small_model(coupling=coupling, prior=prior), num_grey_levels=17)
+    save_model(directory / "run", small_model(**request.param), num_grey_levels=17)
     return export_model(directory / "run", directory / "served")
 
 

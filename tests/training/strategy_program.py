@@ -6,11 +6,17 @@ import sys
 
 import tensorflow as tf
 
-from tests.small_trainers import MIX_LOG_CDF_OPTIONS, MODEL_OPTIONS
+from tests.small_trainers import MIX_LOG_CDF_OPTIONS, MODEL_OPTIONS, SIMPLE_OPTIONS
 from tf_marscf.data import DataConfig
 from tf_marscf.errors import RunError
 from tf_marscf.training.training_config import TrainingConfig
 from tf_marscf.training.training_run import TrainingRun
+
+# Both couplings and both priors; so many blocks are a loop.
+MODELS = {
+    "affine": {"coupling": "affine", "num_levels": 1},
+    "mixlogcdf": MIX_LOG_CDF_OPTIONS | SIMPLE_OPTIONS | {"coupling": "mixlogcdf", "num_blocks": 3},
+}
 
 
 def main(directory, strategy, coupling, num_accumulated_parts):
@@ -23,8 +29,7 @@ def main(directory, strategy, coupling, num_accumulated_parts):
         directory,
         # 196 training images, twelve steps an epoch; the last evaluation batch has one image.
         DataConfig(name="digits", num_validation_images=1301),
-        # So many blocks are a loop.
-        MODEL_OPTIONS | MIX_LOG_CDF_OPTIONS | {"num_blocks": 3, "coupling": coupling},
+        MODEL_OPTIONS | MODELS[coupling],
         TrainingConfig(
             batch_size=16,
             evaluation_batch_size=100,

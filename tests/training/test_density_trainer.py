@@ -5,14 +5,26 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.small_trainers import random_pixels, small_distribution, small_trainer, weights_of
+from tests.small_trainers import (
+    SIMPLE_OPTIONS,
+    random_pixels,
+    small_distribution,
+    small_trainer,
+    weights_of,
+)
 from tf_marscf.data import padded_evaluation_pipeline
 from tf_marscf.training.density_trainer import DensityTrainer
+from tf_marscf.training.fused_adamax import FusedAdamax
 from tf_marscf.training.weight_average import WeightAverage
+
+# Both couplings and both priors; one of them with the prior of a split.
+every_part = pytest.mark.parametrize(
+    "options", [{"coupling": "affine"}, {"coupling": "mixlogcdf"} | SIMPLE_OPTIONS]
+)
 
 
 def test_terms_of_a_step_add_up_to_bits_per_dim():
-    trainer = small_trainer(small_distribution())
+    trainer = small_trainer(small_distribution(), run_eagerly=True)
     trainer.fit(random_pixels(8), batch_size=8, shuffle=False, verbose=0)
     values = dict(zip(trainer.value_names, trainer.step_values.numpy(), strict=True))
     terms = sum(value for name, value in values.items() if "level" in name)
@@ -21,7 +33,7 @@ def test_terms_of_a_step_add_up_to_bits_per_dim():
 
 
 def test_epoch_means_are_over_all_steps():
-    trainer = small_trainer(small_distribution())
+    trainer = small_trainer(small_distribution(**SIMPLE_OPTIONS))
     seen = []
     trainer.fit(
         random_pixels(24),
@@ -40,30 +52,31 @@ def test_epoch_means_are_over_all_steps():
 
 def test_an_evaluation_leaves_the_means_over_the_epoch_alone():
     """Keras resets metrics before each; a run stopped in an evaluation saves these means."""
-    trainer = small_trainer(small_distribution())
+    trainer = small_trainer(small_distribution(**SIMPLE_OPTIONS))
     trainer.fit(random_pixels(8), batch_size=8, verbose=0)
     before = trainer.epoch_means()
     trainer.evaluate(random_pixels(4), verbose=0)
     assert trainer.epoch_means() == before
 
 
-@pytest.mark.parametrize("num_parts", [2, 4])
-def test_accumulated_parts_take_the_step_of_the_whole_batch(num_parts):
+def test_accumulated_parts_take_the_step_of_the_whole_batch():
     """With plain gradient descent the change of the weights is the gradient."""
     results = []
-    for parts in (1, num_parts):
-        distribution = small_distribution(dtype="float64")
+    for parts in (1, 2, 4):
+        distribution = small_distribution(num_levels=1, dtype="float64")
         trainer = small_trainer(
             distribution, keras.optimizers.SGD(0.1), num_accumulated_parts=parts
         )
         trainer.fit(random_pixels(8), batch_size=8, shuffle=False, verbose=0)
         results.append([variable.numpy() for variable in distribution.trainable_variables])
-    for whole, accumulated in zip(*results, strict=True):
-        np.testing.assert_allclose(whole, accumulated, atol=1e-12)
+    for whole, *accumulated in zip(*results, strict=True):
+        for part in accumulated:
+            np.testing.assert_allclose(whole, part, atol=1e-12)
 
 
 def test_average_follows_its_formula_and_is_evaluated_beside_the_weights():
-    distribution, average_distribution = small_distribution(), small_distribution(seed=1)
+    distribution = small_distribution(**SIMPLE_OPTIONS)
+    average_distribution = small_distribution(seed=1, **SIMPLE_OPTIONS)
     average = WeightAverage(distribution, average_distribution, decay=0.5)
     average.start()
     expected = [variable.numpy() for variable in distribution.trainable_variables]
@@ -87,7 +100,7 @@ def test_average_follows_its_formula_and_is_evaluated_beside_the_weights():
 
 
 def test_images_that_fill_the_last_batch_do_not_count():
-    trainer = small_trainer(small_distribution())
+    trainer = small_trainer(small_distribution(**SIMPLE_OPTIONS))
     images = tf.data.Dataset.from_tensor_slices(random_pixels(5))
     padded = padded_evaluation_pipeline(images, 4)
     assert [int(tf.reduce_sum(weights)) for _, weights in padded] == [4, 1]
@@ -104,12 +117,17 @@ def test_images_that_fill_the_last_batch_do_not_count():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
-def test_a_step_compiled_with_xla_is_the_step_without(coupling):
+@every_part
+def test_a_step_compiled_with_xla_is_the_step_without(options):
     results = []
     for jit_compile in (False, True):
-        distribution = small_distribution(coupling=coupling, dtype="float64")
-        trainer = small_trainer(distribution, keras.optimizers.SGD(0.1), jit_compile=jit_compile)
+        distribution = small_distribution(dtype="float64", **options | {"num_levels": 1})
+        trainer = small_trainer(
+            distribution,
+            keras.optimizers.SGD(0.1),
+            jit_compile=jit_compile,
+            run_eagerly=not jit_compile,
+        )
         trainer.fit(random_pixels(4), batch_size=4, shuffle=False, verbose=0)
         results.append([variable.numpy() for variable in distribution.trainable_variables])
     for plain, compiled in zip(*results, strict=True):
@@ -118,7 +136,7 @@ def test_a_step_compiled_with_xla_is_the_step_without(coupling):
 
 @pytest.mark.slow
 def test_a_compiled_step_with_a_loss_that_is_not_finite_changes_nothing():
-    distribution = small_distribution(prior="gaussian")
+    distribution = small_distribution(**SIMPLE_OPTIONS)
     bias = distribution.distribution.levels[0].level_bijector.bijectors[1].act_norm.bias
     bias.assign(tf.fill(bias.shape, np.nan))
     trainer = small_trainer(distribution, jit_compile=True)
@@ -129,14 +147,14 @@ def test_a_compiled_step_with_a_loss_that_is_not_finite_changes_nothing():
         np.testing.assert_array_equal(earlier, later)
 
 
-@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
-def test_bfloat16_networks_stay_within_a_hundredth_of_a_bit(coupling):
+@every_part
+def test_bfloat16_networks_stay_within_a_hundredth_of_a_bit(options):
     pixels = random_pixels(64)
     scores = []
     for network_dtype in (None, "bfloat16"):
-        distribution = small_distribution(coupling=coupling, network_dtype=network_dtype)
+        distribution = small_distribution(network_dtype=network_dtype, **options)
         distribution.distribution.initialize(distribution.dequantize(pixels, seed=0))
-        trainer = small_trainer(distribution, keras.optimizers.Adamax(4e-3))
+        trainer = small_trainer(distribution, FusedAdamax(4e-3))
         trainer.fit(pixels, batch_size=16, epochs=8, shuffle=False, verbose=0)
         assert {variable.dtype for variable in distribution.trainable_variables} == {tf.float32}
         scores.append(trainer.evaluate(pixels, verbose=0, return_dict=True)["bits_per_dim"])
@@ -152,9 +170,9 @@ def test_bfloat16_networks_need_float32_weights():
         small_distribution(network_dtype="float16")
 
 
-@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
-def test_fit_lowers_bits_per_dim(coupling):
-    distribution = small_distribution(coupling=coupling)
+@every_part
+def test_fit_lowers_bits_per_dim(options):
+    distribution = small_distribution(**options)
     pixels = np.zeros_like(random_pixels(32)) + np.arange(8, dtype=np.uint8)[:, None, None]
     distribution.distribution.initialize(distribution.dequantize(pixels, seed=0))
     trainer = small_trainer(distribution)
@@ -166,7 +184,7 @@ def test_fit_lowers_bits_per_dim(coupling):
 
 
 def test_evaluation_weighs_every_image_alike_and_repeats_exactly():
-    distribution = small_distribution()
+    distribution = small_distribution(**SIMPLE_OPTIONS)
     pixels = random_pixels(5)
     trainer = small_trainer(distribution)
     batches = tf.data.Dataset.from_tensor_slices(pixels).batch(3)
@@ -186,7 +204,7 @@ def test_evaluation_weighs_every_image_alike_and_repeats_exactly():
 def test_training_step_draws_the_same_noise_for_the_same_step():
     results = []
     for _ in range(2):
-        distribution = small_distribution(coupling="mixlogcdf", dropout_rate=0.5)
+        distribution = small_distribution(coupling="mixlogcdf", dropout_rate=0.5, **SIMPLE_OPTIONS)
         trainer = small_trainer(distribution, seed=3)
         trainer.fit(random_pixels(16), batch_size=8, epochs=1, shuffle=False, verbose=0)
         results.append(weights_of(distribution))
@@ -195,7 +213,7 @@ def test_training_step_draws_the_same_noise_for_the_same_step():
 
 
 def test_non_finite_loss_stops_before_any_weight_changes():
-    distribution = small_distribution()
+    distribution = small_distribution(**SIMPLE_OPTIONS)
     bias = distribution.distribution.levels[0].level_bijector.bijectors[1].act_norm.bias
     bias.assign(tf.fill(bias.shape, np.nan))
     trainer = small_trainer(distribution)
@@ -209,7 +227,7 @@ def test_non_finite_loss_stops_before_any_weight_changes():
 
 def test_gradient_is_clipped_to_its_norm():
     # With plain gradient descent at rate 1 the change of the weights is the clipped gradient.
-    distribution = small_distribution()
+    distribution = small_distribution(**SIMPLE_OPTIONS)
     trainer = DensityTrainer(distribution, clip_norm=1e-3)
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.build(distribution.trainable_variables)
@@ -230,7 +248,7 @@ def test_training_on_uniform_noise_stays_finite():
     distribution = small_distribution(num_steps=2, hidden_channels=32)
     pixels = random_pixels(64)
     distribution.distribution.initialize(distribution.dequantize(pixels, seed=0))
-    trainer = small_trainer(distribution, keras.optimizers.Adamax(8e-3))
+    trainer = small_trainer(distribution, FusedAdamax(8e-3))
     history = trainer.fit(pixels, batch_size=16, epochs=60, verbose=0).history
     assert np.all(np.isfinite(history["bits_per_dim"]))
     assert history["bits_per_dim"][-1] < history["bits_per_dim"][0]

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import tensorflow as tf
 
-from tests.small_trainers import MODEL_OPTIONS
+from tests.small_trainers import MODEL_OPTIONS, SIMPLE_OPTIONS
 from tf_marscf.data import DataConfig
 from tf_marscf.errors import NonFiniteLossError, RunError
 from tf_marscf.runs.checkpoint_store import CheckpointStore
@@ -32,7 +32,7 @@ def training_run(directory, **kwargs):
     return TrainingRun(
         str(directory),
         DataConfig(name="digits"),
-        MODEL_OPTIONS,
+        MODEL_OPTIONS | SIMPLE_OPTIONS,
         TrainingConfig(**(options | kwargs)),
         progress="none",
     )

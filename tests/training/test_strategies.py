@@ -67,6 +67,19 @@ def start_workers(directories, *arguments):
     ]
 
 
+@pytest.fixture(scope="module", name="run_of_one_device")
+def fixture_run_of_one_device(tmp_path_factory):
+    """A function from a coupling to the directory of a finished run."""
+
+    @functools.cache
+    def run(coupling):
+        directory = tmp_path_factory.mktemp(coupling) / "run"
+        finish(start(directory, "one", coupling, 1))
+        return directory
+
+    return run
+
+
 @pytest.fixture(scope="module", name="run_of_two_workers")
 def fixture_run_of_two_workers(tmp_path_factory):
     """A function from a coupling to the directory of a run that two workers finished."""
@@ -83,11 +96,10 @@ def fixture_run_of_two_workers(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
 def test_two_devices_and_two_workers_have_the_losses_of_one_device(
-    tmp_path, coupling, run_of_two_workers
+    tmp_path, coupling, run_of_one_device, run_of_two_workers
 ):
     """ActNorm's initialisation, dequantization and dropout of the global batch included."""
-    finish(start(tmp_path / "one", "one", coupling, 1))
-    expected = losses(tmp_path / "one")
+    expected = losses(run_of_one_device(coupling))
     finish(start(tmp_path / "mirrored", "mirrored", coupling, 1))
     np.testing.assert_allclose(losses(tmp_path / "mirrored"), expected, atol=1e-4)
     np.testing.assert_allclose(losses(run_of_two_workers(coupling)), expected, atol=1e-4)
@@ -116,10 +128,11 @@ def test_two_workers_that_are_killed_go_on_together_or_not_at_all(tmp_path, run_
 
 
 @pytest.mark.slow
-def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path):
-    finish(start(tmp_path / "whole", "one", "affine", 1))
+def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path, run_of_one_device):
     finish(start(tmp_path / "parts", "mirrored", "affine", 4))
-    np.testing.assert_allclose(losses(tmp_path / "parts"), losses(tmp_path / "whole"), atol=1e-4)
+    np.testing.assert_allclose(
+        losses(tmp_path / "parts"), losses(run_of_one_device("affine")), atol=1e-4
+    )
 
 
 def test_unknown_strategy_is_named():

@@ -10,7 +10,13 @@ import pytest
 import tensorflow as tf
 
 from tests.event_log import read_events
-from tests.small_trainers import MODEL_OPTIONS, random_pixels, small_distribution, weights_of
+from tests.small_trainers import (
+    MODEL_OPTIONS,
+    SIMPLE_OPTIONS,
+    random_pixels,
+    small_distribution,
+    weights_of,
+)
 from tf_marscf.config import check_model_options
 from tf_marscf.data import DataConfig, evaluation_pipeline, load_dataset
 from tf_marscf.errors import NonFiniteLossError, RunError
@@ -199,21 +205,21 @@ def test_best_checkpoint_is_that_of_the_lowest_validation_score(finished_run):
 def test_training_stops_early_without_improvement_and_stays_stopped(tmp_path):
     """A learning rate of 1e-30 improves nothing."""
     options = {"num_epochs": 9, "learning_rate": 1e-30, "early_stopping_epochs": 2}
-    training_run(tmp_path, **options).run()
+    training_run(tmp_path, SIMPLE_OPTIONS, **options).run()
     assert newest_step(tmp_path) == 3 * 20
-    training_run(tmp_path, **options).run()
+    training_run(tmp_path, SIMPLE_OPTIONS, **options).run()
     assert newest_step(tmp_path) == 3 * 20
 
 
 def test_evaluations_every_few_steps(tmp_path):
     """Two passes of 20 steps, an evaluation every 15: after steps 15, 30 and 45."""
-    run = training_run(tmp_path, evaluate_every=15)
+    run = training_run(tmp_path, SIMPLE_OPTIONS, evaluate_every=15)
     run.run()
     assert newest_step(tmp_path) == 45
     validation = read_events(tmp_path / "logs" / "validation")
     assert sorted(validation["bits_per_dim"]) == [15, 30, 45]
     # Epochs are counted anew: 45 steps are two passes of 20, and five steps.
-    training_run(tmp_path, num_epochs=3).run()
+    training_run(tmp_path, SIMPLE_OPTIONS, num_epochs=3).run()
     assert newest_step(tmp_path) == 60
 
 
@@ -252,13 +258,13 @@ def test_latest_stands_in_for_best_before_the_first_evaluation(finished_run, tmp
 
 def test_average_can_be_turned_on_and_off_between_runs(tmp_path):
     for epoch, decay in enumerate((0.0, 0.9, 0.0)):
-        training_run(tmp_path, num_epochs=1 + epoch, average_decay=decay).run()
+        training_run(tmp_path, SIMPLE_OPTIONS, num_epochs=1 + epoch, average_decay=decay).run()
         assert newest_step(tmp_path) == 20 * (1 + epoch)
 
 
 def wild_distribution(share):
     """Images of which a share is not finite."""
-    distribution = small_distribution(prior="gaussian")
+    distribution = small_distribution(**SIMPLE_OPTIONS)
     decode = type(distribution.distribution).decode_noise
 
     def decode_noise(noise):
@@ -291,12 +297,12 @@ def test_training_goes_on_without_a_picture_and_says_so(tmp_path):
 
 
 def test_moved_data_is_no_other_data(tmp_path):
-    run = training_run(tmp_path, num_epochs=1)
+    run = training_run(tmp_path, SIMPLE_OPTIONS, num_epochs=1)
     run.run()
     config = run.config
     moved = dataclasses.replace(config, data=dataclasses.replace(config.data, data_dir="/old"))
     moved.save(tmp_path)
-    training_run(tmp_path, num_epochs=1)
+    training_run(tmp_path, SIMPLE_OPTIONS, num_epochs=1)
 
 
 def test_evaluate_reproduces_the_result_from_the_directory_alone(finished_run):
@@ -330,15 +336,16 @@ def test_restored_weights_are_exact(finished_run):
     )
 
 
-def test_continued_run_equals_an_unbroken_one(finished_run, tmp_path):
-    directory, results = finished_run
-    training_run(tmp_path, num_epochs=1, **AVERAGED).run()
-    continued = training_run(tmp_path, **AVERAGED).run()
+def test_continued_run_equals_an_unbroken_one(tmp_path):
+    unbroken_dir, continued_dir = tmp_path / "unbroken", tmp_path / "continued"
+    results = training_run(unbroken_dir, SIMPLE_OPTIONS, **AVERAGED).run()
+    training_run(continued_dir, SIMPLE_OPTIONS, num_epochs=1, **AVERAGED).run()
+    continued = training_run(continued_dir, SIMPLE_OPTIONS, **AVERAGED).run()
     assert continued["test_bits_per_dim"] == pytest.approx(results["test_bits_per_dim"], rel=1e-4)
-    config = RunConfig.load(directory)
+    config = RunConfig.load(unbroken_dir)
     for unbroken, resumed in zip(
-        weights_of(restore_model(config, str(directory), "latest")),
-        weights_of(restore_model(config, str(tmp_path), "latest")),
+        weights_of(restore_model(config, str(unbroken_dir), "latest")),
+        weights_of(restore_model(config, str(continued_dir), "latest")),
         strict=True,
     ):
         np.testing.assert_allclose(unbroken, resumed, rtol=1e-3, atol=1e-4)
@@ -353,11 +360,11 @@ def test_continuing_with_another_architecture_is_refused(finished_run):
 
 
 def test_non_finite_loss_keeps_the_last_good_checkpoint(tmp_path):
-    training_run(tmp_path, num_epochs=1).run()
+    training_run(tmp_path, SIMPLE_OPTIONS, num_epochs=1).run()
     kept = CheckpointStore(tmp_path, "latest").paths()
     # 1e30 is finite, and so a valid argument, but no step with it is.
     with pytest.raises(NonFiniteLossError, match="not finite.*Last good checkpoint.*latest"):
-        training_run(tmp_path, num_epochs=3, learning_rate=1e30).run()
+        training_run(tmp_path, SIMPLE_OPTIONS, num_epochs=3, learning_rate=1e30).run()
     assert CheckpointStore(tmp_path, "latest").paths() == kept
     restored = restore_model(RunConfig.load(tmp_path), str(tmp_path), "latest")
     assert np.all(np.isfinite(restored.bits_per_dim(random_pixels(3), seed=0)))
@@ -378,7 +385,7 @@ def test_images_that_cannot_be_drawn_are_trained_on_and_evaluated(tmp_path, caps
     TrainingRun(
         str(tmp_path / "run"),
         DataConfig(name="npz", data_dir=str(path)),
-        MODEL_OPTIONS | {"prior": "gaussian"},
+        MODEL_OPTIONS | SIMPLE_OPTIONS,
         training_config(batch_size=32, num_epochs=1),
         progress="none",
     ).run()
