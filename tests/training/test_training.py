@@ -27,7 +27,7 @@ from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.restored_run import RestoredRun
 from tf_marscf.runs.run_config import RestoredRunConfig, RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
-from tf_marscf.sampling.sample_stream import draw_samples
+from tf_marscf.sampling.sample_stream import SampleStream, draw_samples
 from tf_marscf.training.callbacks import SaveSamples
 from tf_marscf.training.run_directory import RunLog
 from tf_marscf.training.training_config import TrainingConfig
@@ -288,9 +288,8 @@ def test_samples_that_are_not_finite_are_counted_and_left_out():
 
 def test_training_goes_on_without_a_picture_and_says_so(tmp_path):
     log = RunLog(tmp_path)
-    callback = SaveSamples(
-        tmp_path, wild_distribution(1.0), random_pixels(4), 1, 0, log, lambda picture: None
-    )
+    stream = SampleStream(wild_distribution(1.0), seed=0, batch_size=4)
+    callback = SaveSamples(tmp_path, stream, random_pixels(4), 1, log, lambda picture: None)
     callback.on_epoch_end(0)
     assert "warning: no picture after epoch 1: none of 4" in (tmp_path / "run.log").read_text()
     assert not list(tmp_path.glob("*.png"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_marscf.errors import InputError
+from tf_marscf.errors import InputError, warn
 from tf_marscf.files.atomic_file import atomic_directory, atomic_write
 from tf_marscf.sampling.image_grid import (
     check_drawable,
@@ -14,21 +14,17 @@ from tf_marscf.sampling.image_grid import (
     save_picture,
     spread_grey_levels,
 )
-from tf_marscf.sampling.sample_stream import draw_samples
 
 
-def save_sample_picture(path, images_distribution, real_images=None, *, seed=0, **kwargs):
-    """Writes a PNG of samples, beside as many real images, uint8 [N, H, W, C], if there are any.
+def save_sample_picture(path, stream, real_images, report=warn):
+    """Writes a PNG of the first samples of a `SampleStream`, beside as many real images.
 
-    Arguments, errors and what is returned are those of `draw_samples`. Images of other than 1 or 3
-    channels raise an `InputError`.
+    Real images are uint8 [N, H, W, C]; of other than 1 or 3 channels they raise an `InputError`.
+    Further errors, and `report`, are those of `SampleStream.draw`.
     """
-    check_drawable(images_distribution.event_shape, "dataset")
-    if real_images is not None:
-        kwargs.setdefault("num_samples", len(real_images))
-    samples = draw_samples(images_distribution, seed=seed, **kwargs)
-    save_picture(path, samples, real_images, images_distribution.num_grey_levels)
-    return samples
+    check_drawable(real_images.shape[1:], "dataset")
+    samples = stream.draw(len(real_images), report=report)
+    save_picture(path, samples, real_images, stream.images_distribution.num_grey_levels)
 
 
 def check_new_directory(path):

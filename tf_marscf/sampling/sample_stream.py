@@ -32,13 +32,13 @@ class SampleStream:
     left out, never painted over.
 
     Args:
-        images_distribution: a `Dequantized` of a `MarScf`.
+        images_distribution: a `Dequantized` of a `MarScf`; an attribute, too.
         seed, batch_size: as of `SampleConfig`; else `InputError`.
     """
 
     def __init__(self, images_distribution, seed=0, batch_size=64):
         check_sampling_arguments(seed=seed, batch_size=batch_size)
-        self._images_distribution = images_distribution
+        self.images_distribution = images_distribution
         self._seed = seed
         self._batch_size = batch_size
         # Of one batch size always: the graph is traced once.
@@ -65,7 +65,7 @@ class SampleStream:
             # Numbers beyond the last are drawn and dropped.
             images, is_finite = self._draw(
                 tf.constant(np.minimum(indices, end - 1), tf.int32),
-                tf.constant(temperature, self._images_distribution.distribution.dtype),
+                tf.constant(temperature, self.images_distribution.distribution.dtype),
             )
             is_kept = is_finite.numpy() & (indices < end)
             yield SampleBatch(
@@ -74,8 +74,19 @@ class SampleStream:
                 num_non_finite=min(self._batch_size, end - start) - int(is_kept.sum()),
             )
 
+    def draw(self, num_samples, temperature=1.0, report=warn):
+        """Samples 0 to `num_samples - 1`, uint8 [n, H, W, C].
+
+        n is `num_samples` less those that are not finite, of which `report` is told; `RunError` if
+        none is finite.
+        """
+        batches = self.batches(num_samples, temperature=temperature)
+        images = np.concatenate([batch.images for batch in batches])
+        check_num_finite(len(images), num_samples, report)
+        return images
+
     def _draw_batch(self, indices, temperature):
-        model = self._images_distribution.distribution
+        model = self.images_distribution.distribution
         shapes = [level.latent_prior.event_shape for level in model.levels]
 
         def noise_of(index):
@@ -92,25 +103,16 @@ class SampleStream:
         )
         values = model.decode_noise([temperature * maps for maps in noise])
         is_finite = tf.reduce_all(tf.math.is_finite(values), axis=[1, 2, 3])
-        return self._images_distribution.scaling.grey_levels(values), is_finite
+        return self.images_distribution.scaling.grey_levels(values), is_finite
 
 
 def draw_samples(
     images_distribution, num_samples, seed=0, temperature=1.0, batch_size=64, report=warn
 ):
-    """Samples 0 to `num_samples - 1` of a `SampleStream`, uint8 [n, H, W, C].
-
-    n is `num_samples` less those that are not finite, of which `report` is told; `RunError` if
-    none is finite.
-    """
+    """The `SampleStream.draw` of a new stream, with its arguments."""
     check_sampling_arguments(num_samples=num_samples, batch_size=batch_size)
-    batch_size = min(batch_size, num_samples)
-    batches = SampleStream(images_distribution, seed, batch_size).batches(
-        num_samples, temperature=temperature
-    )
-    images = np.concatenate([batch.images for batch in batches])
-    check_num_finite(len(images), num_samples, report)
-    return images
+    stream = SampleStream(images_distribution, seed, min(batch_size, num_samples))
+    return stream.draw(num_samples, temperature, report)
 
 
 def check_num_finite(num_finite, num_samples, report=warn):

@@ -114,18 +114,17 @@ class SaveSamples(keras.callbacks.Callback):
 
     Args:
         directory: where the pictures go.
-        images_distribution: the `Dequantized`.
+        stream: a `SampleStream`, of which each picture has the first samples.
         real_images: uint8 [N, H, W, C]; as many samples are drawn.
         every: epochs between pictures; 0 for none.
-        seed: the same noise in every picture.
         log: the `RunLog`, which tells of a picture that failed: training goes on.
         log_picture: called with the picture.
     """
 
-    def __init__(self, directory, images_distribution, real_images, every, seed, log, log_picture):
+    def __init__(self, directory, stream, real_images, every, log, log_picture):
         super().__init__()
         self._directory = directory
-        self._picture = (images_distribution, real_images, seed, log)
+        self._picture = (stream, real_images, log)
         self._every = every
         self._log_picture = log_picture
 
@@ -137,10 +136,10 @@ class SaveSamples(keras.callbacks.Callback):
                 self._log_picture(tf.io.decode_png(tf.io.read_file(path)))
 
 
-def try_to_save_picture(path, images_distribution, real_images, seed, log, occasion=""):
-    """Draws as many samples as real images; whether there is a picture, or the log says why not."""
+def try_to_save_picture(path, stream, real_images, log, occasion=""):
+    """Whether there is a picture of samples beside real images, or the log says why not."""
     try:
-        save_sample_picture(path, images_distribution, real_images, seed=seed, report=log.warn)
+        save_sample_picture(path, stream, real_images, report=log.warn)
     except (RunError, InputError) as error:
         log.warn(f"no picture{occasion}: {error}")
         return False

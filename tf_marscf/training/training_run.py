@@ -18,6 +18,7 @@ from tf_marscf.files.paths import local_path
 from tf_marscf.model_size import num_parameters
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import restore_model
+from tf_marscf.sampling.sample_stream import SampleStream
 from tf_marscf.training.callbacks import (
     CountSteps,
     SaveCheckpoints,
@@ -38,6 +39,7 @@ from tf_marscf.training.training_loop import run_epochs, training_batches
 from tf_marscf.training.training_state import TrainingState
 
 SAMPLES_FILE = "samples.png"
+_SAMPLE_BATCH_SIZE = 64
 # What TensorFlow raises in a worker whose cluster is no longer whole.
 _CLUSTER_ERRORS = (
     tf.errors.AbortedError,
@@ -124,6 +126,7 @@ class TrainingRun:
         steps_per_pass = num_images // training.batch_size
         self._num_steps = training.num_epochs * steps_per_pass
         self._steps_per_epoch = min(training.evaluate_every or steps_per_pass, self._num_steps)
+        self._num_sample_images = min(training.num_sample_images, self._dataset.num_test_images)
         self._earlier = load_earlier_config(train_dir, self.config)
 
     def run(self, signals=None):
@@ -207,19 +210,21 @@ class TrainingRun:
             logs = TrainingLog(self._path("logs"), state, training.batch_size, training.log_every)
             samples = SaveSamples(
                 self._path("samples"),
-                state.distributions[state.evaluated],
+                self._stream(state.distributions[state.evaluated]),
                 self._real_images(),
                 training.sample_every,
-                training.seed,
                 log,
                 logs.log_picture,
             )
             callbacks += [logs, samples]
         return [*callbacks, SaveCheckpoints(state, signals)]
 
+    def _stream(self, images_distribution):
+        batch_size = min(self._num_sample_images, _SAMPLE_BATCH_SIZE)
+        return SampleStream(images_distribution, self._training.seed, batch_size)
+
     def _real_images(self):
-        num_images = min(self._training.num_sample_images, self._dataset.num_test_images)
-        return collect_images(self._dataset.test, num_images)
+        return collect_images(self._dataset.test, self._num_sample_images)
 
     def _write_results(self, log):
         """Scores the best checkpoint on the test set, draws samples and writes the results."""
@@ -237,9 +242,8 @@ class TrainingRun:
         write_json(self._path(RESULTS_FILE), results)
         try_to_save_picture(
             self._path(SAMPLES_FILE),
-            images_distribution,
+            self._stream(images_distribution),
             self._real_images(),
-            self._training.seed,
             log,
         )
         log.write(
