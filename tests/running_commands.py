@@ -82,7 +82,7 @@ class ForkedScript:
         self._process.kill()
 
     def wait_for_line(self, text):
-        """Waits for a line of the standard output that holds a text, behind the last one."""
+        """Waits for a line of the standard output that holds a text, after the last one."""
         while True:
             is_running = self.returncode is None
             with open(self._outputs[0], "a+", encoding="utf-8") as file:

@@ -182,7 +182,7 @@ def test_inverse_is_that_of_plain_bisection(dtype, in_graph):
 def test_inversion_takes_few_evaluations(dtype, most, spread, variety):
     """The slowest of 12,000 elements decides; bisection alone would take hundreds in its tails.
 
-    One evaluation more, behind the loop, is that of the slopes.
+    One evaluation more, after the loop, is that of the slopes.
     """
     logits, means, log_scales = (
         tf.random.stateless_normal([12_000, 32], [3, index], 0.0, scale, dtype)

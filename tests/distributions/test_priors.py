@@ -54,9 +54,9 @@ def test_log_prob_is_the_sum_of_normal_log_densities_channel_by_channel():
     latents = random_images(2, 2, 2, 3, dtype="float64")
     total = 0.0
     for channel in range(3):
-        # What lies behind the channel must not matter: it is replaced by nines.
-        behind = 9.0 * tf.ones([2, 2, 2, 2 - channel], tf.float64)
-        known = tf.concat([latents[..., : channel + 1], behind], axis=-1)
+        # What comes after the channel must not matter: it is replaced by nines.
+        after = 9.0 * tf.ones([2, 2, 2, 2 - channel], tf.float64)
+        known = tf.concat([latents[..., : channel + 1], after], axis=-1)
         mean, log_scale = prior._mean_and_log_scale(known, None)
         error = (latents - mean)[..., channel] * np.exp(-log_scale[..., channel])
         density = -0.5 * error**2 - log_scale[..., channel] - 0.5 * np.log(2 * np.pi)

@@ -62,7 +62,7 @@ def test_damage_is_named(tmp_path):
     path.write_bytes(content)
     scalars, problems = read_scalars(tmp_path)
     assert scalars == {"loss": {1: 1.0}}
-    assert problems == [f"{path.name} is damaged: what lies behind the damage is not shown."]
+    assert problems == [f"{path.name} is damaged: what comes after the damage is not shown."]
 
 
 def test_values_that_are_not_finite_are_counted_and_left_out(tmp_path):
@@ -140,7 +140,7 @@ def test_any_bytes_are_read_or_named(tmp_path):
         path.write_bytes(whole + (tmp_path / "record").read_bytes())
         scalars, problems = read_scalars(tmp_path)
         assert scalars == {"loss": {1: 1.0, 2: 2.0}}
-        assert problems == [f"{path.name} is damaged: what lies behind the damage is not shown."]
+        assert problems == [f"{path.name} is damaged: what comes after the damage is not shown."]
 
 
 def test_what_is_no_file_is_named_and_not_waited_for(tmp_path):

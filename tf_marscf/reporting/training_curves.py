@@ -111,7 +111,7 @@ def _entries(path, problems):
     except (tf.errors.DataLossError, DecodeError) as error:
         # The last record of a run that is being written, or was killed, may be cut off.
         if "truncated record" not in str(error):
-            problems.append(f"{path.name} is damaged: what lies behind the damage is not shown.")
+            problems.append(f"{path.name} is damaged: what comes after the damage is not shown.")
     except tf.errors.OpError as error:
         problems.append(f"{path.name} cannot be read: {first_line(error)}")
 
