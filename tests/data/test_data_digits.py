@@ -13,6 +13,7 @@ from tf_marscf.data import (
     ImageDataset,
     collect_images,
     dataset_names,
+    load_configured_dataset,
     load_dataset,
 )
 from tf_marscf.data.tfds_images import DataUnavailableError
@@ -128,7 +129,7 @@ def test_a_directory_for_embedded_images_is_refused_and_not_ignored():
     with pytest.raises(InputError, match=message):
         load_dataset("digits", "somewhere")
     with pytest.raises(InputError, match=message):
-        DataConfig(name="digits", data_dir="somewhere")
+        load_configured_dataset(DataConfig(name="digits", data_dir="somewhere"))
 
 
 @pytest.mark.parametrize("name", [None, 3, ["digits"], {"name": "digits"}])

@@ -62,11 +62,6 @@ class DataConfig(Config):
         if self.num_channels not in (None, 1, 3) or isinstance(self.num_channels, bool):
             raise InputError(f"`num_channels` must be None, 1 or 3; got {self.num_channels!r}.")
         super().__post_init__()
-        if self.name == "digits" and self.data_dir is not None:
-            raise InputError(
-                "`data_dir` must be None for dataset 'digits', which is embedded; got "
-                f"{self.data_dir!r}."
-            )
 
     def to_dict(self):
         """As of every config, without `download`, which does not change the images."""

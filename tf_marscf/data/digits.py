@@ -3,6 +3,7 @@
 import numpy as np
 
 from tf_marscf.data.image_dataset import ImageDataset
+from tf_marscf.errors import InputError
 
 NUM_GREY_LEVELS = 17
 NUM_TEST_IMAGES = 300
@@ -18,6 +19,11 @@ def load_digits(config):
     """
     from sklearn import datasets
 
+    if config.data_dir is not None:
+        raise InputError(
+            "`data_dir` must be None for dataset 'digits', which is embedded; got "
+            f"{config.data_dir!r}."
+        )
     # The values are whole numbers stored as float64.
     images = datasets.load_digits().images.astype(np.uint8)[..., np.newaxis]
     # NumPy freezes the streams of RandomState; those of Generator may change with a release.
