@@ -73,8 +73,18 @@ class MarScfConfig(Config):
     hidden_channels: int = integer(512, "C, channels of the couplings' networks.", num_bits=31)
     coupling: str = choice("affine", ("affine", "mixlogcdf"), "The coupling of a step.")
     prior: str = choice("mar", ("mar", "gaussian"), "mAR, or gaussian for the prior of Glow.")
-    prior_hidden_channels: int = integer(32, "Channels of the prior's ConvLSTM.", num_bits=31)
-    prior_num_layers: int = integer(3, "Layers of the prior's ConvLSTM.", num_bits=31)
+    prior_network: str = choice(
+        "conv_lstm",
+        ("conv_lstm", "causal"),
+        "What reads the channels before one in a mAR prior: the paper's ConvLSTM, or masked "
+        "convolutions, which cost a small part of it.",
+    )
+    prior_hidden_channels: int = integer(
+        32, "Channels of the prior's ConvLSTM, or features of each channel.", num_bits=31
+    )
+    prior_num_layers: int = integer(
+        3, "Layers of the prior's ConvLSTM, or of its features.", num_bits=31
+    )
     prior_kernel_sizes: tuple = integer_by_level(
         None, "Odd integers, one a level, or one for all. Default: 5, 5, 3, 3, ..."
     )

@@ -228,6 +228,7 @@ def _build_prior(config, execution, level, seed, validate_args):
         return GaussianPrior(**common, name=f"gaussian_prior_{level + 1}")
     return MarPrior(
         **common,
+        network=config.prior_network,
         hidden_channels=config.prior_hidden_channels,
         num_layers=config.prior_num_layers,
         kernel_size=config.prior_kernel_sizes[level],

@@ -4,25 +4,30 @@ import tensorflow as tf
 
 from tf_marscf.distributions.image_distribution import no_parameter_properties
 from tf_marscf.distributions.latent_prior import LatentPrior
+from tf_marscf.networks.causal_prior_network import CausalPriorNetwork
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 from tf_marscf.networks.mar_prior_network import MarPriorNetwork
+
+MAR_NETWORKS = ("conv_lstm", "causal")
 
 
 class MarPrior(LatentPrior):
     """Channel after channel: `log p(l | r) = sum_j log p(l^j | l^1 ... l^(j-1), r)`.
 
-    Mean and log-scale of channel j come from a ConvLSTM that has read the channels before it
-    (mAR-SCF, Section 3.2, Eq. 6-8). A density takes one pass over all channels; a sample takes one
-    ConvLSTM step a channel, C in all.
+    Mean and log-scale of channel j come from a network that has read the channels before it
+    (mAR-SCF, Section 3.2, Eq. 6-8): the paper's ConvLSTM, or masked convolutions, which cost a
+    small part of it (`CausalPriorNetwork`). A density takes one pass over all channels; a sample
+    takes one step a channel, C in all.
 
     Args:
         event_shape: (H, W, C) of l.
         num_conditional_channels: C_r, channels of r, or 0 at the last level.
-        hidden_channels: of the ConvLSTM.
-        num_layers: of the ConvLSTM.
-        kernel_size: odd `int`, of the ConvLSTM and its input convolution.
-        dilation: of the ConvLSTM.
-        code_channels: channels to which r is coded.
+        network: "conv_lstm" or "causal".
+        hidden_channels: of the ConvLSTM; or features of each channel.
+        num_layers: of the ConvLSTM, or of features.
+        kernel_size: odd `int`, of the ConvLSTM and its input convolution, or of the features'.
+        dilation: of the ConvLSTM, or of the features' convolutions.
+        code_channels: channels to which r is coded for a ConvLSTM.
         code_hidden_channels: channels between the two convolutions of that code.
         recompute: if True, gradients run the ConvLSTM once more instead of keeping what it
             computed.
@@ -40,6 +45,7 @@ class MarPrior(LatentPrior):
         self,
         event_shape,
         num_conditional_channels=0,
+        network="conv_lstm",
         hidden_channels=32,
         num_layers=3,
         kernel_size=5,
@@ -54,21 +60,28 @@ class MarPrior(LatentPrior):
         name="MarPrior",
     ):
         parameters = dict(locals())
+        if network not in MAR_NETWORKS:
+            raise ValueError(f"`network` must be one of {MAR_NETWORKS}; got {network!r}.")
+        options = {
+            "hidden_channels": hidden_channels,
+            "num_layers": num_layers,
+            "kernel_size": kernel_size,
+            "dilation": dilation,
+            "seed": seed,
+            "dtype": network_policy(dtype, network_dtype),
+        }
+        if network == "conv_lstm":
+            network_class = MarPriorNetwork
+            options |= {
+                "code_channels": code_channels,
+                "code_hidden_channels": code_hidden_channels,
+                "recompute": recompute,
+            }
+        else:
+            network_class = CausalPriorNetwork
         with tf.name_scope(name) as name:
             self.network = KerasModule(
-                MarPriorNetwork(
-                    event_shape[-1],
-                    num_conditional_channels,
-                    hidden_channels=hidden_channels,
-                    num_layers=num_layers,
-                    kernel_size=kernel_size,
-                    dilation=dilation,
-                    code_channels=code_channels,
-                    code_hidden_channels=code_hidden_channels,
-                    recompute=recompute,
-                    seed=seed,
-                    dtype=network_policy(dtype, network_dtype),
-                )
+                network_class(event_shape[-1], num_conditional_channels, **options)
             )
             super().__init__(
                 event_shape,
@@ -81,7 +94,7 @@ class MarPrior(LatentPrior):
 
     @property
     def num_sampling_steps(self):
-        """Sequential ConvLSTM steps of one sample: the channels of l."""
+        """Sequential steps of one sample: the channels of l."""
         return self.event_shape[-1]
 
     def _mean_and_log_scale(self, latents, conditional_input):
