@@ -97,6 +97,8 @@ def _prior_parameters(config, level):
     is_last = level == config.num_levels - 1
     if config.prior == "gaussian":
         return 2 * channels if is_last else (9 * channels + 2) * 2 * channels
+    if config.prior_network == "causal":
+        return _causal_prior_parameters(config, level, channels, 0 if is_last else channels)
     hidden, num_taps = config.prior_hidden_channels, config.prior_kernel_sizes[level] ** 2
     layers = config.prior_num_layers * (8 * num_taps * hidden + 4) * hidden
     code = 0 if is_last else config.prior_code_channels
@@ -107,3 +109,11 @@ def _prior_parameters(config, level):
     code_hidden = config.prior_code_hidden_channels
     coding = (25 * channels + 1) * code_hidden + (25 * code_hidden + 1) * code
     return layers + inputs + outputs + coding
+
+
+def _causal_prior_parameters(config, level, channels, conditional_channels):
+    num_taps = config.prior_kernel_sizes[level] ** 2
+    inputs, features = conditional_channels + channels, channels * config.prior_hidden_channels
+    widths = [inputs] + [features] * config.prior_num_layers
+    layers = sum((num_taps * width + 1) * features for width in widths[:-1])
+    return layers + (9 * (inputs + features) + 2) * 2 * channels

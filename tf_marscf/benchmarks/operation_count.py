@@ -23,7 +23,8 @@ def log_prob_operations(config, batch_size):
         else:
             network = _mix_log_cdf_network(config, channels, height * width)
         if config.prior == "mar":
-            prior = _mar_prior(config, level, latent_channels, conditional_channels)
+            prior_operations = _mar_prior if config.prior_network == "conv_lstm" else _causal_prior
+            prior = prior_operations(config, level, latent_channels, conditional_channels)
         else:
             prior = _convolutions((3, conditional_channels, 2 * latent_channels))
         step = network + _convolutions((1, channels, channels))
@@ -60,6 +61,15 @@ def _mix_log_cdf_network(config, channels, num_pixels):
     num_outputs = channels // 2 * (2 + 3 * config.num_components)
     ends = _convolutions((3, channels // 2, hidden), (3, hidden, num_outputs))
     return ends + config.num_blocks * block
+
+
+def _causal_prior(config, level, channels, conditional_channels):
+    """Of the whole kernels: half of their entries are masked, and computed all the same."""
+    size, inputs = config.prior_kernel_sizes[level], conditional_channels + channels
+    features = channels * config.prior_hidden_channels
+    widths = [inputs] + [features] * config.prior_num_layers
+    layers = [(size, width, features) for width in widths[:-1]]
+    return _convolutions(*layers, (3, inputs + features, 2 * channels))
 
 
 def _mar_prior(config, level, channels, conditional_channels):
