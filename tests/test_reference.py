@@ -20,13 +20,21 @@ every_model = pytest.mark.parametrize(
         ("mixlogcdf", "gaussian", "float64"),
         ("affine", "mar", "float32"),
         ("mixlogcdf", "gaussian", "float32"),
+        ("affine", "causal", "float64"),
+        ("affine", "causal", "float32"),
     ],
 )
 
 
 def model_of(coupling, prior, dtype):
-    """Two levels; three blocks of a network run in a loop while a graph is traced."""
+    """Two levels; three blocks of a network run in a loop while a graph is traced.
+
+    The prior is "mar", a mAR prior by a ConvLSTM; "causal", one by convolutions; or "gaussian".
+    """
     options = {"num_steps": 2} if coupling == "affine" else {"num_blocks": 3}
+    if prior == "causal":
+        options |= {"prior_network": "causal"}
+        prior = "mar"
     return small_model(coupling=coupling, prior=prior, dtype=dtype, **options)
 
 

@@ -17,6 +17,14 @@ def mar_prior(event_shape, num_conditional_channels=0, **kwargs):
     return randomize(MarPrior(event_shape, num_conditional_channels, **options), scale=0.3)
 
 
+def causal_prior(event_shape, num_conditional_channels=0, **kwargs):
+    return mar_prior(event_shape, num_conditional_channels, network="causal", **kwargs)
+
+
+mar_networks = pytest.mark.parametrize("make_prior", [mar_prior, causal_prior])
+all_priors = pytest.mark.parametrize("make_prior", [mar_prior, causal_prior, GaussianPrior])
+
+
 def jacobian_of_terms(prior, latents, conditional_input=None):
     """|d standardised latent / d latent|, summed over pixels: [C_out, C_in]."""
     with tf.GradientTape(persistent=True) as tape:
@@ -27,18 +35,20 @@ def jacobian_of_terms(prior, latents, conditional_input=None):
     return np.sum(np.abs(jacobian), axis=(1, 2, 3))
 
 
+@mar_networks
 @pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize("num_layers", [1, 3])
-def test_a_channel_depends_on_all_channels_before_it_and_no_other(dilation, num_layers):
-    prior = mar_prior((4, 4, 5), dilation=dilation, num_layers=num_layers, dtype="float64")
+def test_a_channel_depends_on_all_channels_before_it_and_no_other(make_prior, dilation, num_layers):
+    prior = make_prior((4, 4, 5), dilation=dilation, num_layers=num_layers, dtype="float64")
     latents = random_images(1, 4, 4, 5, dtype="float64")
     jacobian = jacobian_of_terms(prior, latents)
     np.testing.assert_array_equal(np.triu(jacobian), 0.0)
     assert np.all(jacobian[np.tril_indices(5, -1)] > 0.0)
 
 
-def test_every_channel_depends_on_the_conditional_input():
-    prior = mar_prior((4, 4, 3), 2, dtype="float64")
+@all_priors
+def test_every_channel_depends_on_the_conditional_input(make_prior):
+    prior = make_prior((4, 4, 3), 2, dtype="float64")
     rest = random_images(1, 4, 4, 2, dtype="float64")
     latents = random_images(1, 4, 4, 3, dtype="float64", seed=1)
     with tf.GradientTape(persistent=True) as tape:
@@ -49,8 +59,9 @@ def test_every_channel_depends_on_the_conditional_input():
         assert np.all(np.sum(np.abs(jacobian), axis=(0, 1, 2)) > 0.0)
 
 
-def test_log_prob_is_the_sum_of_normal_log_densities_channel_by_channel():
-    prior = mar_prior((2, 2, 3), dtype="float64")
+@mar_networks
+def test_log_prob_is_the_sum_of_normal_log_densities_channel_by_channel(make_prior):
+    prior = make_prior((2, 2, 3), dtype="float64")
     latents = random_images(2, 2, 2, 3, dtype="float64")
     total = 0.0
     for channel in range(3):
@@ -64,19 +75,21 @@ def test_log_prob_is_the_sum_of_normal_log_densities_channel_by_channel():
     np.testing.assert_allclose(prior.log_prob(latents), total, rtol=1e-12)
 
 
-def test_density_integrates_to_one():
+@mar_networks
+def test_density_integrates_to_one(make_prior):
     """By the trapezium rule over the two channels of one pixel."""
-    prior = mar_prior((1, 1, 2), kernel_size=1, dtype="float64")
+    prior = make_prior((1, 1, 2), kernel_size=1, dtype="float64")
     axis = np.linspace(-12.0, 12.0, 401)
     grid = np.array(list(itertools.product(axis, axis))).reshape(-1, 1, 1, 2)
     mass = np.sum(np.exp(prior.log_prob(grid))) * (axis[1] - axis[0]) ** 2
     assert mass == pytest.approx(1.0, abs=1e-6)
 
 
+@mar_networks
 @pytest.mark.parametrize("num_conditional_channels", [0, 2])
-def test_sampling_inverts_standardisation(num_conditional_channels):
+def test_sampling_inverts_standardisation(make_prior, num_conditional_channels):
     """Latents of noise, standardised under the parallel pass, are the noise again."""
-    prior = mar_prior((4, 6, 5), num_conditional_channels, dilation=2, dtype="float64")
+    prior = make_prior((4, 6, 5), num_conditional_channels, dilation=2, dtype="float64")
     noise = tf.random.stateless_normal([3, 4, 6, 5], [1, 2], dtype="float64")
     rest = random_images(3, 4, 6, 2, dtype="float64") if num_conditional_channels else None
     latents = prior.latents_from_noise(noise, rest)
@@ -102,6 +115,21 @@ def test_values_and_gradients_are_those_of_the_plain_prior(
 ):
     """In graphs, where sampling is a loop that XLA compiles."""
     prior = mar_prior((*image_size, 3), 2, kernel_size=kernel_size, dilation=dilation, dtype=dtype)
+    assert_equal_to_reference(prior, num_images, tolerance)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("float64", 1e-10)])
+@pytest.mark.parametrize(("num_layers", "dilation"), [(1, 1), (2, 2)])
+def test_values_and_gradients_are_those_of_the_plain_causal_prior(
+    num_layers, dilation, dtype, tolerance
+):
+    prior = causal_prior((4, 5, 3), 2, num_layers=num_layers, dilation=dilation, dtype=dtype)
+    assert_equal_to_reference(prior, 2, tolerance)
+
+
+def assert_equal_to_reference(prior, num_images, tolerance):
+    """Latents of noise, densities and all gradients, in a graph."""
+    dtype, (*image_size, _) = prior.dtype, prior.event_shape
     noise = tf.random.stateless_normal([num_images, *image_size, 3], [1, 2], dtype=dtype)
     rest = random_images(num_images, *image_size, 2, dtype=dtype)
 
@@ -139,7 +167,7 @@ def test_samples_follow_the_density():
     assert np.mean(-log_prob) == pytest.approx(np.mean(entropy), abs=4 * error)
 
 
-@pytest.mark.parametrize("make_prior", [mar_prior, GaussianPrior])
+@all_priors
 @pytest.mark.parametrize("leading_shape", [(), (3,), (2, 3)])
 def test_conditional_input_brings_its_leading_shape(make_prior, leading_shape):
     prior = make_prior((4, 4, 3), 2)
@@ -153,7 +181,7 @@ def test_conditional_input_brings_its_leading_shape(make_prior, leading_shape):
     )
 
 
-@pytest.mark.parametrize("make_prior", [mar_prior, GaussianPrior])
+@all_priors
 def test_unsuitable_conditional_input_is_named(make_prior):
     prior = make_prior((4, 4, 3), 2)
     latents = tf.zeros([2, 4, 4, 3])
@@ -163,6 +191,39 @@ def test_unsuitable_conditional_input_is_named(make_prior):
         prior.sample(conditional_input=latents, seed=1)
     with pytest.raises(ValueError, match="must be None"):
         make_prior((4, 4, 3)).log_prob(latents, conditional_input=latents)
+
+
+def test_a_new_causal_prior_is_a_standard_normal():
+    prior = MarPrior((4, 4, 3), 2, network="causal", hidden_channels=4, num_layers=1, seed=1)
+    latents, rest = random_images(2, 4, 4, 3), random_images(2, 4, 4, 2, seed=1)
+    expected = reference.normal_log_density(latents, 0.0, 0.0)
+    np.testing.assert_allclose(prior.log_prob(latents, conditional_input=rest), expected, rtol=1e-6)
+    np.testing.assert_array_equal(prior.latents_from_noise(latents, rest), latents)
+
+
+def test_a_causal_prior_holds_the_gaussian_one():
+    """Where only the last convolution's rows of r differ from zero, it is Glow's."""
+    gaussian = randomize(GaussianPrior((4, 4, 3), 2, dtype="float64"))
+    prior = MarPrior((4, 4, 3), 2, "causal", hidden_channels=4, num_layers=1, dtype="float64")
+    source, target = gaussian.network.layer, prior.network.layer.output_convolution
+    by_parameter = [0, 2, 4, 1, 3, 5]  # All means, then all log-scales.
+    kernel = np.zeros(target.kernel.shape)
+    kernel[:, :, :2] = source.kernel.numpy()[..., by_parameter]
+    target.kernel.assign(kernel)
+    target.bias.assign(source.bias.numpy()[by_parameter])
+    target.log_scale.assign(source.log_scale.numpy()[by_parameter])
+    latents = random_images(2, 4, 4, 3, dtype="float64")
+    rest = random_images(2, 4, 4, 2, dtype="float64", seed=1)
+    np.testing.assert_allclose(
+        prior.log_prob(latents, conditional_input=rest),
+        gaussian.log_prob(latents, conditional_input=rest),
+        rtol=1e-12,
+    )
+
+
+def test_an_unknown_network_is_named():
+    with pytest.raises(ValueError, match=r"`network` must be one of .*; got 'gru'"):
+        MarPrior((4, 4, 3), network="gru")
 
 
 def test_gaussian_prior_is_standard_normal_without_and_learned_with_conditional_input():
@@ -195,7 +256,7 @@ def test_split_prior_scores_the_rest_and_the_latents_given_it():
     np.testing.assert_array_equal(hidden, split.sample(3, seed=1))
 
 
-@pytest.mark.parametrize("make_prior", [mar_prior, GaussianPrior])
+@all_priors
 def test_every_weight_trains(make_prior):
     prior = make_prior((4, 4, 3), 2)
     rest, latents = random_images(2, 4, 4, 2), random_images(2, 4, 4, 3, seed=1)
