@@ -21,12 +21,12 @@ Example:
 
 import math
 
-import numpy as np
 import tensorflow as tf
 
 from tf_marscf.errors import InputError
 from tf_marscf.reference_networks import (
     affine_network,
+    causal_prior,
     convolution,
     mix_log_cdf_network,
     zero_convolution,
@@ -262,27 +262,6 @@ def mar_prior(network, latents, rest):
         for hidden in conv_lstm(network.conv_lstm, inputs)
     ]
     return tf.unstack(tf.stack(outputs, axis=-1), axis=-2)
-
-
-def causal_prior(network, latents, rest):
-    """Channel j: `conv(concat(r, l^1 ... l^(j-1), f_1 ... f_j))`, f_j its features.
-
-    Those of each layer are `relu(conv(maps))`, of `concat(r, l^1 ... l^(j-1))` first, then of
-    `concat(f_1 ... f_j)` of the layer before. What must not be known is zero.
-    """
-    num_channels, outputs = latents.shape[-1], []
-    channel_of_feature = np.repeat(np.arange(num_channels), network.hidden_channels)
-    features = [0.0] * len(network.convolutions)
-    for j in range(num_channels):
-        known = tf.where(np.arange(num_channels) < j, latents, 0.0)
-        maps = inputs = known if rest is None else tf.concat([rest, known], axis=-1)
-        for index, layer in enumerate(network.convolutions):
-            computed = tf.nn.relu(convolution(maps, layer.kernel, layer.bias, network.dilation))
-            features[index] = tf.where(channel_of_feature == j, computed, features[index])
-            maps = features[index]
-        output = zero_convolution(network.output_convolution, tf.concat([inputs, maps], axis=-1))
-        outputs.append((output[..., j], output[..., num_channels + j]))
-    return tuple(tf.stack(parts, axis=-1) for parts in zip(*outputs, strict=True))
 
 
 def conv_lstm(network, sequence):

@@ -1,4 +1,4 @@
-"""The networks of mAR-SCF's couplings in plain TensorFlow: what `reference.py` calls.
+"""Networks of couplings and of causal priors in plain TensorFlow: what `reference.py` calls.
 
 Those of affine couplings are Glow's (Kingma and Dhariwal, 2018), those of MixLogCDF couplings
 Flow++'s (Ho et al., 2019). Maps are [N, H, W, C], N known. Weights are read from the layers of a
@@ -19,6 +19,29 @@ def affine_network(network, z):
         z = tf.nn.relu((convolution(z, conv.kernel) + norm.bias) * tf.exp(norm.log_scale))
     outputs = zero_convolution(network.output_convolution, z)
     return outputs[..., 0::2], outputs[..., 1::2]
+
+
+def causal_prior(network, latents, rest):
+    """Channel j: `conv(concat(r, l^1 ... l^(j-1), f_1 ... f_j))`, f_j its features.
+
+    Those of each layer are `relu(conv(maps))`, of `concat(r, l^1 ... l^(j-1))` first, then of
+    `concat(f_1 ... f_j)` of the layer before. What must not be known is zero. Log-scales are
+    `4 tanh(raw / 4)`.
+    """
+    num_channels, outputs = latents.shape[-1], []
+    channel_of_feature = np.repeat(np.arange(num_channels), network.hidden_channels)
+    features = [0.0] * len(network.convolutions)
+    for j in range(num_channels):
+        known = tf.where(np.arange(num_channels) < j, latents, 0.0)
+        maps = inputs = known if rest is None else tf.concat([rest, known], axis=-1)
+        for index, layer in enumerate(network.convolutions):
+            computed = tf.nn.relu(convolution(maps, layer.kernel, layer.bias, network.dilation))
+            features[index] = tf.where(channel_of_feature == j, computed, features[index])
+            maps = features[index]
+        output = zero_convolution(network.output_convolution, tf.concat([inputs, maps], axis=-1))
+        raw = output[..., num_channels + j]
+        outputs.append((output[..., j], 4.0 * tf.tanh(raw / 4.0)))
+    return tuple(tf.stack(parts, axis=-1) for parts in zip(*outputs, strict=True))
 
 
 def mix_log_cdf_network(network, z):

@@ -9,6 +9,8 @@ from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.glow_layers import ZeroInitConv2D
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds
 
+MAX_LOG_SCALE = 4.0
+
 
 class CausalPriorNetwork(keras.layers.Layer):
     """Mean and log-scale of each channel given those before it, without a recurrence.
@@ -18,10 +20,12 @@ class CausalPriorNetwork(keras.layers.Layer):
 
         f_j = relu(conv(concat(r, l^1 ... l^(j-1))) + bias)
         f_j = relu(conv(concat(f_1 ... f_j)) + bias)                        (each further layer)
-        (mean_j, log_scale_j) = conv3x3(concat(r, l^1 ... l^(j-1), f_1 ... f_j)) + bias
+        (mean_j, raw_j) = conv3x3(concat(r, l^1 ... l^(j-1), f_1 ... f_j)) + bias
+        log_scale_j = 4 tanh(raw_j / 4)
 
-    The last convolution starts at zero, as Glow's: a new prior is a standard normal, and one whose
-    other weights stay zero is Glow's prior. A density takes `num_layers + 1` convolutions of all
+    The last convolution starts at zero, as Glow's: a new prior is a standard normal. Log-scales are
+    bounded, because they depend on channels without a bound, of which a sample has one after
+    another: it could leave the dtype's range. A density takes `num_layers + 1` convolutions of all
     channels, whose kernels are masked; a sample takes one step a channel.
 
     Args:
@@ -160,7 +164,9 @@ def _side_by_side(first, second):
 
 
 def _output(maps, kernel, bias):
-    return tf.split(tf.nn.bias_add(convolve(maps, kernel), bias), 2, axis=-1)
+    """`(mean, log_scale)`."""
+    mean, raw = tf.split(tf.nn.bias_add(convolve(maps, kernel), bias), 2, axis=-1)
+    return mean, MAX_LOG_SCALE * tf.tanh(raw / MAX_LOG_SCALE)
 
 
 def _at(position, maps, num_positions):
