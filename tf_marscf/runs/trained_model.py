@@ -17,6 +17,9 @@ WHICH = ("best", "latest")
 # results of theirs still belong to their weights.
 _DEFAULT_EXECUTION = {"network_dtype": None, "recompute_prior": False, "recompute_couplings": True}
 
+# Fields of the architecture that earlier versions did not have, with what all models were then.
+_LATER_FIELDS = {"prior_network": "conv_lstm"}
+
 
 def restore_model(config, directory, which="best", argument="train_dir"):
     """The model of a directory, as its `RunConfig` says, with its "best" or "latest" weights.
@@ -94,8 +97,12 @@ def weights_digest(images_distribution):
     in the same directory. It is 16 hexadecimal digits, the first of a SHA-256.
     """
     scaling = images_distribution.scaling
+    architecture = images_distribution.distribution.config.to_dict()
+    for name, published in _LATER_FIELDS.items():
+        if architecture.get(name) == published:
+            del architecture[name]
     facts = {
-        "model": images_distribution.distribution.config.to_dict() | _DEFAULT_EXECUTION,
+        "model": architecture | _DEFAULT_EXECUTION,
         "scaling": [scaling.num_grey_levels, scaling.published],
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
