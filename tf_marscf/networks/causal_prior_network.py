@@ -115,8 +115,8 @@ class CausalPriorNetwork(keras.layers.Layer):
     def _mean_and_log_scale(self, latents, conditional_input, weights):
         *hidden_weights, output_weights = weights
         maps = inputs = _side_by_side(conditional_input, latents)
-        for weights in hidden_weights:
-            maps = self._features(maps, *weights)
+        for kernel, bias in hidden_weights:
+            maps = self._features(maps, kernel, bias)
         return _output(_side_by_side(inputs, maps), *output_weights)
 
     def _features(self, maps, kernel, bias):

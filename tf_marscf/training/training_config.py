@@ -3,7 +3,7 @@
 import dataclasses
 
 from tf_marscf.config import ExecutionConfig
-from tf_marscf.config_fields import boolean, choice, integer, number
+from tf_marscf.config_fields import boolean, choice, config_from, integer, number
 from tf_marscf.errors import InputError
 from tf_marscf.training.strategies import STRATEGIES, check_strategy
 
@@ -117,11 +117,8 @@ class TrainingConfig(ExecutionConfig):
     @property
     def execution(self):
         """The `ExecutionConfig` of the model that is trained."""
-        names = [field.name for field in dataclasses.fields(ExecutionConfig)]
-        options = {name: getattr(self, name) for name in names}
-        if self.network_dtype == "float32":
-            options["network_dtype"] = None
-        return ExecutionConfig(**options)
+        network_dtype = None if self.network_dtype == "float32" else self.network_dtype
+        return config_from(ExecutionConfig, vars(self) | {"network_dtype": network_dtype})
 
     def check_num_replicas(self, num_replicas):
         """Checks that batch sizes are multiples of what shares them."""
