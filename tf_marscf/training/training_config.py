@@ -7,6 +7,8 @@ from tf_marscf.config_fields import boolean, choice, config_from, integer, numbe
 from tf_marscf.errors import InputError
 from tf_marscf.training.strategies import STRATEGIES, check_strategy
 
+OPTIMIZERS = ("adamax", "adam")
+
 # The most of a tiny run: levels and couplings are those of the recipe.
 _TINY_MODEL = {
     "num_steps": 1,
@@ -51,7 +53,8 @@ class TrainingConfig(ExecutionConfig):
         "counted in epochs elsewhere is counted in these intervals.",
         least=0,
     )
-    learning_rate: float = number(8e-4, "Learning rate of Adamax, after the warm-up.", above=0)
+    optimizer: str = choice("adamax", OPTIMIZERS, "adamax is the published one.")
+    learning_rate: float = number(8e-4, "Learning rate, after the warm-up.", above=0)
     warm_up_images: int = integer(
         10_000, "The learning rate grows linearly over this many images.", least=0
     )

@@ -10,7 +10,7 @@ from tf_marscf.errors import RunError
 from tf_marscf.flow import MarScf
 from tf_marscf.runs.checkpoint_store import CheckpointStore, write_order
 from tf_marscf.training.density_trainer import DensityTrainer
-from tf_marscf.training.fused_adamax import FusedAdamax
+from tf_marscf.training.optimizers import make_optimizer
 from tf_marscf.training.strategies import gather_from_workers, is_chief
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 from tf_marscf.training.weight_average import WeightAverage
@@ -124,7 +124,7 @@ class TrainingState:
                 self.distributions["average"] = _build(config, training)
                 average = WeightAverage(*self.distributions.values(), training.average_decay)
             self.evaluated = list(self.distributions)[-1]
-            optimizer = FusedAdamax(self._schedule)
+            optimizer = make_optimizer(training.optimizer, self._schedule)
             optimizer.build(self.images_distribution.trainable_variables)
             self.trainer = DensityTrainer(
                 self.images_distribution,
