@@ -62,8 +62,15 @@ def test_cifar_augmentation_both_flips_and_shifts(image):
     assert len({result.tobytes() for result in results}) == 26
 
 
+def test_one_pixel_shift_reaches_four_neighbours_and_no_others(image):
+    results = [augment_image(image, seed, "one_pixel_shift").numpy() for seed in SEEDS]
+    steps = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]
+    expected = {edge_shifted(image, *step).tobytes() for step in steps}
+    assert {result.tobytes() for result in results} == expected
+
+
 def test_unknown_augmentation_is_refused(image):
-    with pytest.raises(ValueError, match="'cifar', 'horizontal_flip', 'none'.*got 'flip'"):
+    with pytest.raises(ValueError, match="'horizontal_flip', 'none', 'one_pixel.*got 'flip'"):
         augment_image(image, (0, 0), "flip")
 
 

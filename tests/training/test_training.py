@@ -335,11 +335,13 @@ def test_restored_weights_are_exact(finished_run):
     )
 
 
-def test_continued_run_equals_an_unbroken_one(tmp_path):
+@pytest.mark.parametrize("optimizer", ["adamax", "adam"])
+def test_continued_run_equals_an_unbroken_one(tmp_path, optimizer):
     unbroken_dir, continued_dir = tmp_path / "unbroken", tmp_path / "continued"
-    results = training_run(unbroken_dir, SIMPLE_OPTIONS, **AVERAGED).run()
-    training_run(continued_dir, SIMPLE_OPTIONS, num_epochs=1, **AVERAGED).run()
-    continued = training_run(continued_dir, SIMPLE_OPTIONS, **AVERAGED).run()
+    options = AVERAGED | {"optimizer": optimizer}
+    results = training_run(unbroken_dir, SIMPLE_OPTIONS, **options).run()
+    training_run(continued_dir, SIMPLE_OPTIONS, num_epochs=1, **options).run()
+    continued = training_run(continued_dir, SIMPLE_OPTIONS, **options).run()
     assert continued["test_bits_per_dim"] == pytest.approx(results["test_bits_per_dim"], rel=1e-4)
     config = RunConfig.load(unbroken_dir)
     for unbroken, resumed in zip(
@@ -356,6 +358,20 @@ def test_continuing_with_another_architecture_is_refused(finished_run):
     with pytest.raises(RunError, match="num_steps was 1 and is 2"):
         training_run(directory, {"num_steps": 2})
     assert (directory / "config.json").read_text() == before
+
+
+def test_continuing_with_another_optimizer_is_refused(finished_run):
+    directory, _ = finished_run
+    before = (directory / "config.json").read_text()
+    for content in (
+        before,
+        before.replace('"optimizer": "adamax",', ""),
+    ):  # Then of an old version.
+        (directory / "config.json").write_text(content)
+        with pytest.raises(RunError, match="`optimizer` must be .* 'adamax', .* got 'adam'"):
+            training_run(directory, optimizer="adam")
+        assert (directory / "config.json").read_text() == content
+    (directory / "config.json").write_text(before)
 
 
 def test_non_finite_loss_keeps_the_last_good_checkpoint(tmp_path):

@@ -45,11 +45,17 @@ def cifar_augmentation(image, seed):
     return random_axis_shift(flipped, shift_seed, CIFAR_MAX_SHIFT)
 
 
+def one_pixel_shift(image, seed):
+    """A shift of up to one pixel along one axis: for small images that have a right way round."""
+    return random_axis_shift(image, seed, 1)
+
+
 AUGMENTATIONS = MappingProxyType(
     {
         "none": lambda image, seed: image,
         "horizontal_flip": random_horizontal_flip,
         "cifar": cifar_augmentation,
+        "one_pixel_shift": one_pixel_shift,
     }
 )
 

@@ -89,6 +89,14 @@ def load_earlier_config(train_dir, config):
                 f"`train_dir` {train_dir!r} holds a run with another {name}: {', '.join(changed)}. "
                 "Give another directory, or the arguments of that run to continue it."
             )
+    # Its state is part of the checkpoints, which were all Adamax's before there was a choice.
+    before = earlier.training.get("optimizer", "adamax")
+    if config.training["optimizer"] != before:
+        raise RunError(
+            f"`optimizer` must be that of the run in {train_dir!r}, {before!r}, to go on with it; "
+            f"got {config.training['optimizer']!r}. For another, give another directory, and this "
+            "one as `initial_weights`."
+        )
     return earlier
 
 

@@ -81,7 +81,9 @@ class TrainingConfig(ExecutionConfig):
         least=0,
     )
     augmentation: str = choice(
-        "none", ("none", "horizontal_flip", "cifar"), "Of the training images."
+        "none",
+        ("none", "horizontal_flip", "cifar", "one_pixel_shift"),
+        "Of the training images.",
     )
     evaluation_batch_size: int = integer(
         None, "Images a step when evaluating; default: batch_size."
