@@ -103,6 +103,12 @@ class MarScfConfig(Config):
     dropout_rate: float = number(
         0.2, "Dropout of a MixLogCDF coupling's network, while training.", least=0, below=1
     )
+    num_classes: int = integer(
+        None,
+        "Classes of the images: the priors depend on an image's label, an integer below it. "
+        "Default: a model without classes.",
+        num_bits=31,
+    )
     dtype: str = choice("float32", ("float32", "float64"), "Of weights and densities.", flag=False)
 
     def __post_init__(self):

@@ -78,19 +78,24 @@ class DensityLayer(keras.layers.Layer):
     def call(self, inputs, training=False):
         """Log-densities of continuous images [..., H, W, C], or log-probabilities of uint8 images.
 
-        They are in nats, of the leading shape of `inputs`, in the model's dtype.
+        They are in nats, of the images' leading shape, in the model's dtype. `inputs` are the
+        images or, for a model with classes, the pair (images, label).
         """
+        images, label = images_and_label(inputs, self.model.num_classes)
         self._check_weights_are_its_own()
         seed = self._seed_generator.next() if training else _INFERENCE_SEED
         noise_seed, dropout_seed = split_seed(seed, 2)
         options = {"seed": noise_seed} if self._is_dequantized else {}
         if training:
             options["dropout_seed"] = dropout_seed
-        return self.distribution.log_prob(inputs, **options)
+        if label is not None:
+            options["label"] = label
+        return self.distribution.log_prob(images, **options)
 
     def compute_output_shape(self, input_shape):
         """The shape of what a call returns: the leading shape of the images."""
-        return tuple(input_shape)[:-3]
+        image_shape, _ = images_and_label(input_shape, self.model.num_classes)
+        return tuple(image_shape)[:-3]
 
     def initialize(self, images):
         """Sets every ActNorm from a batch [N, H, W, C], uint8 for a `Dequantized`."""
@@ -171,6 +176,21 @@ class DensityLayer(keras.layers.Layer):
                     "MarScf computes with its own weights. Set those, then call the model; got "
                     f"another value for {weight.name}."
                 )
+
+
+def images_and_label(inputs, num_classes):
+    """(images, label) as a layer is called with them; without classes, the label is None.
+
+    `InputError` if a model has classes, and the inputs are no such pair.
+    """
+    if num_classes is None:
+        return inputs, None
+    if not isinstance(inputs, tuple | list) or len(inputs) != 2:
+        raise InputError(
+            "`inputs` must be a pair (images, label), since the model has classes "
+            f"(num_classes={num_classes}); got {type(inputs).__name__}."
+        )
+    return tuple(inputs)
 
 
 def _keras_variables(model):

@@ -6,7 +6,13 @@ from tf_marscf.bijectors import FlowStep, ImageChain, Squeeze
 from tf_marscf.bijectors.constant_channels import ConstantChannels, check_statistics
 from tf_marscf.config import ExecutionConfig, MarScfConfig
 from tf_marscf.config_fields import bound_arguments, config_from, takes_fields
-from tf_marscf.distributions import FlowLevel, GaussianPrior, MarPrior, SplitPrior
+from tf_marscf.distributions import (
+    ClassConditionalPrior,
+    FlowLevel,
+    GaussianPrior,
+    MarPrior,
+    SplitPrior,
+)
 from tf_marscf.distributions.image_distribution import check_value, no_parameter_properties
 from tf_marscf.kernels.tensor_float_32 import warn_of_tensor_float_32
 from tf_marscf.networks.initializers import spawn_seeds
@@ -27,9 +33,11 @@ class MarScf(FlowLevel):
     It is a `tfd.TransformedDistribution`: `bijector` is the inverse of level 1, `distribution` the
     rest of the recursion. Images are [..., H, W, C], any leading shape; `log_prob` takes a
     `dropout_seed` ([2] integer tensor) that turns dropout on, `sample` a `temperature` that scales
-    the prior's noise. New ActNorm layers are the identity: call `initialize` with a batch before
-    training. Keras does not see the weights of a distribution that a layer or model holds: give it
-    a `tf_marscf.DensityLayer` around this instead.
+    the prior's noise. With `num_classes`, both need a `label`, int32 or int64, one an image or one
+    for all: each prior is a `ClassConditionalPrior`, and all densities are log p(x | y). New
+    ActNorm layers are the identity: call `initialize` with a batch before training. Keras does not
+    see the weights of a distribution that a layer or model holds: give it a
+    `tf_marscf.DensityLayer` around this instead.
 
     On GPUs since Ampere, TensorFlow computes float32 products in TensorFloat-32, with 10 bits of
     mantissa, unless `tf.config.experimental.enable_tensor_float_32_execution(False)` is called,
@@ -165,6 +173,17 @@ def _build_levels(config, execution, seed, validate_args):
         _build_prior(config, execution, level, seeds[2 * level + 1], validate_args)
         for level in range(num_levels)
     ]
+    if config.num_classes is not None:
+        priors = [
+            ClassConditionalPrior(
+                prior,
+                config.num_classes,
+                is_by_position=level == num_levels - 1,
+                validate_args=validate_args,
+                name=f"class_conditional_prior_{level + 1}",
+            )
+            for level, prior in enumerate(priors)
+        ]
     distribution = priors[-1]
     for level in reversed(range(num_levels - 1)):
         rest = FlowLevel(

@@ -13,7 +13,9 @@ _BYTES = {"float32": 4, "float64": 8}
 def num_parameters(config):
     """The number of trainable parameters of the model of a `MarScfConfig`."""
     return sum(
-        _bijector_parameters(config, level) + _prior_parameters(config, level)
+        _bijector_parameters(config, level)
+        + _prior_parameters(config, level)
+        + _class_parameters(config, level)
         for level in range(config.num_levels)
     )
 
@@ -53,7 +55,8 @@ def check_model_size(config):
             f"parameters, {_gib(size)} GiB: image_shape={config.image_shape}, "
             f"num_levels={config.num_levels}, num_steps={config.num_steps}, "
             f"hidden_channels={config.hidden_channels}, "
-            f"prior_hidden_channels={config.prior_hidden_channels}."
+            f"prior_hidden_channels={config.prior_hidden_channels}, "
+            f"num_classes={config.num_classes}."
         )
 
 
@@ -109,6 +112,14 @@ def _prior_parameters(config, level):
     code_hidden = config.prior_code_hidden_channels
     coding = (25 * channels + 1) * code_hidden + (25 * code_hidden + 1) * code
     return layers + inputs + outputs + coding
+
+
+def _class_parameters(config, level):
+    """Shifts and log-scales: of each element at the last level, of each channel elsewhere."""
+    height, width, channels = config.latent_shape(level)
+    is_last = level == config.num_levels - 1
+    num_positions = height * width if is_last else 1
+    return 2 * (config.num_classes or 0) * num_positions * channels
 
 
 def _causal_prior_parameters(config, level, channels, conditional_channels):

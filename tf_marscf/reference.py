@@ -36,12 +36,13 @@ _NUM_BISECTIONS = 64  # An interval shrinks by a factor of 1e19.
 _EACH_MAP = [1, 2, 3]
 
 
-def log_prob(model, images):
+def log_prob(model, images, label=None):
     """`log p(x) = sum_{i < L} log p(l_i | r_i) + log p(h_L) + sum of log-dets` (Section 3).
 
     Args:
         model: a `MarScf`.
         images: x, [N, H, W, C].
+        label: y, integers [N], of a model with classes: the densities are then given y.
 
     Returns:
         [N], in nats.
@@ -51,7 +52,12 @@ def log_prob(model, images):
     """
     total = 0.0
     for level, latents, rest, log_det in _encode(model, images):
-        mean, log_scale = mean_and_log_scale(level.latent_prior, latents, rest)
+        prior = level.latent_prior
+        if label is not None:  # l = shift_y + exp(log_scale_y) l', l' of a prior without classes.
+            shift, log_scale = class_affine(prior, label)
+            log_det -= tf.reduce_sum(log_scale + tf.zeros_like(latents), _EACH_MAP)
+            prior, latents = prior.prior, (latents - shift) / tf.exp(log_scale)
+        mean, log_scale = mean_and_log_scale(prior, latents, rest)
         total += normal_log_density(latents, mean, log_scale) + log_det
     return total
 
@@ -66,9 +72,16 @@ def decode(model, latents):
     return _decode(model, latents, "latents", lambda prior, latents, rest: latents)
 
 
-def sample(model, noise):
+def sample(model, noise, label=None):
     """The images of Normal(0, 1) numbers in the shapes of `latents` (Algorithm 1, MARPS)."""
-    return _decode(model, noise, "noise", sample_prior)
+
+    def latents_of(prior, noise, rest):
+        if label is None:
+            return sample_prior(prior, noise, rest)
+        shift, log_scale = class_affine(prior, label)
+        return shift + tf.exp(log_scale) * sample_prior(prior.prior, noise, rest)
+
+    return _decode(model, noise, "noise", latents_of)
 
 
 # Levels (Section 3.1, Eq. 4).
@@ -283,6 +296,14 @@ def conv_lstm(network, sequence):
             hiddens.append(h)
         sequence = hiddens
     return sequence
+
+
+def class_affine(prior, label):
+    """Shift and log-scale of class y of each image, [N, H or 1, W or 1, C] (Glow's code)."""
+    return [
+        tf.stack([tf.unstack(table)[int(y)] for y in label])
+        for table in (prior.shift, prior.log_scale)
+    ]
 
 
 def normal_log_density(x, mean, log_scale):

@@ -1,5 +1,6 @@
 """TFP distributions: priors of latent maps, levels of the flow, and images with grey levels."""
 
+from tf_marscf.distributions.class_conditional_prior import ClassConditionalPrior
 from tf_marscf.distributions.dequantized import Dequantized
 from tf_marscf.distributions.flow_level import FlowLevel
 from tf_marscf.distributions.gaussian_prior import GaussianPrior
@@ -9,6 +10,7 @@ from tf_marscf.distributions.pixel_scaling import PixelScaling
 from tf_marscf.distributions.split_prior import SplitPrior
 
 __all__ = [
+    "ClassConditionalPrior",
     "Dequantized",
     "FlowLevel",
     "GaussianPrior",

@@ -1,5 +1,6 @@
 """Images with integer grey levels, from a density of continuous images."""
 
+import functools
 import numbers
 
 import tensorflow as tf
@@ -32,6 +33,8 @@ class Dequantized(ImageDistribution):
     S > 1: the tighter importance-weighted bound of Burda et al. 2016, log P itself as S grows):
 
         log_prob(k) = log(1/S sum_s p(x(k, u_s))) - D log(num_grey_levels)      in nats
+
+    Of a density with classes, all is given a class: `log_prob` and `sample` take its `label`.
 
     Args:
         distribution: a distribution of continuous images, event shape [H, W, C].
@@ -84,6 +87,11 @@ class Dequantized(ImageDistribution):
         return self._scaling.num_grey_levels
 
     @property
+    def num_classes(self):
+        """Classes of the density, whose `log_prob` and `sample` need a `label`; None for none."""
+        return getattr(self._distribution, "num_classes", None)
+
+    @property
     def num_dimensions(self):
         """D = H * W * C."""
         return self.event_shape.num_elements()
@@ -108,16 +116,24 @@ class Dequantized(ImageDistribution):
 
     def _log_prob(self, value, seed=None, num_samples=1, **kwargs):
         """The bound; `num_samples` is S, further arguments go to the density's `log_prob`."""
+        log_density = functools.partial(self._distribution.log_prob, **kwargs)
+        return self._bound(value, seed, num_samples, log_density)
+
+    def class_log_probs(self, pixels, seed=None, num_samples=1):
+        """The bound of log P(k | y) for every class y, in nats, [..., num_classes].
+
+        Arguments are those of `bits_per_dim`; see `FlowLevel.class_log_probs`.
+        """
+        return self._bound(pixels, seed, num_samples, self._distribution.class_log_probs)
+
+    def _bound(self, value, seed, num_samples, log_density):
         is_integer = isinstance(num_samples, numbers.Integral) and not isinstance(num_samples, bool)
         if not is_integer or num_samples < 1:
             raise InputError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
         log_volume = self._scaling.log_volume(self.num_dimensions)
         seeds = split_seed(stateless_seed(checked_seed(seed)), num_samples)
         # One draw at a time: a bound with many draws needs no more memory than one with one.
-        terms = [
-            self._distribution.log_prob(self.dequantize(value, draw_seed), **kwargs)
-            for draw_seed in seeds
-        ]
+        terms = [log_density(self.dequantize(value, draw_seed)) for draw_seed in seeds]
         bound = importance_weighted_bound(tf.stack(terms))
         return bound + tf.constant(log_volume, bound.dtype)
 
@@ -128,7 +144,7 @@ class Dequantized(ImageDistribution):
             pixels: uint8 [..., H, W, C].
             seed: PRNG seed of the dequantization noise.
             num_samples: S, draws of noise an image.
-            **kwargs: go to the density's `log_prob`, such as `dropout_seed`.
+            **kwargs: go to the density's `log_prob`, such as `dropout_seed` and `label`.
 
         Returns:
             The leading shape of `pixels`, in the density's dtype.

@@ -12,7 +12,9 @@ from tf_marscf.distributions.image_distribution import (
     check_value,
     no_parameter_properties,
 )
+from tf_marscf.distributions.labels import checked_label
 from tf_marscf.distributions.split_prior import SplitPrior
+from tf_marscf.errors import InputError
 from tf_marscf.stateless_seed import split_seed, stateless_seed
 
 # Of one level: its `LatentPrior`, l_i, r_i (None at the last level), and log|det df_i/dr_(i-1)|.
@@ -32,6 +34,9 @@ class FlowLevel(
     To TFP it is log p(x) = log p(h) + log|det dh/dx|: the base distribution of a level is a
     `SplitPrior`, which holds the next `FlowLevel`, and that of the last is a `LatentPrior`. In
     TFP's convention, `bijector.forward` maps latents to images: it is `tfb.Invert(level_bijector)`.
+
+    Where the priors have classes (`ClassConditionalPrior`), all densities are given a class y, the
+    `label`: log p(x | y). The flow, and so the latents of an image, are those of all classes.
 
     Args:
         distribution: the distribution of h.
@@ -77,6 +82,11 @@ class FlowLevel(
         return self.distribution if self.is_last else self.distribution.prior
 
     @property
+    def num_classes(self):
+        """Classes of the priors; None for none."""
+        return getattr(self.latent_prior, "num_classes", None)
+
+    @property
     def levels(self):
         """This level and those after it: each has a `level_bijector` and a `latent_prior`."""
         levels = [self]
@@ -107,20 +117,21 @@ class FlowLevel(
         """
         return self._inverse_levels(latents, "latents")[0]
 
-    def decode_noise(self, noise):
+    def decode_noise(self, noise, label=None):
         """The images that draws of standard-normal noise stand for.
 
         `sample` is `decode_noise` of Normal(0, 1) noise.
 
         Args:
             noise: a sequence of L maps, shaped as those of `latents`.
+            label: the images' classes, as of `checked_label`.
 
         Returns:
             Images [..., H, W, C].
         """
-        return self._inverse_levels(noise, "noise")[0]
+        return self._inverse_levels(noise, "noise", label)[0]
 
-    def decode_with_log_prob_parts(self, latents):
+    def decode_with_log_prob_parts(self, latents, label=None):
         """The images of latent maps and the terms of their `log_prob`, from one pass.
 
         What `decode` and then `log_prob_parts` give, without running the bijectors twice: the
@@ -128,39 +139,88 @@ class FlowLevel(
 
         Args:
             latents: a sequence of L maps, as from `latents`.
+            label: the images' classes, as of `checked_label`.
 
         Returns:
             `(images, log_priors, log_dets)`: images [..., H, W, C], and the two tuples of
             `log_prob_parts`, in nats.
         """
         images, terms = self._inverse_levels(latents, "latents")
-        return images, *_log_prob_parts(terms)
+        return images, *self._log_prob_parts(terms, label)
 
-    def log_prob_parts(self, images, dropout_seed=None):
+    def log_prob_parts(self, images, dropout_seed=None, label=None):
         """The terms of `log_prob`, in nats.
 
         Args:
             images: [..., H, W, C].
             dropout_seed: [2] integer tensor that turns dropout on, or None.
+            label: the images' classes, as of `checked_label`.
 
         Returns:
             `(log_priors, log_dets)`: two tuples with one tensor a level, each of the leading shape
             of `images`; `log_prob` is the sum of all.
         """
-        return _log_prob_parts(self._forward_levels(images, dropout_seed))
+        return self._log_prob_parts(self._forward_levels(images, dropout_seed), label)
 
-    def _log_prob(self, value, dropout_seed=None):
+    def class_log_probs(self, images):
+        """The log p(x | y) of all classes y, in nats; the flow runs once, each prior once a class.
+
+        By Bayes' rule, with P(y) of the classes, log p(x) = log sum_y P(y) p(x | y) and
+        P(y | x) = P(y) p(x | y) / p(x).
+
+        Args:
+            images: [..., H, W, C].
+
+        Returns:
+            [..., num_classes].
+
+        Raises:
+            InputError: if the model has no classes.
+        """
+        if self.num_classes is None:
+            raise InputError(
+                f"`num_classes` of {self.name} must be given for probabilities of classes; got "
+                "None."
+            )
+        terms = self._forward_levels(images)
+        log_probs = tf.map_fn(
+            lambda label: _sum_of_parts(*self._log_prob_parts(terms, label)),
+            tf.range(self.num_classes),
+            fn_output_signature=self.dtype,
+            parallel_iterations=1,
+        )
+        rank = log_probs.shape.rank
+        return tf.transpose(log_probs, [*range(1, rank), 0])
+
+    def _log_prob(self, value, dropout_seed=None, label=None):
         images = tf.reshape(value, [-1, *self.event_shape])  # Its rank may be unknown.
-        log_prob = _sum_of_parts(*self.log_prob_parts(images, dropout_seed))
+        label = self._checked_label(label, value)
+        if label is not None and label.shape.rank != 0:
+            label = tf.reshape(label, [-1])
+        log_prob = _sum_of_parts(*self.log_prob_parts(images, dropout_seed, label))
         return tf.reshape(log_prob, tf.shape(value)[:-EVENT_NDIMS])
 
-    def _call_sample_n(self, sample_shape, seed, temperature=1.0):
-        return self.decode_noise(self._noise(sample_shape, seed, temperature))
+    def _checked_label(self, label, maps):
+        """As of `checked_label`, for images or latent maps."""
+        return checked_label(label, self.num_classes, self.name, maps.shape[:-EVENT_NDIMS])
 
-    def _sample_and_log_prob(self, sample_shape, seed, temperature=1.0):
+    def _log_prob_parts(self, terms, label):
+        """`(log_priors, log_dets)`: log p(l_i | r_i) and log|det df_i/dr_(i-1)| of each level."""
+        of_class = _label_argument(self._checked_label(label, terms[0].latents))
+        log_priors = [
+            term.prior.log_prob(term.latents, conditional_input=term.rest, **of_class)
+            for term in terms
+        ]
+        return tuple(log_priors), tuple(term.log_det for term in terms)
+
+    def _call_sample_n(self, sample_shape, seed, temperature=1.0, label=None):
+        return self.decode_noise(self._noise(sample_shape, seed, temperature), label)
+
+    def _sample_and_log_prob(self, sample_shape, seed, temperature=1.0, label=None):
         noise = self._noise(sample_shape, seed, temperature)
-        images, terms = self._inverse_levels(noise, "noise")
-        return images, _sum_of_parts(*_log_prob_parts(terms))
+        label = self._checked_label(label, noise[0])
+        images, terms = self._inverse_levels(noise, "noise", label)
+        return images, _sum_of_parts(*self._log_prob_parts(terms, label))
 
     def _noise(self, sample_shape, seed, temperature):
         """The noise of a sample, a map a level, from the seeds that a `SplitPrior` would give."""
@@ -181,12 +241,13 @@ class FlowLevel(
             terms.append(_LevelTerms(level.latent_prior, latents, rest, log_det))
         return terms
 
-    def _inverse_levels(self, maps, argument):
+    def _inverse_levels(self, maps, argument, label=None):
         """From the last level to the first.
 
         Args:
             maps: one map a level.
             argument: what they are, "latents" or "noise".
+            label: the classes, for noise.
 
         Returns:
             `(images, terms)`, the terms as of `_forward_levels`.
@@ -196,12 +257,18 @@ class FlowLevel(
             raise ValueError(
                 f"`{argument}` must hold one map a level, {len(levels)}; got {len(maps)}."
             )
+        maps = [
+            check_value(level.latent_prior, values, argument)
+            for level, values in zip(levels, maps, strict=True)
+        ]
+        of_class = {}
+        if argument == "noise":
+            of_class = _label_argument(self._checked_label(label, maps[0]))
         rest, terms = None, []
         for level, latents in zip(reversed(levels), reversed(maps), strict=True):
             prior = level.latent_prior
-            latents = check_value(prior, latents, argument)
             if argument == "noise":
-                latents = prior.latents_from_noise(latents, rest)
+                latents = prior.latents_from_noise(latents, rest, **of_class)
             hidden = latents if rest is None else tf.concat([rest, latents], axis=-1)
             output, inverse_log_det = level.level_bijector.inverse_and_log_det(hidden)
             terms.append(_LevelTerms(prior, latents, rest, -inverse_log_det))
@@ -209,10 +276,9 @@ class FlowLevel(
         return rest, terms[::-1]
 
 
-def _log_prob_parts(terms):
-    """`(log_priors, log_dets)`: log p(l_i | r_i) and log|det df_i/dr_(i-1)| of each level."""
-    log_priors = [term.prior.log_prob(term.latents, conditional_input=term.rest) for term in terms]
-    return tuple(log_priors), tuple(term.log_det for term in terms)
+def _label_argument(label):
+    """What a prior is given: priors without classes take no label."""
+    return {} if label is None else {"label": label}
 
 
 def _sum_of_parts(log_priors, log_dets):

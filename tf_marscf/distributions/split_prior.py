@@ -16,9 +16,11 @@ class SplitPrior(ImageDistribution):
     It is what the base distribution of a `FlowLevel` is to TFP. The level itself does not ask it:
     training needs the terms one by one, and `latents` needs no prior.
 
+    `temperature` and, where both parts have classes, `label` go to both.
+
     Args:
         rest: the distribution of r, event shape [H, W, C / 2]: the next level of the flow.
-        prior: a `LatentPrior` of l given r, event shape [H, W, C / 2].
+        prior: a `LatentPrior` of l given r, event shape [H, W, C / 2], or one with classes.
         validate_args: Python `bool`: check at run time that values are finite.
         name: Python `str`.
     """
@@ -51,24 +53,23 @@ class SplitPrior(ImageDistribution):
 
     def _log_prob(self, value, **kwargs):
         rest, latents = tf.split(value, 2, axis=-1)
-        prior_log_prob = self._prior.log_prob(latents, conditional_input=rest)
+        of_prior = {name: kwargs[name] for name in ("label",) if name in kwargs}
+        prior_log_prob = self._prior.log_prob(latents, conditional_input=rest, **of_prior)
         return self._rest.log_prob(rest, **kwargs) + prior_log_prob
 
-    def _call_sample_n(self, sample_shape, seed, temperature=1.0):
+    def _call_sample_n(self, sample_shape, seed, **kwargs):
         rest_seed, prior_seed = split_seed(stateless_seed(seed), 2)
-        rest = self._rest.sample(sample_shape, seed=rest_seed, temperature=temperature)
-        latents = self._prior.sample(
-            seed=prior_seed, conditional_input=rest, temperature=temperature
-        )
+        rest = self._rest.sample(sample_shape, seed=rest_seed, **kwargs)
+        latents = self._prior.sample(seed=prior_seed, conditional_input=rest, **kwargs)
         return tf.concat([rest, latents], axis=-1)
 
-    def _sample_and_log_prob(self, sample_shape, seed, temperature=1.0):
+    def _sample_and_log_prob(self, sample_shape, seed, **kwargs):
         rest_seed, prior_seed = split_seed(stateless_seed(seed), 2)
         rest, rest_log_prob = self._rest.experimental_sample_and_log_prob(
-            sample_shape, seed=rest_seed, temperature=temperature
+            sample_shape, seed=rest_seed, **kwargs
         )
         latents, prior_log_prob = self._prior.experimental_sample_and_log_prob(
-            seed=prior_seed, conditional_input=rest, temperature=temperature
+            seed=prior_seed, conditional_input=rest, **kwargs
         )
         return tf.concat([rest, latents], axis=-1), rest_log_prob + prior_log_prob
 

@@ -24,6 +24,7 @@ def density_step(
     clip_norm,
     num_accumulated_parts=1,
     jit_compile=False,
+    label=None,
 ):
     """One step; inside a replica of `tf.distribute` with this replica's part of a batch.
 
@@ -34,8 +35,8 @@ def density_step(
     compiled with XLA, which cannot raise, the gradients are zeros then.
 
     Args:
-        log_prob_terms: function of images [N, H, W, C] and a seed of dropout; a list of terms [N]
-            in nats, which add up to log p.
+        log_prob_terms: function of images [N, H, W, C], a seed of dropout and, if `label` is given,
+            the images' label; a list of terms [N] in nats, which add up to log p.
         images: continuous images [N, H, W, C].
         dropout_seed: [2] integer tensor.
         variables: the `tf.Variable`s to train.
@@ -44,12 +45,14 @@ def density_step(
         clip_norm: greatest norm of the gradient of bits/dim.
         num_accumulated_parts: equal parts of the batch, one after another.
         jit_compile: whether the step is compiled with XLA.
+        label: the images' classes, integers [N], or None.
 
     Returns:
         A vector: loss, norm of its gradient before it is clipped, and the terms, in bits/dim.
     """
+    data = (images,) if label is None else (images, label)
     gradients, terms = _gradients(
-        log_prob_terms, images, dropout_seed, variables, num_accumulated_parts
+        log_prob_terms, data, dropout_seed, variables, num_accumulated_parts
     )
     context = tf.distribute.get_replica_context()
     num_replicas = context.num_replicas_in_sync
@@ -75,18 +78,19 @@ def density_step(
     return tf.concat([[loss, norm], terms], axis=0)
 
 
-def _gradients(log_prob_terms, images, dropout_seed, variables, num_parts):
+def _gradients(log_prob_terms, data, dropout_seed, variables, num_parts):
     """This replica's share of the gradients of bits/dim, and of its terms, a vector.
 
     Over all replicas, both add up to those of the global batch.
     """
     if num_parts == 1:
-        return _gradients_of_part(log_prob_terms, images, dropout_seed, variables, num_parts)
-    parts = tf.reshape(images, [num_parts, -1, *images.shape[1:]])
+        return _gradients_of_part(log_prob_terms, data, dropout_seed, variables, num_parts)
+    parts = [tf.reshape(values, [num_parts, -1, *values.shape[1:]]) for values in data]
     seeds = tf.stack(split_seed(dropout_seed, num_parts))
 
     def gradients_of_part(index):
-        return _gradients_of_part(log_prob_terms, parts[index], seeds[index], variables, num_parts)
+        part = [values[index] for values in parts]
+        return _gradients_of_part(log_prob_terms, part, seeds[index], variables, num_parts)
 
     def add_part(index, sums):
         return index + 1, tf.nest.map_structure(tf.add, sums, gradients_of_part(index))
@@ -96,11 +100,13 @@ def _gradients(log_prob_terms, images, dropout_seed, variables, num_parts):
     )[1]
 
 
-def _gradients_of_part(log_prob_terms, images, dropout_seed, variables, num_parts):
+def _gradients_of_part(log_prob_terms, data, dropout_seed, variables, num_parts):
+    images, *label = data
     num_replicas = tf.distribute.get_replica_context().num_replicas_in_sync
     num_images = tf.shape(images)[0] * (num_replicas * num_parts)
     with tf.GradientTape() as tape:
-        sums = tf.stack([tf.reduce_sum(term) for term in log_prob_terms(images, dropout_seed)])
+        all_terms = log_prob_terms(images, dropout_seed, *label)
+        sums = tf.stack([tf.reduce_sum(term) for term in all_terms])
         terms = bits_per_dim(sums, images.shape[1:].num_elements())
         terms /= tf.cast(num_images, terms.dtype)
         loss = tf.reduce_sum(terms)

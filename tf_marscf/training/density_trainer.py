@@ -12,8 +12,8 @@ from tf_marscf.training.fit_arguments import (
     check_no_losses,
     check_optimizer,
     check_trained_weights,
-    evaluation_pixels,
-    training_pixels,
+    evaluation_examples,
+    training_examples,
     with_label_beside_weights,
 )
 from tf_marscf.training.weight_average import WeightAverage
@@ -30,9 +30,10 @@ class DensityTrainer(keras.Model):
     and dropout masks from (seed, step): a resumed run sees those of an unbroken one, and many
     devices those of one.
 
-    `fit` and `evaluate` take uint8 batches [N, H, W, C], or pairs (images, label), whose label is
-    ignored. `evaluate` also takes weights, one an image: as `sample_weight`, or `WeightedImages` of
-    `padded_evaluation_pipeline`. `predict` gives log-probabilities in nats.
+    `fit` and `evaluate` take uint8 batches [N, H, W, C], or pairs (images, label). A model with
+    classes needs the label, int32 or int64 [N]; others ignore it. `evaluate` also takes weights,
+    one an image: as `sample_weight`, or `WeightedImages` of `padded_evaluation_pipeline`. `predict`
+    gives log-probabilities in nats; with classes, x must be a pair (images, label).
 
     Keras sees the weights, so that its callbacks work, and `save`, once `DensityTrainer` has been
     imported. The weights of the average are weights that are not trained. What `trainable` freezes
@@ -102,7 +103,7 @@ class DensityTrainer(keras.Model):
         return []
 
     def call(self, pixels, training=False):
-        """Log-probabilities of uint8 images [N, H, W, C], in nats."""
+        """Log-probabilities of uint8 images [N, H, W, C], in nats; as of `DensityLayer`."""
         return self.density(pixels, training=training)
 
     def compute_output_shape(self, input_shape):
@@ -148,7 +149,9 @@ class DensityTrainer(keras.Model):
         check_no_image_weights(**kwargs)
         check_callbacks(callbacks, self.jit_compile)
         if "validation_data" in kwargs:
-            kwargs["validation_data"] = with_label_beside_weights(kwargs["validation_data"])
+            kwargs["validation_data"] = with_label_beside_weights(
+                kwargs["validation_data"], self.images_distribution.num_classes
+            )
         weights = self.trainable_weights
         if not weights:
             raise InputError("`trainable` must be True for some weight; got False for all.")
@@ -163,7 +166,9 @@ class DensityTrainer(keras.Model):
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As Keras's `evaluate`: means of bits/dim over images."""
-        x, y, sample_weight = with_label_beside_weights((x, y, sample_weight))
+        x, y, sample_weight = with_label_beside_weights(
+            (x, y, sample_weight), self.images_distribution.num_classes
+        )
         self._is_evaluating = True
         try:
             return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
@@ -189,7 +194,7 @@ class DensityTrainer(keras.Model):
 
     def train_step(self, data):
         """One step of gradient descent on a batch of uint8 images [N, H, W, C]."""
-        pixels = training_pixels(data)
+        pixels, label = training_examples(data, self.images_distribution.num_classes)
         step = self.optimizer.iterations
         noise_seed, dropout_seed = step_seeds(self._seed, step)
         values = density_step(
@@ -202,6 +207,7 @@ class DensityTrainer(keras.Model):
             clip_norm=self._clip_norm,
             num_accumulated_parts=self._num_accumulated_parts,
             jit_compile=self.jit_compile,
+            label=label,
         )
         if self.weight_average is not None:
             self.weight_average.update(step - 1)
@@ -211,13 +217,15 @@ class DensityTrainer(keras.Model):
         means = self.epoch_sums[:2] / self.epoch_sums[-1]
         return self._logs({"bits_per_dim": means[0], "gradient_norm": means[1]})
 
-    def _log_prob_terms(self, images, dropout_seed):
-        log_priors, log_dets = self.density.model.log_prob_parts(images, dropout_seed)
+    def _log_prob_terms(self, images, dropout_seed, label=None):
+        log_priors, log_dets = self.density.model.log_prob_parts(images, dropout_seed, label)
         return [*log_priors, *log_dets]
 
     def test_step(self, data):
         """Adds a batch of uint8 images to the mean bits/dim of an evaluation."""
-        pixels, weights = evaluation_pixels(data)
+        num_classes = self.images_distribution.num_classes
+        pixels, label, weights = evaluation_examples(data, num_classes)
+        of_class = {} if label is None else {"label": label}
         if weights is None:
             weights = tf.ones(tf.shape(pixels)[:1])
         weights = tf.cast(weights, tf.float64)
@@ -227,7 +235,7 @@ class DensityTrainer(keras.Model):
         if self.weight_average is not None:
             distributions.append(self.weight_average.images_distribution)
         bits = [
-            tf.cast(distribution.bits_per_dim(pixels, seed=seed), tf.float64)
+            tf.cast(distribution.bits_per_dim(pixels, seed=seed, **of_class), tf.float64)
             for distribution in distributions
         ]
         # Not a product: bits/dim of an image that only fills up may be anything.

@@ -93,40 +93,69 @@ def check_no_image_weights(sample_weight=None, class_weight=None, **_):
         )
 
 
-def with_label_beside_weights(data):
-    """(images, None, weights) with labels: Keras drops weights without any; else `data` itself."""
+def with_label_beside_weights(data, num_classes=None):
+    """(images, None, weights) with labels: Keras drops weights without any; else `data` itself.
+
+    An `InputError` if the model has classes: then there must be labels.
+    """
     if not isinstance(data, tuple) or len(data) != 3 or data[1] is not None or data[2] is None:
         return data
+    if num_classes is not None:
+        raise _missing_label_error(num_classes, "None")
     images, _, weights = data
     return images, np.zeros(np.shape(weights)[:1], np.int32), weights
 
 
-def training_pixels(data):
-    """The uint8 images of a training batch: the images, or (images, label), without weights."""
-    if isinstance(data, WeightedImages):
-        pixels, weights = data
-    else:
-        pixels, _, weights = keras.utils.unpack_x_y_sample_weight(data)
-    check_no_image_weights(weights)
-    return pixels
+def training_examples(data, num_classes=None):
+    """`(pixels, label)` of a training batch: the images, or (images, label), without weights.
 
-
-def evaluation_pixels(data):
-    """The uint8 images of a batch, and their weights, one an image, or None.
-
-    The data are the images, (images, label), (images, label, weights) or a `WeightedImages`; a
-    label that may be meant as weights is refused.
+    The label is None if the model has no classes. With classes it must be given.
     """
-    if isinstance(data, WeightedImages):
-        return data
-    pixels, label, weights = keras.utils.unpack_x_y_sample_weight(data)
-    if weights is None:
+    pixels, label, weights = _unpacked(data)
+    check_no_image_weights(weights)
+    return pixels, _label_of_classes(label, num_classes)
+
+
+def evaluation_examples(data, num_classes=None):
+    """`(pixels, label, weights)` of a batch; the weights, one an image, may be None.
+
+    The data are the images, (images, label), (images, label, weights) or a `WeightedImages`. The
+    label is None if the model has no classes; one that may be meant as weights is refused then.
+    """
+    if isinstance(data, WeightedImages) and num_classes is None:
+        pixels, weights = data
+        return pixels, None, weights
+    pixels, label, weights = _unpacked(data)
+    if weights is None and num_classes is None:
         _check_label(label)
-    elif tf.TensorShape(weights.shape).rank != 1:
+    elif weights is not None and tf.TensorShape(weights.shape).rank != 1:
         raise InputError(
             f"`sample_weight` must have shape [N], one weight an image; got {weights.shape}."
         )
-    return pixels, weights
+    return pixels, _label_of_classes(label, num_classes), weights
+
+
+def _unpacked(data):
+    if isinstance(data, WeightedImages):
+        return data.pixels, None, data.weights
+    return keras.utils.unpack_x_y_sample_weight(data)
+
+
+def _label_of_classes(label, num_classes):
+    """The label for a model with classes, which checks its values, and None for others."""
+    if num_classes is None:
+        return None
+    shape = getattr(label, "shape", None)
+    if shape is None or tf.TensorShape(shape).rank not in (1, None):
+        raise _missing_label_error(num_classes, "None" if label is None else f"shape {shape}")
+    return label
+
+
+def _missing_label_error(num_classes, seen):
+    return InputError(
+        "`y`, the second of (images, label), must be the images' classes, int32 or int64 [N], "
+        f"since the model has classes (num_classes={num_classes}); got {seen}."
+    )
 
 
 def _check_label(label):
