@@ -129,6 +129,19 @@ class DataConfig(Config):
             )
         return train[:num_train], train[num_train:] if num_validation else None
 
+    def labels_of(self, split, read, default=None):
+        """The labels of a split, where those of training are held out for validation as images are.
+
+        Args:
+            split: "train", "validation" or "test".
+            read: function of "train" or "test", the labels of what `hold_out` splits, or of tests.
+            default: as of `hold_out`.
+        """
+        if split == "test":
+            return read(split)
+        train, validation = self.hold_out(read("train"), default)
+        return train if split == "train" else validation
+
 
 def load_dataset(name, data_dir=None, **options):
     """Loads a data set by name.

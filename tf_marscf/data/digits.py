@@ -15,7 +15,8 @@ def load_digits(config):
     """Loads scikit-learn's embedded digits: 1797 images [8, 8, 1] of 17 grey levels.
 
     The images are permuted once, always in the same way: the last 300 are the test set, those
-    before them (200 by default) the validation set, the rest (1297) the training set.
+    before them (200 by default) the validation set, the rest (1297) the training set. Labels
+    are the digits, 0 to 9.
     """
     from sklearn import datasets
 
@@ -25,9 +26,19 @@ def load_digits(config):
             f"{config.data_dir!r}."
         )
     # The values are whole numbers stored as float64.
-    images = datasets.load_digits().images.astype(np.uint8)[..., np.newaxis]
+    digits = datasets.load_digits()
+    images = digits.images.astype(np.uint8)[..., np.newaxis]
     # NumPy freezes the streams of RandomState; those of Generator may change with a release.
-    images = images[np.random.RandomState(_PERMUTATION_SEED).permutation(len(images))]
+    order = np.random.RandomState(_PERMUTATION_SEED).permutation(len(images))
+
+    images, labels = images[order], digits.target[order]
     train, validation = config.hold_out(images[:-NUM_TEST_IMAGES], DEFAULT_NUM_VALIDATION_IMAGES)
     test = images[-NUM_TEST_IMAGES:]
-    return ImageDataset.from_arrays(train, validation, test, NUM_GREY_LEVELS, config.name)
+    stored = {"train": labels[:-NUM_TEST_IMAGES], "test": labels[-NUM_TEST_IMAGES:]}
+
+    def read_labels(split):
+        return config.labels_of(split, stored.__getitem__, DEFAULT_NUM_VALIDATION_IMAGES)
+
+    return ImageDataset.from_arrays(
+        train, validation, test, NUM_GREY_LEVELS, config.name, read_labels=read_labels
+    )

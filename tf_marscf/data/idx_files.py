@@ -22,17 +22,18 @@ FASHION_MNIST_DIRECTORIES = (
     "/usr/share/datasets/fashion_mnist",
 )
 _EXCESS_BYTES = 2**20  # So many are read to see whether there are more than there should be.
-# Two zero bytes, the type uint8 and the number of axes.
-_MAGIC = 0x00000803
-_HEADER = struct.Struct(">4I")
+# Two zero bytes, the type uint8 and the number of axes, by what is in a file.
+_MAGIC = {"images": 0x00000803, "labels": 0x00000801}
+_HEADER = {"images": struct.Struct(">4I"), "labels": struct.Struct(">2I")}
 _PREFIXES = {"train": "train", "test": "t10k"}
+_VALUES = {"images": "pixels", "labels": "labels"}
 # By preference, where a directory holds more than one.
-_SUFFIXES = (
-    "-images-idx3-ubyte",
-    "-images.idx3-ubyte",
-    "-images-idx3-ubyte.gz",
-    "-images.idx3-ubyte.gz",
-)
+_SUFFIXES = {
+    content: tuple(
+        f"-{content}{mark}{kind}-ubyte{ending}" for ending in ("", ".gz") for mark in "-."
+    )
+    for content, kind in (("images", "idx3"), ("labels", "idx1"))
+}
 
 
 def load_mnist_kind(config):
@@ -72,69 +73,89 @@ def load_idx(config):
     The names may also be spelled train-images.idx3-ubyte and end in `.gz`. The images, of one
     channel and 256 grey levels, are zero-padded on all sides to the next multiple of 8, so 28 x 28
     to 32 x 32. The last training images are held out for validation. The order is that of the
-    files.
+    files. For models with classes, labels are read of train-labels-idx1-ubyte and so on.
     """
     directory = config.existing_directory("IDX files")
-    paths = {split: _image_path(directory, split) for split in _PREFIXES}
-    train, test = (read_idx_images(path)[..., np.newaxis] for path in paths.values())
+    paths = {split: _path(directory, split, "images") for split in _PREFIXES}
+    train, test = (read_idx(path)[..., np.newaxis] for path in paths.values())
     if test.shape[1:] != train.shape[1:]:
         raise InputError(
             f"{paths['test']} must hold images of the size of those in {paths['train']}, "
             f"{train.shape[1:3]}; got {test.shape[1:3]}."
         )
-    return ImageDataset.from_arrays(*config.hold_out(train), test, 256, config.name).padded()
+    num_images = {"train": len(train), "test": len(test)}
+
+    def read_stored_labels(split):
+        path = _path(directory, split, "labels")
+        labels = read_idx(path, "labels")
+        if len(labels) != num_images[split]:
+            raise InputError(
+                f"{path} must hold one label an image of {paths[split]}, {num_images[split]}; got "
+                f"{len(labels)}."
+            )
+        return labels
+
+    return ImageDataset.from_arrays(
+        *config.hold_out(train),
+        test,
+        256,
+        config.name,
+        read_labels=lambda split: config.labels_of(split, read_stored_labels),
+    ).padded()
 
 
-def read_idx_images(path):
-    """Reads an IDX file of images, compressed if its name ends in `.gz`: uint8 [N, height, width].
+def read_idx(path, content="images"):
+    """Reads an IDX file of "images" or "labels", compressed if its name ends in `.gz`.
 
-    No more is decompressed than the header says, but for what shows that there is more.
+    It is uint8, [N, height, width] or [N]. No more is decompressed than the header says, but for
+    what shows that there is more.
 
     Raises:
-        InputError: if it is no regular file, none of images, damaged, or not of the size that its
-            header states.
+        InputError: if it is no regular file, none of that content, damaged, or not of the size that
+            its header states.
         OSError: if it cannot be read.
     """
     with open_regular_file(path) as file:
         is_compressed = path.suffix == ".gz"
         stream = gzip.GzipFile(fileobj=file) if is_compressed else file
-        shape = _read_header(stream, path)
+        shape = _read_header(stream, path, content)
         num_expected = math.prod(shape)
         rule = (
-            f"{path} must have {num_expected} bytes of pixels, as its header's shape {shape} says; "
-            "got"
+            f"{path} must have {num_expected} bytes of {_VALUES[content]}, as its header's shape "
+            f"{shape} says; got"
         )
         num_stored = file_size(file)
         if num_expected > num_stored * (MAX_DEFLATE_RATIO if is_compressed else 1):
             raise InputError(f"{rule} a file of {num_stored}, so it is cut off.")
-        check_image_shape((*shape[1:], 1), str(path))
+        if content == "images":
+            check_image_shape((*shape[1:], 1), str(path))
         check_fits_memory(num_expected, str(path))
-        pixels = _read(stream, path, num_expected + _EXCESS_BYTES)
-    if len(pixels) < num_expected:
-        raise InputError(f"{rule} {len(pixels)}, so it is cut off.")
-    if len(pixels) > num_expected:
-        at_least = "at least " if len(pixels) == num_expected + _EXCESS_BYTES else ""
-        raise InputError(f"{rule} {at_least}{len(pixels)}, so it is too long.")
-    return np.frombuffer(pixels, np.uint8).reshape(shape)
+        values = _read(stream, path, num_expected + _EXCESS_BYTES)
+    if len(values) < num_expected:
+        raise InputError(f"{rule} {len(values)}, so it is cut off.")
+    if len(values) > num_expected:
+        at_least = "at least " if len(values) == num_expected + _EXCESS_BYTES else ""
+        raise InputError(f"{rule} {at_least}{len(values)}, so it is too long.")
+    return np.frombuffer(values, np.uint8).reshape(shape)
 
 
-def _read_header(stream, path):
-    """Reads the shape, and checks that it is one of images."""
-    header = _read(stream, path, _HEADER.size)
-    if len(header) < _HEADER.size:
+def _read_header(stream, path, content):
+    """Reads the shape, and checks that it is one of images, or labels."""
+    size = _HEADER[content].size
+    header = _read(stream, path, size)
+    if len(header) < size:
         raise InputError(
-            f"{path} must start with a header of {_HEADER.size} bytes; got {len(header)} bytes."
+            f"{path} must start with a header of {size} bytes; got {len(header)} bytes."
         )
-    magic, *shape = _HEADER.unpack(header)
-    if magic != _MAGIC:
+    magic, *shape = _HEADER[content].unpack(header)
+    if magic != _MAGIC[content]:
         raise InputError(
-            f"{path} must start with the magic number 0x{_MAGIC:08x} of uint8 images; got "
-            f"0x{magic:08x}."
+            f"{path} must start with the magic number 0x{_MAGIC[content]:08x} of uint8 {content}; "
+            f"got 0x{magic:08x}."
         )
     if 0 in shape:
-        raise InputError(
-            f"{path} must hold at least one image and pixel; got the shape {tuple(shape)}."
-        )
+        what = "image and pixel" if content == "images" else "label"
+        raise InputError(f"{path} must hold at least one {what}; got the shape {tuple(shape)}.")
     return tuple(shape)
 
 
@@ -149,24 +170,24 @@ def _read(stream, path, num_bytes):
         ) from error
 
 
-def _candidates(directory, split):
-    """The files there are that may hold the images of a split."""
-    paths = [directory / (_PREFIXES[split] + suffix) for suffix in _SUFFIXES]
+def _candidates(directory, split, content):
+    """The files there are that may hold the images or labels of a split."""
+    paths = [directory / (_PREFIXES[split] + suffix) for suffix in _SUFFIXES[content]]
     return [path for path in paths if path.is_file()]
 
 
 def _holds_idx_files(directory):
     """Tells whether a directory holds an image file of MNIST's kind, of training or of test."""
-    return any(_candidates(directory, split) for split in _PREFIXES)
+    return any(_candidates(directory, split, "images") for split in _PREFIXES)
 
 
-def _image_path(directory, split):
-    """The file that holds the images of a split."""
-    candidates = _candidates(directory, split)
+def _path(directory, split, content):
+    """The file that holds the images or labels of a split."""
+    candidates = _candidates(directory, split, content)
     if not candidates:
-        names = ", ".join(_PREFIXES[split] + suffix for suffix in _SUFFIXES)
+        names = ", ".join(_PREFIXES[split] + suffix for suffix in _SUFFIXES[content])
         raise MissingInputError(
-            f"`data_dir` must hold the {split} images, one of {names}; got {str(directory)!r}, "
+            f"`data_dir` must hold the {split} {content}, one of {names}; got {str(directory)!r}, "
             "which holds none of them."
         )
     return candidates[0]

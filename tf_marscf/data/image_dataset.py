@@ -29,6 +29,9 @@ class ImageDataset:
         test: images of the data set's standard test set.
         num_grey_levels: a pixel is an integer in `[0, num_grey_levels)`; 2 to 256.
         name: name of the data set as `load_dataset` takes it.
+        read_labels: function of a split's name, integers [num_images], the classes of all images
+            that the split was loaded with, in their order; or None. It is called when labels are
+            needed, and raises an `InputError` that says where they were looked for.
 
     Raises:
         InputTypeError: if a split is no `tf.data.Dataset` of single uint8 tensors.
@@ -41,6 +44,7 @@ class ImageDataset:
     test: object
     num_grey_levels: int
     name: str
+    read_labels: object = None
 
     def __post_init__(self):
         if not 2 <= self.num_grey_levels <= 256:
@@ -53,7 +57,9 @@ class ImageDataset:
         check_image_shape(self.image_shape, "`train`")
 
     @classmethod
-    def from_arrays(cls, train, validation, test, num_grey_levels, name, file=None):
+    def from_arrays(
+        cls, train, validation, test, num_grey_levels, name, file=None, read_labels=None
+    ):
         """Builds a data set from arrays, uint8 `[num_images, height, width, channels]`.
 
         Args:
@@ -63,6 +69,7 @@ class ImageDataset:
             num_grey_levels: a pixel is an integer in `[0, num_grey_levels)`.
             name: name of the data set.
             file: the file that holds the arrays, if errors shall name it.
+            read_labels: as of the class.
 
         Raises:
             InputTypeError, InputError: as `check_image_array`; or if arrays differ in image shape,
@@ -80,12 +87,50 @@ class ImageDataset:
                         f"got {array.max()}."
                     )
                 splits[split] = tf.data.Dataset.from_tensor_slices(array)
-        return cls(**splits, num_grey_levels=num_grey_levels, name=name)
+        return cls(**splits, num_grey_levels=num_grey_levels, name=name, read_labels=read_labels)
 
     def splits(self):
         """Returns the splits there are, by name; an absent validation split is left out."""
         splits = {name: getattr(self, name) for name in SPLITS}
         return {name: images for name, images in splits.items() if images is not None}
+
+    def labels(self, split, num_classes):
+        """The classes of a split's images, int64 [num_images].
+
+        Raises:
+            InputError: if the data set has none, or not one an image, or one is not below
+                `num_classes`.
+            InputTypeError: if they are no integers.
+        """
+        rule = f"labels of the {split} images of {self.name} must be"
+        if self.read_labels is None:
+            raise InputError(
+                f"`dataset` must have labels, for a model with classes (num_classes={num_classes});"
+                f" {self.name} has none."
+            )
+        labels = np.asarray(self.read_labels(split))
+        if labels.dtype.kind not in "iu":
+            raise InputTypeError(f"{rule} integers; got {shortened(str(labels.dtype))}.")
+        num_images = int(self.splits()[split].cardinality())
+        if labels.ndim != 1 or len(labels) < num_images:
+            raise InputError(f"{rule} one an image, {num_images}; got shape {labels.shape}.")
+        wrong = labels[(labels < 0) | (labels >= num_classes)]
+        if wrong.size:
+            raise InputError(
+                f"{rule} from 0 to {num_classes - 1} (num_classes={num_classes}); got {wrong[0]}."
+            )
+        return labels[:num_images].astype(np.int64)
+
+    def examples(self, split, num_classes=None):
+        """What a model sees of a split: images or, if it has classes, pairs (image, label).
+
+        Errors are those of `labels`.
+        """
+        images = self.splits()[split]
+        if num_classes is None:
+            return images
+        labels = tf.data.Dataset.from_tensor_slices(self.labels(split, num_classes))
+        return tf.data.Dataset.zip(images, labels)
 
     def map_splits(self, function):
         """A data set whose splits are what `function` makes of these."""
@@ -183,6 +228,8 @@ def _check_equal_shapes(argument, shape, train_shape):
 def check_images(images, argument):
     """Checks that `images` is a finite data set of single uint8 images of one static shape.
 
+    They may be the first of pairs (image, label), labels being int64.
+
     Raises:
         InputTypeError: if `images` is no `tf.data.Dataset` of single uint8 tensors.
         InputError: if the images' shape is not static and of rank 3, or their number is unknown,
@@ -192,7 +239,7 @@ def check_images(images, argument):
         raise InputTypeError(
             f"`{argument}` must be a tf.data.Dataset of single images; got {type(images).__name__}."
         )
-    spec = images.element_spec
+    spec = image_spec(images)
     if not isinstance(spec, tf.TensorSpec) or spec.dtype != tf.uint8:
         raise InputTypeError(f"`{argument}` must hold single uint8 tensors; got {spec}.")
     if spec.shape.rank != 3 or not spec.shape.is_fully_defined():
@@ -207,6 +254,14 @@ def check_images(images, argument):
             tf.data.UNKNOWN_CARDINALITY: "an unknown number",
         }.get(cardinality, "none")
         raise InputError(f"`{argument}` must hold a known, positive number of images; got {seen}.")
+
+
+def image_spec(examples):
+    """The spec of the images of a data set of images, or of pairs (image, label)."""
+    spec = examples.element_spec
+    if isinstance(spec, tuple) and spec[1:] == (tf.TensorSpec([], tf.int64),):
+        return spec[0]
+    return spec
 
 
 def collect_images(images, num_images):

@@ -27,6 +27,8 @@ def load_image_folder(config):
 
     Which images are chosen depends on nothing but their paths below the directory. They may lie
     in further folders, such as one a label. Within a split the order is that of the sorted paths.
+    For models with classes, an image's class is the first of these folders: label y stands for the
+    y-th of all their names, sorted.
     Hidden files and folders and those with other endings are passed over; a warning counts them.
     Images, of 256 grey levels, are turned the right way up where EXIF data say so.
 
@@ -37,11 +39,12 @@ def load_image_folder(config):
     # folder and over BMP files, takes hidden files for images, shuffles, and decodes without a
     # check, so that a damaged or odd file would end an epoch half way.
     root = config.existing_directory("images")
-    splits = {
-        split: [root / path for path in sorted(paths)]
+    names = {
+        split: sorted(paths)
         for split, paths in _split_paths(_image_paths(root), config, root).items()
         if paths
     }
+    splits = {split: [root / path for path in paths] for split, paths in names.items()}
     first_path = splits["train"][0]
     shape = read_image_file(first_path)[0].shape
     config.channels_of(shape[2])  # Before all files are read.
@@ -51,7 +54,32 @@ def load_image_folder(config):
         for split in SPLITS
         if split in splits
     }
-    return ImageDataset(**datasets, num_grey_levels=256, name=config.name)
+    return ImageDataset(
+        **datasets,
+        num_grey_levels=256,
+        name=config.name,
+        read_labels=lambda split: _labels(names, root)[split],
+    )
+
+
+def _labels(names, root):
+    """The labels of images by split, of their paths below the directory by split."""
+    num_split_folders = int(any((root / split).is_dir() for split in SPLITS))
+    folders = {split: [PurePosixPath(path).parts for path in names[split]] for split in names}
+    for split, paths in folders.items():
+        for parts in paths:
+            if len(parts) < num_split_folders + 2:
+                raise InputError(
+                    "`data_dir` must hold the images in folders, one a class, for a model with "
+                    f"classes; got {root / PurePosixPath(*parts)}."
+                )
+        folders[split] = [parts[num_split_folders] for parts in paths]
+    numbers = {
+        name: number for number, name in enumerate(sorted(set().union(*map(set, folders.values()))))
+    }
+    return {
+        split: np.array([numbers[name] for name in classes]) for split, classes in folders.items()
+    }
 
 
 def _image_paths(root):

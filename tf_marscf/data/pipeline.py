@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_marscf import rules
 from tf_marscf.data.augmentation import augment_image, check_augmentation
-from tf_marscf.data.image_dataset import check_images
+from tf_marscf.data.image_dataset import check_images, image_spec
 
 MAX_CACHE_BYTES = 2 * 1024**3
 MAX_SHUFFLE_BYTES = 512 * 1024**2
@@ -40,7 +40,8 @@ def training_pipeline(
     with `first_image` gets the very batches that an unbroken run would have had.
 
     Args:
-        images: single uint8 images `[height, width, channels]`, in a fixed order.
+        images: single uint8 images `[height, width, channels]`, or pairs (image, label), in a fixed
+            order.
         batch_size: images a batch, over all devices.
         seed: decides the order and the augmentation.
         augmentation: a key of `tf_marscf.data.AUGMENTATIONS`.
@@ -52,7 +53,8 @@ def training_pipeline(
             evenly; of more, the buffer holds a window.
 
     Returns:
-        A data set of unknown end with elements uint8 `[batch_size, height, width, channels]`.
+        A data set of unknown end with elements uint8 `[batch_size, height, width, channels]`, or
+        pairs of these and int64 `[batch_size]`.
 
     Raises:
         InputTypeError, InputError: if `images` is no data set as `check_images` wants it, or
@@ -64,7 +66,7 @@ def training_pipeline(
     rules.integer(0, num_bits=63)(first_image, "`first_image`")
     check_augmentation(augmentation)
     num_images = int(images.cardinality())
-    bytes_per_image = images.element_spec.shape.num_elements()
+    bytes_per_image = image_spec(images).shape.num_elements()
     rules.integer(bytes_per_image, num_bits=63)(max_shuffle_bytes, "`max_shuffle_bytes`")
     if num_images * bytes_per_image <= max_cache_bytes:
         images = images.cache()
@@ -89,11 +91,16 @@ def training_pipeline(
         return shuffled.skip(tf.where(is_first, tf.constant(num_skipped, tf.int64), 0))
 
     endless = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(images_of_epoch)
+
+    def augment(index, example):
+        image, *label = example if isinstance(example, tuple) else (example,)
+        seed = tf.random.fold_in(augmentation_seed, index)
+        image = augment_image(image, seed, augmentation)
+        return (image, *label) if label else image
+
     if augmentation != "none":
         endless = endless.enumerate(start=first_image).map(
-            lambda index, image: augment_image(
-                image, tf.random.fold_in(augmentation_seed, index), augmentation
-            ),
+            augment,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -115,17 +122,20 @@ def padded_evaluation_pipeline(images, batch_size):
     """All images once, in order, in batches of one size: what several devices can share.
 
     The elements are `WeightedImages`, with weight 1 for an image and 0 for the black ones that
-    fill the last batch. It raises what `evaluation_pipeline` does.
+    fill the last batch; of pairs (image, label) they are Keras's triples (images, label, weights).
+    It raises what `evaluation_pipeline` does.
     """
 
-    def pad(pixels):
+    def pad(pixels, label=None):
         num_images = tf.shape(pixels)[0]
         missing = batch_size - num_images
         weights = tf.concat([tf.ones([num_images]), tf.zeros([missing])], axis=0)
         pixels = tf.pad(pixels, [[0, missing], [0, 0], [0, 0], [0, 0]])
-        return WeightedImages(
-            tf.ensure_shape(pixels, [batch_size, *pixels.shape[1:]]),
-            tf.ensure_shape(weights, [batch_size]),
-        )
+        pixels = tf.ensure_shape(pixels, [batch_size, *pixels.shape[1:]])
+        weights = tf.ensure_shape(weights, [batch_size])
+        if label is None:
+            return WeightedImages(pixels, weights)
+        label = tf.ensure_shape(tf.pad(label, [[0, missing]]), [batch_size])
+        return pixels, label, weights
 
     return evaluation_pipeline(images, batch_size).map(pad)

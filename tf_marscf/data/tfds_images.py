@@ -4,6 +4,7 @@ import functools
 import os
 from urllib.parse import urlsplit
 
+import numpy as np
 import tensorflow as tf
 
 from tf_marscf.data.image_dataset import ImageDataset
@@ -51,7 +52,8 @@ def load_tfds_images(config):
     """Loads the images of a TFDS data set, zero-padded to 32 x 32 where they are 28 x 28.
 
     The test set is the standard one; the validation set is the end of the standard training set.
-    The order of the images is fixed. There are 256 grey levels.
+    The order of the images is fixed. There are 256 grey levels. For models with classes, labels are
+    those of the feature 'label'.
     """
     name = config.name
     shape, test_split, default_num_validation_images = _SOURCES[name]
@@ -64,12 +66,23 @@ def load_tfds_images(config):
         range(builder.info.splits["train"].num_examples), default_num_validation_images
     )
     read = functools.partial(_read_images, builder, shape)
+
+    @functools.cache
+    def read_labels(split):
+        split_of = {"train": "train", "test": test_split}
+        return config.labels_of(
+            split,
+            lambda stored: _read_labels(builder, split_of[stored]),
+            default_num_validation_images,
+        )
+
     return ImageDataset(
         train=read(f"train[:{len(train)}]"),
         validation=read(f"train[{len(train)}:]") if validation else None,
         test=read(test_split),
         num_grey_levels=256,
         name=name,
+        read_labels=read_labels,
     ).padded()
 
 
@@ -103,20 +116,37 @@ def _check_files(builder, splits):
 
 def _read_images(builder, shape, split):
     """The images of a TFDS split, of the shape in which they are stored."""
-    import tensorflow_datasets as tfds
-
-    examples = builder.as_dataset(
-        split=split,
-        shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding({"image": True}),
-        # The pipeline decides on caching, with the size in memory at hand.
-        read_config=tfds.ReadConfig(try_autocache=False),
-    )
+    examples = _read_feature(builder, split, "image")
     # TFDS does not know the size of the down-sampled ImageNet images.
     return examples.map(
         lambda features: tf.ensure_shape(features["image"], shape),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
+    )
+
+
+def _read_labels(builder, split):
+    """The labels of a TFDS split, in the order of its images, int64 [num_images]."""
+    if "label" not in builder.info.features:
+        names = ", ".join(sorted(builder.info.features))
+        raise InputError(
+            f"`dataset` must have labels, a feature 'label', for a model with classes; "
+            f"{builder.info.name} has {names}."
+        )
+    examples = _read_feature(builder, split, "label").as_numpy_iterator()
+    return np.array([features["label"] for features in examples], np.int64)
+
+
+def _read_feature(builder, split, name):
+    """The examples of a split, in their fixed order, with one feature each."""
+    import tensorflow_datasets as tfds
+
+    return builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders=tfds.decode.PartialDecoding({name: True}),
+        # The pipeline decides on caching, with the size in memory at hand.
+        read_config=tfds.ReadConfig(try_autocache=False),
     )
 
 

@@ -106,6 +106,27 @@ def spread_grey_levels(images, num_grey_levels, argument="images"):
     return palette.astype(np.uint8)[images]
 
 
+def rows_of_classes(images, labels, num_grey_levels=256):
+    """Images in an order in which each row of a grid holds those of one class.
+
+    Args:
+        images: uint8 [N, H, W, C].
+        labels: their classes, integers [N].
+        num_grey_levels: the last one, white, fills what is left of shorter rows.
+
+    Returns:
+        `(images, num_columns)`: [rows * num_columns, H, W, C], the classes that there are in order.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    num_columns = int(counts.max())
+    shape = (len(classes), num_columns, *images.shape[1:])
+    places = np.full(shape, num_grey_levels - 1, images.dtype)
+    for row, number in zip(places, classes, strict=True):
+        found = images[labels == number]
+        row[: len(found)] = found
+    return places.reshape(-1, *images.shape[1:]), num_columns
+
+
 def encode_png(image):
     """The content of a PNG file of an image, uint8 [H, W, 1, 3 or 4]."""
     return tf.io.encode_png(image).numpy()

@@ -2,14 +2,16 @@
 
 import dataclasses
 import os
+import re
 
-from tf_marscf.config_fields import boolean, choice, integer, number, path
+from tf_marscf.config_fields import boolean, choice, integer, number, path, string
 from tf_marscf.errors import InputError
 from tf_marscf.runs.run_config import RestoredRunConfig
 
 # Each format, and what its output's name ends with.
 FORMATS = {"grid": ".png", "png": "", "npz": ".npz"}
 _MAX_GRID_SAMPLES = 10_000  # The one format that is in memory as a whole.
+_LABEL = re.compile("[0-9]{1,9}")
 _NUM_INDICES = 2**31 - 1  # TensorFlow's stateless seeds are pairs of int32.
 
 
@@ -28,6 +30,11 @@ class SampleConfig(RestoredRunConfig):
     temperature: float = number(1.0, "Scale of the prior's noise.", least=0, rule="finite and >= 0")
     seed: int = integer(0, "Sample number i is a function of the seed and i.", least=0)
     first_index: int = integer(0, "Number of the first sample.", least=0)
+    label: str = string(
+        None,
+        "Of a model with classes: the class of all samples, an integer; or all: sample i is one of "
+        "class i mod num_classes, and a grid has a row for each class. Default: all.",
+    )
     output: str = path(None, "What to write; default: TRAIN_DIR/samples_seed_SEED and the like.")
     json_path: str = path(
         None,
@@ -57,6 +64,8 @@ class SampleConfig(RestoredRunConfig):
                 f"`beside_real` must be None or False unless the format is 'grid'; got True with "
                 f"{self.format!r}."
             )
+        if self.label is not None and self.label != "all" and not _LABEL.fullmatch(self.label):
+            raise InputError(f"`label` must be an integer >= 0 or 'all'; got {self.label!r}.")
         for name in ("dataset", "data_dir"):
             if getattr(self, name) is not None and (not is_grid or self.beside_real is False):
                 raise InputError(
@@ -64,6 +73,11 @@ class SampleConfig(RestoredRunConfig):
                     f"got {getattr(self, name)!r}."
                 )
         self._set("output", self._checked_output())
+
+    @property
+    def class_of_all(self):
+        """The class of all samples; None where they are of several, or the model has none."""
+        return None if self.label in (None, "all") else int(self.label)
 
     def _checked_output(self):
         suffix = FORMATS[self.format]
@@ -74,6 +88,8 @@ class SampleConfig(RestoredRunConfig):
                 name += f"_from_{self.first_index}"
             if self.temperature != 1.0:
                 name += f"_temperature_{self.temperature:g}"
+            if self.class_of_all is not None:
+                name += f"_label_{self.class_of_all}"
             output = os.path.join(self.train_dir, name + suffix)
         output = output.rstrip(os.sep) or output
         ending = os.path.splitext(output)[1]

@@ -2,7 +2,6 @@
 
 import os
 
-import numpy as np
 import tqdm
 
 from tf_marscf.data import DataUnavailableError, collect_images
@@ -11,10 +10,15 @@ from tf_marscf.files.atomic_file import read_json
 from tf_marscf.files.paths import output_directory, output_file
 from tf_marscf.files.result_files import write_result
 from tf_marscf.runs.restored_run import RestoredRun
-from tf_marscf.sampling.image_grid import check_drawable, save_picture
+from tf_marscf.sampling.image_grid import check_drawable
 from tf_marscf.sampling.sample_config import FORMATS
-from tf_marscf.sampling.sample_files import check_new_directory, write_npz, write_png_directory
-from tf_marscf.sampling.sample_stream import SampleStream, check_num_finite
+from tf_marscf.sampling.sample_files import (
+    check_new_directory,
+    save_batch_picture,
+    write_npz,
+    write_png_directory,
+)
+from tf_marscf.sampling.sample_stream import SampleStream, check_num_finite, joined
 
 
 def write_samples(config, report=print, progress=True):
@@ -48,7 +52,8 @@ def write_samples(config, report=print, progress=True):
         output_file("output", output)
     json_path = _checked_json_path(config)
     run = RestoredRun(config)
-    image_shape = run.run_config.model.image_shape
+    image_shape, num_classes = run.run_config.model.image_shape, run.run_config.model.num_classes
+    _check_label(config, num_classes)
     num_grey_levels = run.run_config.pixels.num_grey_levels
     if config.format != "npz":
         check_drawable(image_shape, "train_dir")
@@ -56,7 +61,7 @@ def write_samples(config, report=print, progress=True):
     if config.format == "grid" and config.beside_real is not False:
         dataset, real_images = _real_images(run)
     batch_size = min(config.batch_size, num_samples)
-    stream = SampleStream(run.images_distribution, config.seed, batch_size)
+    stream = SampleStream(run.images_distribution, config.seed, batch_size, config.class_of_all)
     batches = stream.batches(num_samples, config.first_index, config.temperature)
     counts = {"num_finite": 0, "num_non_finite": 0}
     batches = _watched(batches, num_samples, counts, progress)
@@ -64,12 +69,12 @@ def write_samples(config, report=print, progress=True):
     def write_files(directory):
         path = directory / os.path.basename(output)
         if config.format == "grid":
-            samples = np.concatenate([batch.images for batch in batches])
-            save_picture(path, samples, real_images, num_grey_levels)
+            save_batch_picture(path, joined(batches), real_images, num_grey_levels)
         elif config.format == "png":
             write_png_directory(path, batches, num_grey_levels)
         else:
             write_npz(path, batches, image_shape, num_grey_levels)
+        label = "all" if config.class_of_all is None else config.class_of_all
         return {
             "output": output,
             "format": config.format,
@@ -78,6 +83,7 @@ def write_samples(config, report=print, progress=True):
             "seed": config.seed,
             "first_index": config.first_index,
             "temperature": float(config.temperature),
+            **({} if num_classes is None else {"label": label}),
             "checkpoint": config.checkpoint,
             "weights": run.weights,
             "image_shape": list(image_shape),
@@ -97,6 +103,21 @@ def write_samples(config, report=print, progress=True):
         f"{counts['num_finite']} samples{beside} are in {output}{left_out}; numbers: {json_path}"
     )
     return result
+
+
+def _check_label(config, num_classes):
+    """Raises `InputError` if the label of a `SampleConfig` is none of a model's."""
+    label = config.class_of_all
+    if config.label is not None and num_classes is None:
+        raise InputError(
+            "`label` must be None, since the model of `train_dir` has no classes "
+            f"(num_classes=None); got {config.label!r}."
+        )
+    if label is not None and label >= num_classes:
+        raise InputError(
+            f"`label` must be from 0 to {num_classes - 1}, or 'all', since the model of `train_dir` "
+            f"has num_classes={num_classes}; got {label}."
+        )
 
 
 def _checked_json_path(config):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.distributions.labels import checked_label
 from tf_marscf.errors import RunError, warn
 from tf_marscf.sampling.sample_config import check_sampling_arguments
 from tf_marscf.stateless_seed import fold_in, split_seed, stateless_normal
@@ -17,6 +18,7 @@ class SampleBatch:
     images: np.ndarray  # Grey levels, uint8 [n, H, W, C]; n may be 0.
     indices: np.ndarray  # The numbers of these samples, int64 [n].
     num_non_finite: int
+    labels: np.ndarray = None  # Their classes, int32 [n], of a model with classes.
 
 
 class SampleStream:
@@ -34,10 +36,15 @@ class SampleStream:
     Args:
         images_distribution: a `Dequantized` of a `MarScf`; an attribute, too.
         seed, batch_size: as of `SampleConfig`; else `InputError`.
+        label: of a model with classes, the class of all samples; None: sample i is one of class
+            i mod num_classes.
     """
 
-    def __init__(self, images_distribution, seed=0, batch_size=64):
+    def __init__(self, images_distribution, seed=0, batch_size=64, label=None):
         check_sampling_arguments(seed=seed, batch_size=batch_size)
+        if label is not None:
+            checked_label(label, images_distribution.num_classes, images_distribution.name)
+        self._label = label
         self.images_distribution = images_distribution
         self._seed = seed
         self._batch_size = batch_size
@@ -47,6 +54,7 @@ class SampleStream:
             input_signature=[
                 tf.TensorSpec([batch_size], tf.int32),
                 tf.TensorSpec([], images_distribution.distribution.dtype),
+                *self._label_specs(batch_size),
             ],
             autograph=False,
         )
@@ -63,16 +71,33 @@ class SampleStream:
         for start in range(first_index, end, self._batch_size):
             indices = np.arange(start, start + self._batch_size)
             # Numbers beyond the last are drawn and dropped.
+            labels = self._labels(indices)
             images, is_finite = self._draw(
                 tf.constant(np.minimum(indices, end - 1), tf.int32),
                 tf.constant(temperature, self.images_distribution.distribution.dtype),
+                *([] if labels is None else [labels]),
             )
             is_kept = is_finite.numpy() & (indices < end)
             yield SampleBatch(
                 images=images.numpy()[is_kept],
                 indices=indices[is_kept],
                 num_non_finite=min(self._batch_size, end - start) - int(is_kept.sum()),
+                labels=None if labels is None else labels[is_kept],
             )
+
+    def _label_specs(self, batch_size):
+        has_classes = self.images_distribution.num_classes is not None
+        return [tf.TensorSpec([batch_size], tf.int32)] if has_classes else []
+
+    def _labels(self, indices):
+        """The classes of samples, int32 [n]; None for a model without classes."""
+        num_classes = self.images_distribution.num_classes
+        if num_classes is None:
+            return None
+        labels = (
+            indices % num_classes if self._label is None else np.full(len(indices), self._label)
+        )
+        return labels.astype(np.int32)
 
     def draw(self, num_samples, temperature=1.0, report=warn):
         """Samples 0 to `num_samples - 1`, uint8 [n, H, W, C].
@@ -80,12 +105,15 @@ class SampleStream:
         n is `num_samples` less those that are not finite, of which `report` is told; `RunError` if
         none is finite.
         """
-        batches = self.batches(num_samples, temperature=temperature)
-        images = np.concatenate([batch.images for batch in batches])
-        check_num_finite(len(images), num_samples, report)
-        return images
+        return self.draw_batch(num_samples, temperature, report).images
 
-    def _draw_batch(self, indices, temperature):
+    def draw_batch(self, num_samples, temperature=1.0, report=warn):
+        """As `draw`, a `SampleBatch`."""
+        batch = joined(self.batches(num_samples, temperature=temperature))
+        check_num_finite(len(batch.images), num_samples, report)
+        return batch
+
+    def _draw_batch(self, indices, temperature, label=None):
         model = self.images_distribution.distribution
         shapes = [level.latent_prior.event_shape for level in model.levels]
 
@@ -101,9 +129,21 @@ class SampleStream:
             indices,
             fn_output_signature=tuple(tf.TensorSpec(shape, model.dtype) for shape in shapes),
         )
-        values = model.decode_noise([temperature * maps for maps in noise])
+        values = model.decode_noise([temperature * maps for maps in noise], label)
         is_finite = tf.reduce_all(tf.math.is_finite(values), axis=[1, 2, 3])
         return self.images_distribution.scaling.grey_levels(values), is_finite
+
+
+def joined(batches):
+    """One `SampleBatch` of several."""
+    batches = list(batches)
+    labels = [batch.labels for batch in batches]
+    return SampleBatch(
+        images=np.concatenate([batch.images for batch in batches]),
+        indices=np.concatenate([batch.indices for batch in batches]),
+        num_non_finite=sum(batch.num_non_finite for batch in batches),
+        labels=None if labels[0] is None else np.concatenate(labels),
+    )
 
 
 def draw_samples(

@@ -13,7 +13,7 @@ def training_batches(dataset, state):
     """The endless global batches of training images that a `TrainingState` has not seen."""
     training, first_image = state.training, int(state.progress.images_seen)
     return training_pipeline(
-        dataset.train,
+        dataset.examples("train", state.images_distribution.num_classes),
         training.batch_size,
         training.seed,
         training.augmentation,
@@ -37,8 +37,9 @@ def run_epochs(dataset, state, callbacks, verbosity):
     if dataset.validation is not None:
         size = state.training.evaluation_batch_size
         # Endless, because Keras cannot tell how long a distributed data set is.
-        images = padded_evaluation_pipeline(dataset.validation, size).repeat()
-        validation = distribute_batches(state.strategy, images, size)
+        images = dataset.examples("validation", state.images_distribution.num_classes)
+        batches = padded_evaluation_pipeline(images, size).repeat()
+        validation = distribute_batches(state.strategy, batches, size)
         num_validation_steps = -(-dataset.num_validation_images // size)
 
     def fit(num_steps, callbacks):

@@ -120,6 +120,9 @@ class TrainingRun:
                     f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
                     f"levels for these `initial_weights`; {data.name} has {seen[0]} with {seen[1]}."
                 )
+        if model.num_classes is not None:
+            for split in self._dataset.splits():
+                self._dataset.labels(split, model.num_classes)  # The errors come here.
         self.config = RunConfig(
             model=model, pixels=pixels, data=data, training=dataclasses.asdict(training)
         )
@@ -231,7 +234,10 @@ class TrainingRun:
         images_distribution = restore_model(self.config, self._train_dir, "best")
         test = evaluate_bits_per_dim(
             images_distribution,
-            evaluation_pipeline(self._dataset.test, self._training.evaluation_batch_size),
+            evaluation_pipeline(
+                self._dataset.examples("test", self.config.model.num_classes),
+                self._training.evaluation_batch_size,
+            ),
         )
         results = {
             "test_bits_per_dim": test.mean,

@@ -152,6 +152,8 @@ class TrainingState:
 
         Small batches give no statistics: as many are taken as make `MIN_INITIAL_IMAGES`.
         """
+        if isinstance(batches.element_spec, tuple):
+            batches = batches.map(lambda pixels, label: pixels)
         num_batches = -(-MIN_INITIAL_IMAGES // batches.element_spec.shape[0])
         pixels = tf.concat(list(batches.take(num_batches)), axis=0)
         images = self.images_distribution.dequantize(pixels, seed=seed)
