@@ -107,6 +107,7 @@ class MarScfConfig(Config):
         None,
         "Classes of the images: the priors depend on an image's label, an integer below it. "
         "Default: a model without classes.",
+        least=2,
         num_bits=31,
     )
     dtype: str = choice("float32", ("float32", "float64"), "Of weights and densities.", flag=False)

@@ -84,10 +84,14 @@ def _model_tasks(config, batch_size, execution):
     optimizer.build(model.trainable_variables)
     trainer = DensityTrainer(images_distribution)
     trainer.compile(optimizer=optimizer, jit_compile=False)
+    examples, of_class = pixels, {}
+    if config.num_classes is not None:
+        of_class = {"label": tf.range(batch_size) % config.num_classes}
+        examples = (pixels, of_class["label"])
     return {
-        "train_step": waiting_task(lambda: trainer.train_step(pixels)["bits_per_dim"]),
-        "log_prob": waiting_task(lambda: model.log_prob(images)),
-        "sample": waiting_task(lambda: model.sample(batch_size, seed=0)),
+        "train_step": waiting_task(lambda: trainer.train_step(examples)["bits_per_dim"]),
+        "log_prob": waiting_task(lambda: model.log_prob(images, **of_class)),
+        "sample": waiting_task(lambda: model.sample(batch_size, seed=0, **of_class)),
     }
 
 

@@ -163,7 +163,7 @@ class FlowLevel(
         return self._log_prob_parts(self._forward_levels(images, dropout_seed), label)
 
     def class_log_probs(self, images):
-        """The log p(x | y) of all classes y, in nats; the flow runs once, each prior once a class.
+        """The log p(x | y) of all classes y, in nats.
 
         By Bayes' rule, with P(y) of the classes, log p(x) = log sum_y P(y) p(x | y) and
         P(y | x) = P(y) p(x | y) / p(x).
@@ -177,20 +177,29 @@ class FlowLevel(
         Raises:
             InputError: if the model has no classes.
         """
+        log_priors, log_dets = self.class_log_prob_parts(images)
+        return _sum_of_parts(log_priors, [part[..., tf.newaxis] for part in log_dets])
+
+    def class_log_prob_parts(self, images):
+        """The terms of `class_log_probs`; the flow runs once, and each prior once a class.
+
+        Returns:
+            `(log_priors, log_dets)`: tuples with one tensor a level, [..., num_classes] and [...].
+        """
         if self.num_classes is None:
             raise InputError(
-                f"`num_classes` of {self.name} must be given for probabilities of classes; got "
-                "None."
+                f"`num_classes` of {self.name} must be given for densities of classes; got None."
             )
         terms = self._forward_levels(images)
-        log_probs = tf.map_fn(
-            lambda label: _sum_of_parts(*self._log_prob_parts(terms, label)),
+        log_priors = tf.map_fn(
+            lambda label: self._log_prob_parts(terms, label)[0],
             tf.range(self.num_classes),
-            fn_output_signature=self.dtype,
+            fn_output_signature=(self.dtype,) * len(terms),
             parallel_iterations=1,
         )
-        rank = log_probs.shape.rank
-        return tf.transpose(log_probs, [*range(1, rank), 0])
+        last_axis = log_priors[0].shape.rank - 1
+        log_priors = [tf.transpose(part, [*range(1, last_axis + 1), 0]) for part in log_priors]
+        return tuple(log_priors), tuple(term.log_det for term in terms)
 
     def _log_prob(self, value, dropout_seed=None, label=None):
         images = tf.reshape(value, [-1, *self.event_shape])  # Its rank may be unknown.

@@ -3,13 +3,9 @@
 import dataclasses
 import math
 
-import numpy as np
-import tensorflow as tf
-
-from tf_marscf.distributions.bits_per_dim import bits_per_dim, importance_weighted_bound
-from tf_marscf.errors import InputError, RunError
+from tf_marscf.errors import InputError
+from tf_marscf.evaluation.image_scores import score_images
 from tf_marscf.rules import check_entries, dict_of, integer, list_of, number, optional
-from tf_marscf.stateless_seed import split_seed, stateless_seed
 
 _RULES = {
     "bits_per_dim": number(),
@@ -85,38 +81,32 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
 
     (mAR-SCF, Eq. 4, and Burda et al. 2016 for S > 1.) Each term is its mean over the draws. The
     logarithm of a mean is no sum over terms: by how much it exceeds the mean of the logarithms is
-    a term of its own.
+    a term of its own. Of a model with classes, each is given the image's label.
 
     Args:
         images_distribution: a `Dequantized` of a `MarScf`.
         batches: a data set of uint8 batches [N, H, W, C], as from `evaluation_pipeline`: of one
-            size, but for the last, which may be smaller.
+            size, but for the last, which may be smaller; of a model with classes, pairs with int64
+            labels [N].
         num_samples: S >= 1, draws of noise an image; more give the tighter bound.
         seed: Python `int`, of the noise.
 
     Raises:
         RunError: if an image's bits/dim is not finite.
     """
-    if num_samples < 1:
-        raise InputError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
-    graph, nats = None, []
-    for batch, pixels in enumerate(batches):
-        # One graph for all: a smaller batch, the last one, is filled up.
-        graph = graph or _terms_graph(images_distribution, len(pixels), num_samples)
-        nats.append(graph(pixels, tf.constant([seed, batch])))
-    values = bits_per_dim(np.concatenate(nats, axis=1), images_distribution.num_dimensions)
-    grey_levels = math.log2(images_distribution.num_grey_levels)
-    totals = values.sum(axis=0) + grey_levels
-    num_wrong = int(np.sum(~np.isfinite(totals)))
-    if num_wrong:
-        raise RunError(f"bits/dim of {num_wrong} of {len(totals)} images is not finite.")
+    return mean_bits_per_dim(score_images(images_distribution, batches, num_samples, seed))
+
+
+def mean_bits_per_dim(scores):
+    """The `BitsPerDim` of the `ImageScores` of a data set."""
+    totals, num_samples = scores.bits_per_dim, scores.num_samples
     standard_error = None
     if len(totals) > 1:
         standard_error = float(totals.std(ddof=1)) / math.sqrt(len(totals))
-    *means, gain = (float(mean) for mean in values.mean(axis=1))
+    *means, gain = (float(mean) for mean in scores.terms.mean(axis=1))
     log_dets, priors = means[: len(means) // 2], means[len(means) // 2 :]
     terms = {
-        "grey_levels": grey_levels,
+        "grey_levels": scores.grey_levels,
         "log_det": sum(log_dets),
         **{f"prior_level_{level}": prior for level, prior in enumerate(priors, 1)},
         "importance_weighting": gain if num_samples > 1 else 0.0,
@@ -129,38 +119,3 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
         terms=terms,
         log_det_by_level=tuple(log_dets),
     )
-
-
-def _terms_graph(images_distribution, size, num_samples):
-    """A graph: at most `size` images and a seed -> log-dets, log-priors and what the bound gains.
-
-    These are in nats, float64 [2 L + 1, N]. The noise is that of `images_distribution.log_prob`.
-    """
-    model, event_shape = images_distribution.distribution, images_distribution.event_shape
-
-    signature = [tf.TensorSpec([None, *event_shape], tf.uint8), tf.TensorSpec([2], tf.int32)]
-
-    @tf.function(input_signature=signature, autograph=False)
-    def terms(pixels, seed):
-        num_images = tf.shape(pixels)[0]
-
-        def score(draw_seed):
-            images = images_distribution.dequantize(pixels, draw_seed)
-            # A static size: only such batches are computed in parts (`batch_parts.py`).
-            images = tf.pad(images, [[0, size - num_images], [0, 0], [0, 0], [0, 0]])
-            images = tf.ensure_shape(images, [size, *event_shape])
-            log_priors, log_dets = model.log_prob_parts(images)
-            return tf.cast(tf.stack([*log_dets, *log_priors]), tf.float64)
-
-        draws = tf.map_fn(
-            score,
-            tf.stack(split_seed(stateless_seed(seed), num_samples)),
-            fn_output_signature=tf.TensorSpec([2 * len(model.levels), size], tf.float64),
-            parallel_iterations=1,
-        )[..., :num_images]
-        means = tf.reduce_mean(draws, axis=0)
-        bound = importance_weighted_bound(tf.reduce_sum(draws, axis=1))
-        gain = bound - tf.reduce_sum(means, axis=0)
-        return tf.concat([means, gain[tf.newaxis]], axis=0)
-
-    return terms

@@ -21,3 +21,6 @@ class EvaluationConfig(RestoredRunConfig):
         "JSON file to write; default: TRAIN_DIR/evaluation_SPLIT.json, for another data set than "
         "that of training TRAIN_DIR/evaluation_DATASET_SPLIT.json.",
     )
+    scores: str = path(
+        None, "CSV file to write, with a row an image: its bits/dim and, with classes, its class."
+    )

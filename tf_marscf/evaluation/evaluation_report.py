@@ -6,8 +6,10 @@ import os
 import tqdm
 
 from tf_marscf.data import collect_images, evaluation_pipeline
-from tf_marscf.evaluation.bits_per_dim import BitsPerDim, evaluate_bits_per_dim
-from tf_marscf.files.atomic_file import write_json
+from tf_marscf.evaluation.bits_per_dim import BitsPerDim, mean_bits_per_dim
+from tf_marscf.evaluation.classification import Classification, score_rows
+from tf_marscf.evaluation.image_scores import score_images
+from tf_marscf.files.atomic_file import write_csv, write_json
 from tf_marscf.files.paths import output_file
 from tf_marscf.quality.sample_quality import check_features, evaluate_sample_quality
 from tf_marscf.rules import check_entries, entries, integer, number, optional, text
@@ -35,6 +37,8 @@ def check_evaluation(content):
     """Checks what the JSON file of an evaluation holds; `InputError` names what is wrong."""
     BitsPerDim.from_dict(content)
     check_entries(content, _RULES)
+    if content.get("classes") is not None:
+        Classification.from_dict(content["classes"])
     if content.get("quality") is not None:
         check_entries(content["quality"], _QUALITY_RULES, "quality")
 
@@ -53,7 +57,8 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
 
     Returns:
         What the JSON file holds, a dict, and its path. The dict has the facts, those of
-        `BitsPerDim.to_dict`, and "quality", None or those of `SampleQuality.to_dict` and of how it
+        `BitsPerDim.to_dict`, of a model with classes "classes", those of `Classification.to_dict`,
+        and "quality", None or those of `SampleQuality.to_dict` and of how it
         was measured.
 
     Raises:
@@ -67,6 +72,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         json_path = output_file("train_dir", _default_path(run))
     else:
         json_path = output_file("json", config.json)
+    scores_path = None if config.scores is None else output_file("scores", config.scores)
     if quality is not None:
         references = run.images_of(quality.reference_split, "reference_split")
         extractor = extractor or quality.make_extractor()
@@ -74,12 +80,22 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         images = collect_images(references, min(2, int(references.cardinality())))
         images = spread_grey_levels(images, run.dataset.num_grey_levels)
         check_features(extractor(images), extractor.name, quality.metrics)
-    bits_per_dim = measure_bits_per_dim(run)
+    scores, num_dimensions = score_split(run), math.prod(run.dataset.image_shape)
+    bits_per_dim = mean_bits_per_dim(scores)
     report(
         f"{config.split} bits/dim {bits_per_dim} "
         f"({bits_per_dim.num_images} images, {config.num_samples} draws of noise an image)"
     )
     report(f"terms: {bits_per_dim.terms_line()}")
+    classes = {}
+    if scores.labels is not None:
+        classification = Classification.of(scores, num_dimensions)
+        report(classification.line())
+        classes["classes"] = classification.to_dict()
+    if scores_path is not None:
+        rows = score_rows(scores, num_dimensions)
+        write_csv(scores_path, list(rows[0]), rows)
+        report(f"scores of the images: {scores_path}")
     content = {
         "dataset": run.dataset.name,
         "split": config.split,
@@ -87,6 +103,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         "weights": run.weights,
         "seed": config.seed,
         **bits_per_dim.to_dict(),
+        **classes,
         "quality": None,
     }
     if quality is not None:
@@ -107,11 +124,16 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
 
 def measure_bits_per_dim(run):
     """The `BitsPerDim` that a `RestoredRun` with an `EvaluationConfig` asks for."""
+    return mean_bits_per_dim(score_split(run))
+
+
+def score_split(run):
+    """The `ImageScores` that a `RestoredRun` with an `EvaluationConfig` asks for."""
     config = run.config
     training = run.run_config.training or {}
     batch_size = config.batch_size or training.get("evaluation_batch_size", _DEFAULT_BATCH_SIZE)
-    batches = evaluation_pipeline(run.images_of(config.split), batch_size)
-    return evaluate_bits_per_dim(run.images_distribution, batches, config.num_samples, config.seed)
+    batches = evaluation_pipeline(run.examples_of(config.split), batch_size)
+    return score_images(run.images_distribution, batches, config.num_samples, config.seed)
 
 
 def _measure_quality(run, quality, extractor, references, progress):

@@ -40,6 +40,8 @@ class Interpolator:
             index in `second_images`.
         second_images: x_B, likewise.
         num_points: points between two images, which are not counted; t is evenly spaced.
+        labels: of a model with classes, those of the pairs, integers [B, 2]. A point between two
+            classes has that of the nearer image, in the middle that of the first.
 
     Attributes:
         positions: t of each point [T], the images' 0 and 1 included.
@@ -51,7 +53,7 @@ class Interpolator:
         TypeError, InputError: if an argument is wrong.
     """
 
-    def __init__(self, model, first_images, second_images, num_points=7):
+    def __init__(self, model, first_images, second_images, num_points=7, labels=None):
         if isinstance(num_points, bool) or not isinstance(num_points, int) or num_points < 1:
             raise InputError(f"`num_points` must be an integer >= 1; got {num_points!r}.")
         first_images = check_value(model, first_images, "first_images")
@@ -63,9 +65,14 @@ class Interpolator:
                 f"width, channels]; got {shape} and {second_images.shape}."
             )
         self.positions = np.linspace(0.0, 1.0, num_points + 2)
-        ends = evaluate_end_points(model, first_images, second_images)
+        inner_labels = None
+        if labels is not None:
+            nearer = (self.positions[1:-1] > 0.5).astype(int)
+            labels = np.asarray(labels, np.int32)
+            inner_labels = labels[:, nearer]
+        ends = evaluate_end_points(model, first_images, second_images, labels)
         inner = linear_latents(ends.latents, self.positions[1:-1])
-        self.projection = LatentProjection(model, inner, first_images, second_images)
+        self.projection = LatentProjection(model, inner, first_images, second_images, inner_labels)
         self.linear = ends.with_inner(self.projection.linear)
 
     def interpolate(self, config=None, on_iteration=None):

@@ -32,7 +32,7 @@ def write_interpolation(config, projection=None, extractor=None, report=print, p
     In the output directory: `interpolation.png` (Fig. 11: the linear row of each pair above the
     projected one), `log_prior.png`, `lambda_curve.png` (Fig. 12); the numbers behind them in
     `interpolation.csv`, `lambda_curve.csv` and, all of them, in `interpolation.json`; and the
-    images in `interpolation.npz`.
+    images in `interpolation.npz`. Of a model with classes, densities are given those of the images.
 
     Args:
         config: an `InterpolationConfig`.
@@ -60,7 +60,10 @@ def write_interpolation(config, projection=None, extractor=None, report=print, p
     images, pairs = run.images_of(config.split), config.pairs
     if pairs is None:
         pairs = random_pairs(config.num_pairs, int(images.cardinality()), config.seed)
-    ends = images_of_pairs(images, pairs)
+    ends, labels = images_of_pairs(images, pairs), None
+    num_classes = run.run_config.model.num_classes
+    if num_classes is not None:
+        labels = run.dataset.labels(config.split, num_classes)[np.array(pairs)]
     if config.lambda_curve:
         if len(pairs) * config.num_points < 2:
             raise InputError(
@@ -72,7 +75,7 @@ def write_interpolation(config, projection=None, extractor=None, report=print, p
     # In the middle of their grey levels: decoding gives the very pixels.
     middle = tf.fill(ends.shape, tf.constant(0.5, model.dtype))
     first, second = tf.unstack(scaling.continuous(ends, middle), axis=1)
-    interpolator = Interpolator(model, first, second, config.num_points)
+    interpolator = Interpolator(model, first, second, config.num_points, labels)
     num_projections = 1 + sum(value > 0.0 for value in config.lambda_curve)
     with tqdm.tqdm(
         total=num_projections * projection.num_iterations,
@@ -88,6 +91,8 @@ def write_interpolation(config, projection=None, extractor=None, report=print, p
             distance = squared_mean_discrepancy(_features(pixels, run, extractor), references)
             curve.append({"lambda": value, **points.summary(), "kernel_distance": distance})
     result = _result(run, interpolation, curve, pairs, projection)
+    if labels is not None:
+        result["labels"] = labels.tolist()
     result["curve_features"] = "pixels" if extractor is None else extractor.name
     pictures = {
         path: scaling.grey_levels(getattr(interpolation, path).images).numpy() for path in PATHS

@@ -43,13 +43,15 @@ class LatentProjection:
         linear_latents: z_lin, a map a level, [B, T, H / 2^i, W / 2^i, C_i].
         first_images: x_A, continuous [B, H, W, C].
         second_images: x_B, likewise.
+        label: of a model with classes, those of the points, [B, T]: all densities are given them.
 
     Attributes:
         linear: `InterpolatedPoints` of z_lin; `RunError` names one that is not finite.
     """
 
-    def __init__(self, model, linear_latents, first_images, second_images):
+    def __init__(self, model, linear_latents, first_images, second_images, label=None):
         self._model = model
+        self._label = label
         self._linear_latents = tuple(tf.convert_to_tensor(maps) for maps in linear_latents)
         self._targets = (first_images, second_images)
         self._latents = [tf.Variable(maps) for maps in self._linear_latents]
@@ -136,31 +138,34 @@ class LatentProjection:
         return objective, (tf.where(is_better, objective, best_objective), best_latents)
 
     def _terms(self, latents):
-        return _terms(self._model, latents, self._linear_latents, *self._targets)
+        return _terms(self._model, latents, self._linear_latents, *self._targets, self._label)
 
 
-def evaluate_end_points(model, first_images, second_images):
+def evaluate_end_points(model, first_images, second_images, label=None):
     """The `InterpolatedPoints` [B, 2] of continuous images x_A and x_B, [B, H, W, C] each.
 
+    Of a model with classes, `label` [B, 2] is theirs.
     `RunError` names an image of which a density is not finite.
     """
 
     @tf.function(autograph=False)
     def evaluate(images):
         latents = model.latents(images)
-        return latents, _terms(model, latents, latents, images[:, 0], images[:, 1])
+        return latents, _terms(model, latents, latents, images[:, 0], images[:, 1], label)
 
     return _points(*evaluate(tf.stack([first_images, second_images], axis=1)), "image")
 
 
-def _terms(model, latents, linear_latents, *targets):
-    images, log_priors, log_dets = model.decode_with_log_prob_parts(latents)
+def _terms(model, latents, linear_latents, first_images, second_images, label):
+    images, log_priors, log_dets = model.decode_with_log_prob_parts(latents, label)
     log_prior = tf.add_n(log_priors)
     latent_distances = [
         _squared_norm(maps - linear_maps)
         for maps, linear_maps in zip(latents, linear_latents, strict=True)
     ]
-    image_distances = [_squared_norm(images - target[:, tf.newaxis]) for target in targets]
+    image_distances = [
+        _squared_norm(images - target[:, tf.newaxis]) for target in (first_images, second_images)
+    ]
     return {
         "images": images,
         "log_prior": log_prior,

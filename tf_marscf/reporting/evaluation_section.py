@@ -3,6 +3,7 @@
 import itertools
 
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim
+from tf_marscf.evaluation.classification import Classification
 from tf_marscf.evaluation.evaluation_config import EvaluationConfig
 from tf_marscf.evaluation.evaluation_report import check_evaluation, write_evaluation
 from tf_marscf.files.atomic_file import write_csv
@@ -48,8 +49,9 @@ def evaluation_section(context):
     rows = [{"term": name, "bits_per_dim": value} for name, _, _, value in terms]
     rows += [{"term": f"log_det_level_{level}", "bits_per_dim": value} for level, value in log_dets]
     write_csv(context.new_path(_TABLE), list(rows[0]), rows)
-    quality = content.get("quality")
+    quality, classes = content.get("quality"), content.get("classes")
     metrics = list(_metrics(quality))
+    classification = None if classes is None else Classification.from_dict(classes)
     values = {
         "bits_per_dim": bits_per_dim,
         "dataset": content["dataset"],
@@ -68,12 +70,23 @@ def evaluation_section(context):
             context.section_command("evaluation"),
         ],
         "files": [download(context.new_path(_TABLE)), download(path)],
+        "classification": classification,
         "quality": quality,
         "metrics": metrics,
     }
     error = bits_per_dim.standard_error
     label = f"bits/dim, {bits_per_dim.num_images:,} test images"
     tiles = [(f"{bits_per_dim.mean:.3f}", label, "" if error is None else f"± {error:.3f}")]
+    if classification is not None:
+        error = classification.accuracy_standard_error
+        spread = "" if error is None else f"± {error:.1%}"
+        tiles.append(
+            (
+                f"{classification.accuracy:.1%}",
+                f"accuracy, {classes['num_classes']} classes",
+                spread,
+            )
+        )
     tiles += [
         (value, f"{label}, {quality['num_samples']:,} samples", spread)
         for label, value, spread in metrics

@@ -9,7 +9,13 @@ from tf_marscf.errors import RunError
 from tf_marscf.files.result_files import write_result
 from tf_marscf.reporting.page import Picture, Section
 from tf_marscf.reporting.report_context import download, read_arrays
-from tf_marscf.sampling.image_grid import encode_png, image_grid, save_picture, spread_grey_levels
+from tf_marscf.sampling.image_grid import (
+    encode_png,
+    image_grid,
+    rows_of_classes,
+    save_picture,
+    spread_grey_levels,
+)
 from tf_marscf.sampling.sample_config import SampleConfig
 from tf_marscf.sampling.sample_run import write_samples
 from tf_marscf.sampling.sample_stream import SampleStream
@@ -29,6 +35,8 @@ def samples_section(context):
     path, array, file = (context.path(f"samples.{ending}") for ending in ("json", "npz", "png"))
     arguments = {"num_samples": 16 if config.fast else 64, "seed": _SEED}
     expected = arguments | {"format": "npz", "first_index": 0, "temperature": 1.0}
+    if context.run.model.num_classes is not None:
+        expected["label"] = "all"
     numbers = context.stored_or_made(
         "samples",
         context.find_result(path, **expected),
@@ -47,7 +55,11 @@ def samples_section(context):
             progress=context.progress,
         ),
     )
-    samples = read_arrays(path, numbers, "samples.npz")["images"]
+    arrays = read_arrays(path, numbers, "samples.npz")
+    samples, num_columns = arrays["images"], None
+    num_grey_levels = context.run.pixels.num_grey_levels
+    if "labels" in arrays:
+        samples, num_columns = rows_of_classes(samples, arrays["labels"], num_grey_levels)
     blocks, real_images, notes = {f"Samples (seed {_SEED})": samples}, None, ()
     if context.dataset is None:
         notes = (f"No real images beside the samples. {context.dataset_problem}",)
@@ -55,12 +67,12 @@ def samples_section(context):
         num_images = min(arguments["num_samples"], context.dataset.num_test_images)
         real_images = collect_images(context.dataset.test, num_images)
         blocks[f"Test images of {context.dataset.name}"] = real_images
-    num_grey_levels = context.run.pixels.num_grey_levels
     picture = context.new_path("samples.png")
-    save_picture(picture, samples, real_images, num_grey_levels)
+    save_picture(picture, samples, real_images, num_grey_levels, num_columns=num_columns)
     values = {
         "blocks": {
-            title: _grid_picture(title, images, num_grey_levels) for title, images in blocks.items()
+            title: _grid_picture(title, images, num_grey_levels, num_columns)
+            for title, images in blocks.items()
         },
         "numbers": numbers,
         "commands": [context.command("sample", **arguments, output=file)],
@@ -167,8 +179,8 @@ def _draw_rows(figure, numbers, arrays, num_grey_levels):
     axes.set_yticks(centers, [f"T = {temperature:g}" for temperature in numbers["temperatures"]])
 
 
-def _grid_picture(title, images, num_grey_levels):
-    num_columns = math.ceil(math.sqrt(len(images)))
+def _grid_picture(title, images, num_grey_levels, num_columns=None):
+    num_columns = num_columns or math.ceil(math.sqrt(len(images)))
     grid = _transparent_image_grid(images, num_grey_levels, num_columns)
     scale = max(1, -(-_LEAST_GRID_WIDTH // grid.shape[1]))
     height, width, _ = images.shape[1:]

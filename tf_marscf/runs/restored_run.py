@@ -66,6 +66,11 @@ class RestoredRun:
         """The `weights_digest` of the model."""
         return weights_digest(self.images_distribution)
 
+    def examples_of(self, split):
+        """What the model sees of a split: images, or if it has classes pairs (image, label)."""
+        self.images_of(split)
+        return self.dataset.examples(split, self.run_config.model.num_classes)
+
     def images_of(self, split, argument="split"):
         """The images of a split, a `tf.data.Dataset`; errors call it `argument`."""
         splits = self.dataset.splits()

@@ -68,8 +68,9 @@ def write_npz(path, batches, image_shape, num_grey_levels=256):
 
     It holds `images`, uint8 [n, H, W, C] of grey levels 0 to `num_grey_levels - 1`; `indices`,
     int64 [n], the samples' numbers; of a model with classes `labels`, int32 [n]; and the scalar
-    `num_grey_levels`. It is not compressed. Equal samples are equal bytes. The images pass through a temporary file, because the archive states
-    their number before the first one: no more than a batch is held in memory.
+    `num_grey_levels`. It is not compressed. Equal samples are equal bytes. The images pass through
+    a temporary file, because the archive states their number before the first one: no more than a
+    batch is held in memory.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -107,16 +107,17 @@ def write_samples(config, report=print, progress=True):
 
 def _check_label(config, num_classes):
     """Raises `InputError` if the label of a `SampleConfig` is none of a model's."""
-    label = config.class_of_all
+    seen = "the model of `train_dir`"
     if config.label is not None and num_classes is None:
         raise InputError(
-            "`label` must be None, since the model of `train_dir` has no classes "
-            f"(num_classes=None); got {config.label!r}."
+            f"`label` must be None, since {seen} has no classes (num_classes=None); got "
+            f"{config.label!r}."
         )
+    label = config.class_of_all
     if label is not None and label >= num_classes:
         raise InputError(
-            f"`label` must be from 0 to {num_classes - 1}, or 'all', since the model of `train_dir` "
-            f"has num_classes={num_classes}; got {label}."
+            f"`label` must be 'all' or from 0 to {num_classes - 1}, since {seen} has "
+            f"num_classes={num_classes}; got {label}."
         )
 
 

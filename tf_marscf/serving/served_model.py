@@ -35,30 +35,36 @@ class ServedModel:
             "seed": tf.TensorSpec([], tf.int32, "seed"),
             "temperature": tf.TensorSpec([], tf.float32, "temperature"),
         }
+        sample, labels = self.sample, {}
+        if self._images.num_classes is not None:
+            labels = {"labels": tf.TensorSpec([None], tf.int32, "labels")}
+            del request["num_samples"]
+            sample = self.sample_of_classes
         return {
-            "serving_default": (self.score, images),
-            "log_prob_float": (self.log_prob_float, values),
-            "sample": (self.sample, request),
+            "serving_default": (self.score, images | labels),
+            "log_prob_float": (self.log_prob_float, values | labels),
+            "sample": (sample, labels | request),
             "encode": (self.encode, images),
             "decode": (self.decode, latents),
         }
 
-    def score(self, images):
+    def score(self, images, labels=None):
         """`log_prob` in nats and `bits_per_dim` of uint8 images [N, H, W, C]; each [N]."""
         dtype, num_dimensions = self._model.dtype, self._images.num_dimensions
         noise = stateless_uniform(self._images.event_shape, _NOISE_SEED, dtype)
-        density = self._model.log_prob(self._continuous(images, noise))
+        of_class = self._of_class(labels, images)
+        density = self._model.log_prob(self._continuous(images, noise), **of_class)
         density = tf.debugging.check_numerics(density, _NO_DENSITY)
         log_prob = density + tf.constant(self._images.scaling.log_volume(num_dimensions), dtype)
         return {"log_prob": log_prob, "bits_per_dim": bits_per_dim(log_prob, num_dimensions)}
 
-    def log_prob_float(self, values):
+    def log_prob_float(self, values, labels=None):
         """`log_prob`, the log-density in nats of continuous images [N, H, W, C]; [N]."""
         values = tf.debugging.check_numerics(values, "`values` must be finite")
-        log_prob = self._model.log_prob(values)
+        log_prob = self._model.log_prob(values, **self._of_class(labels, values))
         return {"log_prob": tf.debugging.check_numerics(log_prob, _NO_DENSITY)}
 
-    def sample(self, num_samples, seed, temperature):
+    def sample(self, num_samples, seed, temperature, labels=None):
         """`images`, uint8 [num_samples, H, W, C]; the same request gives the same images."""
         checks = [
             tf.debugging.assert_positive(num_samples, "`num_samples` must be an integer >= 1"),
@@ -75,8 +81,13 @@ class ServedModel:
         ]
         with tf.control_dependencies(checks):
             num_samples = tf.identity(num_samples)
-        images = self._images.sample(num_samples, seed=seed, temperature=temperature)
+        of_class = {} if labels is None else self._of_class(labels, labels)
+        images = self._images.sample(num_samples, seed=seed, temperature=temperature, **of_class)
         return {"images": images}
+
+    def sample_of_classes(self, labels, seed, temperature):
+        """`images` of the classes `labels` [num_samples], as of `sample`."""
+        return self.sample(tf.shape(labels)[0], seed, temperature, labels)
 
     def encode(self, images):
         """`latents` [N, H * W * C] of uint8 images: those of the middle of each grey level."""
@@ -95,6 +106,24 @@ class ServedModel:
         )
         values = tf.debugging.check_numerics(values, "`latents` must be those of a finite image")
         return {"values": values, "images": self._images.scaling.grey_levels(values)}
+
+    def _of_class(self, labels, images):
+        """The argument that gives a density the classes of images, once they are checked."""
+        if labels is None:
+            return {}
+        num_classes = self._images.num_classes
+        checks = [
+            # One label would hold for all images.
+            tf.debugging.assert_equal(
+                tf.shape(labels)[0], tf.shape(images)[0], "`labels` must be one an image"
+            ),
+            tf.debugging.Assert(
+                tf.reduce_all((labels >= 0) & (labels < num_classes)),
+                [f"`labels` must be from 0 to {num_classes - 1}; got", labels],
+            ),
+        ]
+        with tf.control_dependencies(checks):
+            return {"label": tf.identity(labels)}
 
     def _continuous(self, images, noise):
         """The continuous values of images, once their grey levels are checked."""
