@@ -19,6 +19,7 @@ MODELS = [
     {"image_shape": (8, 8, 1), "coupling": "mixlogcdf", "num_components": 5, "num_heads": 2},
     {"image_shape": (8, 16, 3), "num_levels": 3, "prior_network": "causal", "prior_num_layers": 1},
     {"image_shape": (8, 8, 1), "prior_network": "causal", "prior_kernel_sizes": (5, 1)},
+    {"image_shape": (8, 16, 3), "num_levels": 3, "num_classes": 7, "dtype": "float64"},
 ]
 
 
@@ -48,6 +49,7 @@ def test_counts_are_those_of_models(options):
         ({"coupling": "mixlogcdf", "num_blocks": 10**6}, "at most 10000 steps, blocks and layers"),
         ({"prior_num_layers": 10**6}, "at most 10000 steps, blocks and layers"),
         ({"image_shape": (8, 8, 10**6)}, "GiB of weights"),
+        ({"num_classes": 2**31 - 1}, "GiB of weights.*num_classes=2147483647"),
         ({"image_shape": (8, 8, 10**9)}, r"at most 2\^28 values; got \(8, 8, 1000000000\), 64000"),
         ({"image_shape": (2**20, 2**20, 3)}, r"at most 2\^28 values"),
         ({"image_shape": (2**30, 8, 1)}, r"at most 2\^28 values"),

@@ -92,6 +92,27 @@ def test_sample(coupling, prior, dtype):
     )
 
 
+@pytest.mark.parametrize(
+    ("coupling", "prior", "dtype"),
+    [("affine", "mar", "float64"), ("mixlogcdf", "gaussian", "float32")],
+)
+def test_classes(coupling, prior, dtype):
+    model = small_model(coupling=coupling, prior=prior, dtype=dtype, num_classes=3)
+    label = [2, 0, 1]
+    assert_equal_in_graph(
+        lambda images: model.log_prob(images, label=label),
+        lambda images: reference.log_prob(model, images, label),
+        random_images(3, 8, 8, 1, dtype=dtype),
+        model,
+    )
+    assert_equal_in_graph(
+        lambda noise: model.decode_noise(noise, label),
+        lambda noise: reference.sample(model, noise, label),
+        noise_of(model, 3),
+        model,
+    )
+
+
 @pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
 def test_eager_calls(coupling):
     model = model_of(coupling, "mar", "float64")

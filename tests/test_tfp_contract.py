@@ -12,10 +12,28 @@ from tensorflow_probability.python.internal import test_util
 
 import tf_marscf
 from tests.bijectors.test_bijectors import LAYERS, layer, output_shape
-from tests.small_models import random_images, small_model
+from tests.small_models import random_images, randomize, small_model
 from tf_marscf import distributions as public
 
 tfd, tfb = tfp.distributions, tfp.bijectors
+
+
+class PriorOfAClass(public.ClassConditionalPrior):
+    """What the class with its `label` is to wrappers of TFP, which pass none on."""
+
+    _parameter_properties = public.ClassConditionalPrior._parameter_properties
+
+    def _log_prob(self, value, conditional_input=None, label=1):
+        return super()._log_prob(value, conditional_input, label)
+
+    def _call_sample_n(self, sample_shape, seed, conditional_input=None, label=1, temperature=1.0):
+        return super()._call_sample_n(sample_shape, seed, conditional_input, label, temperature)
+
+    def _sample_and_log_prob(
+        self, sample_shape, seed, conditional_input=None, label=1, temperature=1.0
+    ):
+        latents = self._call_sample_n(sample_shape, seed, conditional_input, label, temperature)
+        return latents, self._log_prob(latents, conditional_input, label)
 
 
 @pytest.fixture(scope="module", name="all_distributions")
@@ -28,10 +46,19 @@ def fixture_all_distributions():
         "SplitPrior": mar.distribution,
         "MarPrior": mar.levels[1].latent_prior,
         "GaussianPrior": gaussian.levels[1].latent_prior,
+        "ClassConditionalPrior": randomize(PriorOfAClass(mar.levels[1].latent_prior, 3)),
     }
 
 
-NAMES = ["MarScf", "Dequantized", "FlowLevel", "SplitPrior", "MarPrior", "GaussianPrior"]
+NAMES = [
+    "MarScf",
+    "Dequantized",
+    "FlowLevel",
+    "SplitPrior",
+    "MarPrior",
+    "GaussianPrior",
+    "ClassConditionalPrior",
+]
 
 
 @pytest.fixture(params=NAMES, name="distribution")

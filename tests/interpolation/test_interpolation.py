@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import tf_marscf
 from tests.small_models import BOTH_OF_ALL, greatest_difference, random_images, small_model
-from tf_marscf.errors import RunError
+from tf_marscf.errors import InputError, RunError
 from tf_marscf.interpolation.interpolation import Interpolator
 from tf_marscf.interpolation.interpolation_config import ProjectionConfig
 from tf_marscf.interpolation.latent_projection import LatentProjection
@@ -242,3 +242,16 @@ def test_wrong_arguments_are_named():
         Interpolator(model, images[:0], images[:0])
     with pytest.raises(ValueError, match="`lambdas` must hold finite numbers >= 0; got -0.5"):
         next(Interpolator(model, images, images, num_points=1).lambda_curve([0.0, -0.5]))
+
+
+def test_points_have_the_class_of_the_nearer_image():
+    model = make_model(num_classes=3, prior="gaussian", num_levels=1)
+    first, second = images_of(model, 2, 0), images_of(model, 2, 1)
+    interpolator = Interpolator(model, first, second, num_points=3, labels=[[0, 2], [1, 1]])
+    interpolation = interpolator.interpolate(ProjectionConfig(num_iterations=2))
+    for points in (interpolation.linear, interpolation.projected):
+        expected = model.log_prob(points.images, label=[[0, 0, 0, 2, 2], [1] * 5])
+        np.testing.assert_allclose(points.log_prob, expected, rtol=1e-8)
+    assert np.all(interpolation.log_prior_gain >= 0.0)
+    with pytest.raises(InputError, match="`label` of MarScf must be integers from 0 to 2"):
+        Interpolator(model, first, second)

@@ -14,6 +14,7 @@ import tensorflow as tf
 import tf_marscf
 from tests.running_commands import ROOT, error_line, run_command
 from tests.small_models import small_model
+from tf_marscf.data import load_dataset
 from tf_marscf.errors import InputError
 from tf_marscf.figures import THEMES, render_png
 from tf_marscf.interpolation import interpolation_output
@@ -342,3 +343,17 @@ def test_the_curve_of_an_earlier_result_goes_with_it(written, tmp_path):
     assert {path.name for path in directory.iterdir()} == {
         name for name in FILES if not name.startswith("lambda_curve")
     }
+
+
+def test_pairs_of_a_model_with_classes_have_labels(tmp_path):
+    tf_marscf.save(
+        tf_marscf.Dequantized(small_model(prior="gaussian", num_levels=1, num_classes=10), 17),
+        tmp_path / "run",
+    )
+    config = InterpolationConfig(
+        train_dir=str(tmp_path / "run"), dataset="digits", pairs=("0:1", "5:3"), num_points=1,
+        lambda_curve=(),
+    )  # fmt: skip
+    result = write_interpolation(config, SHORT, report=lambda line: None, progress=False)
+    labels = load_dataset("digits").labels("test", 10)
+    np.testing.assert_array_equal(result["labels"], [labels[[0, 1]], labels[[5, 3]]])

@@ -12,9 +12,10 @@ from tf_marscf.errors import RunError
 from tf_marscf.training.training_config import TrainingConfig
 from tf_marscf.training.training_run import TrainingRun
 
-# Both couplings and both priors; so many blocks are a loop.
+# Both couplings and both priors, and labels; so many blocks are a loop.
 MODELS = {
     "affine": {"coupling": "affine", "num_levels": 1},
+    "classes": SIMPLE_OPTIONS | {"num_classes": 10},
     "mixlogcdf": MIX_LOG_CDF_OPTIONS | SIMPLE_OPTIONS | {"coupling": "mixlogcdf", "num_blocks": 3},
 }
 
