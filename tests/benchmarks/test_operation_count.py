@@ -59,6 +59,12 @@ def test_a_prior_without_network_has_no_operations():
     assert 0 < prior < operations_of_weights(couplings)
 
 
+def test_classes_have_no_products():
+    configs = [small_model(num_classes=number).config for number in (None, 7)]
+    counts = {log_prob_operations(config, BATCH_SIZE) for config in configs}
+    assert len(counts) == 1
+
+
 def test_operations_of_one_convolution():
     assert convolution_operations((2, 5, 7, 3), (3, 3, 3, 4)) == 2 * 2 * 5 * 7 * 9 * 3 * 4
 

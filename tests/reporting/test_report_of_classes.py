@@ -20,7 +20,7 @@ def test_it_tells_the_accuracy_and_shows_a_row_for_each_class(tmp_path):
         TrainingConfig(batch_size=16, num_epochs=1, num_sample_images=4, sample_every=0),
         progress="none",
     ).run()
-    sections = ("evaluation", "samples", "temperature", "interpolation", "configuration")
+    sections = ("evaluation", "samples", "temperature", "interpolation")
     lines = report_lines(tmp_path / "run", sections=sections)
     assert any("accuracy of 10 classes" in line for line in lines)
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

@@ -6,12 +6,13 @@ import pytest
 import tensorflow as tf
 
 import tf_marscf
-from tests.running_commands import error_line, run_command
+from tests.running_commands import error_line, run_command, start_command
 from tests.small_trainers import random_pixels, small_distribution, small_trainer, weights_of
 from tf_marscf.data import DataConfig, WeightedImages
 from tf_marscf.errors import InputError
 from tf_marscf.evaluation.evaluation_config import EvaluationConfig
 from tf_marscf.evaluation.evaluation_report import write_evaluation
+from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.training.training_config import TrainingConfig
 from tf_marscf.training.training_run import TrainingRun
 
@@ -91,7 +92,8 @@ def test_a_layer_takes_images_and_label():
     np.testing.assert_allclose(
         model((PIXELS, LABELS.astype(np.int32))), layer((PIXELS, LABELS)), rtol=1e-5
     )
-    assert any("level_1/prior/shift" in weight.name.replace(".", "/") for weight in layer.weights)
+    names = [weight.name.split(".")[-1] for weight in layer.trainable_weights]
+    assert {"shift", "log_scale"} <= set(names)
     with pytest.raises(InputError, match=r"must be a pair \(images, label\).*; got"):
         layer(tf.constant(PIXELS))
 
@@ -134,9 +136,6 @@ TRAINING = (
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_with_its_images_and_labels(tmp_path):
-    from tests.running_commands import start_command
-    from tf_marscf.runs.checkpoint_store import CheckpointStore
-
     whole = run_command("train.py", f"--train_dir={tmp_path / 'whole'}", *TRAINING)
     assert whole.returncode == 0, whole.stderr
     process = start_command("train.py", f"--train_dir={tmp_path / 'broken'}", *TRAINING)
@@ -168,6 +167,4 @@ def test_flags_that_do_not_suit_the_classes_are_named(tmp_path):
     assert "must be from 0 to 8 (num_classes=9); got 9" in error_line(process)
     process = run_command("train.py", f"--train_dir={tmp_path}", *TRAINING, "--num_classes=1")
     assert process.returncode == 2
-    assert "`num_classes` must be an integer in 2 ...; got 1" in error_line(process) or (
-        "`num_classes` must be an integer >= 2; got 1" in error_line(process)
-    )
+    assert "`num_classes` must be an integer >= 2; got 1" in error_line(process)

@@ -228,8 +228,6 @@ def _check_equal_shapes(argument, shape, train_shape):
 def check_images(images, argument):
     """Checks that `images` is a finite data set of single uint8 images of one static shape.
 
-    They may be the first of pairs (image, label), labels being int64.
-
     Raises:
         InputTypeError: if `images` is no `tf.data.Dataset` of single uint8 tensors.
         InputError: if the images' shape is not static and of rank 3, or their number is unknown,
@@ -239,7 +237,7 @@ def check_images(images, argument):
         raise InputTypeError(
             f"`{argument}` must be a tf.data.Dataset of single images; got {type(images).__name__}."
         )
-    spec = image_spec(images)
+    spec = images.element_spec
     if not isinstance(spec, tf.TensorSpec) or spec.dtype != tf.uint8:
         raise InputTypeError(f"`{argument}` must hold single uint8 tensors; got {spec}.")
     if spec.shape.rank != 3 or not spec.shape.is_fully_defined():
@@ -256,12 +254,12 @@ def check_images(images, argument):
         raise InputError(f"`{argument}` must hold a known, positive number of images; got {seen}.")
 
 
-def image_spec(examples):
-    """The spec of the images of a data set of images, or of pairs (image, label)."""
-    spec = examples.element_spec
+def without_labels(examples):
+    """The images of a data set of images, or of pairs (image, label), labels being int64."""
+    spec = getattr(examples, "element_spec", None)
     if isinstance(spec, tuple) and spec[1:] == (tf.TensorSpec([], tf.int64),):
-        return spec[0]
-    return spec
+        return examples.map(lambda image, label: image)
+    return examples
 
 
 def collect_images(images, num_images):

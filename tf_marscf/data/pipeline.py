@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_marscf import rules
 from tf_marscf.data.augmentation import augment_image, check_augmentation
-from tf_marscf.data.image_dataset import check_images, image_spec
+from tf_marscf.data.image_dataset import check_images, without_labels
 
 MAX_CACHE_BYTES = 2 * 1024**3
 MAX_SHUFFLE_BYTES = 512 * 1024**2
@@ -60,13 +60,13 @@ def training_pipeline(
         InputTypeError, InputError: if `images` is no data set as `check_images` wants it, or
             another argument no integer or out of range.
     """
-    check_images(images, "images")
+    check_images(without_labels(images), "images")
     rules.integer(1)(batch_size, "`batch_size`")
     rules.integer(-(2**63), num_bits=63)(seed, "`seed`")
     rules.integer(0, num_bits=63)(first_image, "`first_image`")
     check_augmentation(augmentation)
     num_images = int(images.cardinality())
-    bytes_per_image = image_spec(images).shape.num_elements()
+    bytes_per_image = without_labels(images).element_spec.shape.num_elements()
     rules.integer(bytes_per_image, num_bits=63)(max_shuffle_bytes, "`max_shuffle_bytes`")
     if num_images * bytes_per_image <= max_cache_bytes:
         images = images.cache()
@@ -113,7 +113,7 @@ def evaluation_pipeline(images, batch_size):
     Raises:
         InputTypeError, InputError: as `training_pipeline`.
     """
-    check_images(images, "images")
+    check_images(without_labels(images), "images")
     rules.integer(1)(batch_size, "`batch_size`")
     return images.batch(batch_size, drop_remainder=False).prefetch(tf.data.AUTOTUNE)
 

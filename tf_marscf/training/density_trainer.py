@@ -197,9 +197,10 @@ class DensityTrainer(keras.Model):
         pixels, label = training_examples(data, self.images_distribution.num_classes)
         step = self.optimizer.iterations
         noise_seed, dropout_seed = step_seeds(self._seed, step)
+        images = self.images_distribution.dequantize(pixels, seed=noise_seed)
         values = density_step(
             self._log_prob_terms,
-            self.images_distribution.dequantize(pixels, seed=noise_seed),
+            (images,) if label is None else (images, label),
             dropout_seed,
             [weight.value for weight in self.trainable_weights],
             self.optimizer,
@@ -207,7 +208,6 @@ class DensityTrainer(keras.Model):
             clip_norm=self._clip_norm,
             num_accumulated_parts=self._num_accumulated_parts,
             jit_compile=self.jit_compile,
-            label=label,
         )
         if self.weight_average is not None:
             self.weight_average.update(step - 1)
@@ -217,7 +217,8 @@ class DensityTrainer(keras.Model):
         means = self.epoch_sums[:2] / self.epoch_sums[-1]
         return self._logs({"bits_per_dim": means[0], "gradient_norm": means[1]})
 
-    def _log_prob_terms(self, images, dropout_seed, label=None):
+    def _log_prob_terms(self, batch, dropout_seed):
+        images, label = batch if len(batch) > 1 else (*batch, None)
         log_priors, log_dets = self.density.model.log_prob_parts(images, dropout_seed, label)
         return [*log_priors, *log_dets]
 
