@@ -178,7 +178,6 @@ def _build_levels(config, execution, seed, validate_args):
             ClassConditionalPrior(
                 prior,
                 config.num_classes,
-                is_by_position=level == num_levels - 1,
                 validate_args=validate_args,
                 name=f"class_conditional_prior_{level + 1}",
             )

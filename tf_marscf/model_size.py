@@ -1,5 +1,7 @@
 """How large a model is, by arithmetic: nothing is built."""
 
+import math
+
 from tf_marscf.errors import InputError
 from tf_marscf.files import input_files
 
@@ -115,11 +117,8 @@ def _prior_parameters(config, level):
 
 
 def _class_parameters(config, level):
-    """Shifts and log-scales: of each element at the last level, of each channel elsewhere."""
-    height, width, channels = config.latent_shape(level)
-    is_last = level == config.num_levels - 1
-    num_positions = height * width if is_last else 1
-    return 2 * (config.num_classes or 0) * num_positions * channels
+    """A shift and a log-scale for each element and class."""
+    return 2 * (config.num_classes or 0) * math.prod(config.latent_shape(level))
 
 
 def _causal_prior_parameters(config, level, channels, conditional_channels):

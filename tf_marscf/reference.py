@@ -55,7 +55,7 @@ def log_prob(model, images, label=None):
         prior = level.latent_prior
         if label is not None:  # l = shift_y + exp(log_scale_y) l', l' of a prior without classes.
             shift, log_scale = class_affine(prior, label)
-            log_det -= tf.reduce_sum(log_scale + tf.zeros_like(latents), _EACH_MAP)
+            log_det -= tf.reduce_sum(log_scale, _EACH_MAP)
             prior, latents = prior.prior, (latents - shift) / tf.exp(log_scale)
         mean, log_scale = mean_and_log_scale(prior, latents, rest)
         total += normal_log_density(latents, mean, log_scale) + log_det
@@ -299,7 +299,7 @@ def conv_lstm(network, sequence):
 
 
 def class_affine(prior, label):
-    """Shift and log-scale of class y of each image, [N, H or 1, W or 1, C] (Glow's code)."""
+    """Shift and log-scale of class y of each image, [N, H, W, C]."""
     return [
         tf.stack([tf.unstack(table)[int(y)] for y in label])
         for table in (prior.shift, prior.log_scale)

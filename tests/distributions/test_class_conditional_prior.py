@@ -18,15 +18,12 @@ def mar_prior(event_shape=(2, 2, 3), num_conditional_channels=0, dtype="float64"
     return randomize(prior, scale=0.3)
 
 
-def class_prior(prior=None, is_by_position=False):
-    return randomize(ClassConditionalPrior(prior or mar_prior(), NUM_CLASSES, is_by_position), 0.5)
+def class_prior(prior=None):
+    return randomize(ClassConditionalPrior(prior or mar_prior(), NUM_CLASSES), 0.5)
 
 
 def latents_of(prior, *leading_shape, seed=0):
     return 3.0 * random_images(*leading_shape, *prior.event_shape, dtype="float64", seed=seed)
-
-
-by_position = pytest.mark.parametrize("is_by_position", [False, True])
 
 
 def test_a_new_one_is_the_prior_in_every_class():
@@ -39,10 +36,9 @@ def test_a_new_one_is_the_prior_in_every_class():
     np.testing.assert_array_equal(samples, prior.sample(2, seed=1))
 
 
-@by_position
-def test_log_det_is_that_of_the_jacobian(is_by_position):
+def test_log_det_is_that_of_the_jacobian():
     """log p(l | y) = log Normal(noise) - log|det dl/dnoise|."""
-    prior = class_prior(is_by_position=is_by_position)
+    prior = class_prior()
     noise = random_images(1, 2, 2, 3, dtype="float64")
     for label in range(NUM_CLASSES):
         with tf.GradientTape(persistent=True) as tape:
@@ -82,9 +78,8 @@ def test_the_density_of_a_class_integrates_to_one(label):
     assert np.trapezoid(density, values) == pytest.approx(1.0, abs=1e-9)
 
 
-@by_position
-def test_labels_of_any_leading_shape(is_by_position):
-    prior = class_prior(mar_prior((4, 4, 3), 2), is_by_position)
+def test_labels_of_any_leading_shape():
+    prior = class_prior(mar_prior((4, 4, 3), 2))
     rest, latents = random_images(2, 3, 4, 4, 2, dtype="float64"), latents_of(prior, 2, 3)
     labels = np.array([[0, 1, 2], [2, 2, 0]], np.int64)
     whole = prior.log_prob(latents, conditional_input=rest, label=labels)

@@ -13,9 +13,9 @@ class ClassConditionalPrior(ImageDistribution):
         l = shift_y + exp(log_scale_y) * l',                l' ~ p'(l' | r)
         log p(l | r, y) = log p'((l - shift_y) * exp(-log_scale_y) | r) - sum log_scale_y
 
-    The shift and log-scale of a class are those of each channel, as in Glow (Kingma and Dhariwal
-    2018; its code adds them to mean and log-scale of a Gaussian prior), or of each element. They
-    start at zero, where all classes have the prior p'.
+    Shift and log-scale of a class, of each element, start at zero: all classes have the prior p'.
+    (The code of Glow, Kingma and Dhariwal 2018, adds such weights of each channel to mean and
+    log-scale of its last level's prior.)
 
     `log_prob` and `sample` take y as `label`: int32 or int64, in range, of the leading shape of l,
     or a scalar. It is checked as of `checked_label`.
@@ -23,30 +23,18 @@ class ClassConditionalPrior(ImageDistribution):
     Args:
         prior: p', a `LatentPrior` or whatever has its methods.
         num_classes: Python `int`.
-        is_by_position: whether each element, and not each channel, has weights of its own.
         validate_args: Python `bool`: check at run time that values are finite.
         name: Python `str`.
     """
 
     _parameter_properties = no_parameter_properties
 
-    def __init__(
-        self,
-        prior,
-        num_classes,
-        is_by_position=False,
-        validate_args=False,
-        name="ClassConditionalPrior",
-    ):
+    def __init__(self, prior, num_classes, validate_args=False, name="ClassConditionalPrior"):
         parameters = dict(locals())
         with tf.name_scope(name) as name:
             self._prior = prior
             self._num_classes = num_classes
-            height, width, num_channels = prior.event_shape
-            maps_shape = (height, width) if is_by_position else (1, 1)
-            # Elements of l that share a weight.
-            self._num_shared = 1 if is_by_position else height * width
-            zeros = tf.zeros([num_classes, *maps_shape, num_channels], prior.dtype)
+            zeros = tf.zeros([num_classes, *prior.event_shape], prior.dtype)
             self.shift = tf.Variable(zeros, name="shift")
             self.log_scale = tf.Variable(zeros, name="log_scale")
             super().__init__(
@@ -89,7 +77,7 @@ class ClassConditionalPrior(ImageDistribution):
         return tf.ensure_shape(shift + tf.exp(log_scale) * standardized, standardized.shape)
 
     def _of_class(self, label, leading_shape):
-        """shift_y and log_scale_y, [*label_shape, H or 1, W or 1, C]."""
+        """shift_y and log_scale_y, [*label_shape, H, W, C]."""
         label = checked_label(label, self._num_classes, self.name, leading_shape)
         return rows_of_class(self.shift, label), rows_of_class(self.log_scale, label)
 
@@ -97,7 +85,7 @@ class ClassConditionalPrior(ImageDistribution):
         shift, log_scale = self._of_class(label, value.shape[:-3])
         standardized = (value - shift) * tf.exp(-log_scale)
         log_density = self._prior.log_prob(standardized, conditional_input=conditional_input)
-        return log_density - self._num_shared * tf.reduce_sum(log_scale, axis=[-3, -2, -1])
+        return log_density - tf.reduce_sum(log_scale, axis=[-3, -2, -1])
 
     def _call_sample_n(
         self, sample_shape, seed, conditional_input=None, label=None, temperature=1.0
