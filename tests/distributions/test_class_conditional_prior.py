@@ -112,7 +112,7 @@ def test_a_class_trains_its_own_weights_and_gradients_are_dense():
     assert len(prior.trainable_variables) == 2 + len(prior.prior.trainable_variables)
 
 
-RULE = r"`label` of MarScf must be integers from 0 to 2 \(num_classes\)"
+RULE = r"`label` of MarScf must be integers from 0 to 2 \(num_classes=3\)"
 
 
 @pytest.fixture(scope="module", name="model")

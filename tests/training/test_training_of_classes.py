@@ -70,7 +70,7 @@ def test_evaluation_is_the_mean_of_the_densities_given_labels():
         (LABELS[:, np.newaxis], f"{MISSING}.*; got shape"),
         (LABELS.astype(np.uint8), "`label` .* int32 or int64; got uint8"),
         (LABELS.astype(np.float32), "`label` .* int32 or int64; got float32"),
-        (LABELS + 1, r"`label` .* from 0 to 2 \(num_classes\); got 3"),
+        (LABELS + 1, r"`label` .* from 0 to 2 \(num_classes=3\); got 3"),
     ],
 )
 def test_labels_that_are_missing_or_wrong(labels, message):

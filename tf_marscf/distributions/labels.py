@@ -34,7 +34,8 @@ def checked_label(label, num_classes, owner, leading_shape=None):
                 f"{_text(label)}."
             )
         return None
-    rule = f"`label` of {owner} must be integers from 0 to {num_classes - 1} (num_classes)"
+    what = f"integers from 0 to {num_classes - 1} (num_classes={num_classes})"
+    rule = f"`label` of {owner} must be {what}"
     if label is None:
         raise InputError(f"{rule}, one an image or one for all; got None.")
     given = label
