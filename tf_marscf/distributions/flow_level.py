@@ -191,15 +191,16 @@ class FlowLevel(
                 f"`num_classes` of {self.name} must be given for densities of classes; got None."
             )
         terms = self._forward_levels(images)
+        leading_shape = terms[0].latents.shape[:-EVENT_NDIMS]
         log_priors = tf.map_fn(
             lambda label: self._log_prob_parts(terms, label)[0],
             tf.range(self.num_classes),
-            fn_output_signature=(self.dtype,) * len(terms),
+            fn_output_signature=(tf.TensorSpec(leading_shape, self.dtype),) * len(terms),
             parallel_iterations=1,
         )
-        last_axis = log_priors[0].shape.rank - 1
-        log_priors = [tf.transpose(part, [*range(1, last_axis + 1), 0]) for part in log_priors]
-        return tuple(log_priors), tuple(term.log_det for term in terms)
+        axes = [*range(1, leading_shape.rank + 1), 0]
+        log_priors = tuple(tf.transpose(part, axes) for part in log_priors)
+        return log_priors, tuple(term.log_det for term in terms)
 
     def _log_prob(self, value, dropout_seed=None, label=None):
         images = tf.reshape(value, [-1, *self.event_shape])  # Its rank may be unknown.
