@@ -129,7 +129,8 @@ class SampleStream:
             indices,
             fn_output_signature=tuple(tf.TensorSpec(shape, model.dtype) for shape in shapes),
         )
-        values = model.decode_noise([temperature * maps for maps in noise], label)
+        of_class = {} if label is None else {"label": label}
+        values = model.decode_noise([temperature * maps for maps in noise], **of_class)
         is_finite = tf.reduce_all(tf.math.is_finite(values), axis=[1, 2, 3])
         return self.images_distribution.scaling.grey_levels(values), is_finite
 
