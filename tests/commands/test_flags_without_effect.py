@@ -48,6 +48,18 @@ def test_they_are_refused_in_one_line(command, expected, tmp_path):
         ("speed --norecompute_couplings", "`recompute_couplings` must not be given with"),
         ("speed --prior=gaussian --recompute_prior", "`recompute_prior` must not be given with"),
         (
+            "speed --prior=gaussian --prior_network=causal",
+            "`prior_network` must not be given with --prior=gaussian",
+        ),
+        (
+            "speed --prior=gaussian --prior_num_layers=1",
+            "`prior_num_layers` must not be given with --prior=gaussian",
+        ),
+        (
+            "speed --prior_network=causal --recompute_prior",
+            "`recompute_prior` must not be given with --prior_network=causal",
+        ),
+        (
             "speed --image_size=8,8,8",
             "`image_size` must be N or HEIGHT,WIDTH, integers >= 1; got '8,8,8'",
         ),
