@@ -1,8 +1,11 @@
-"""Measures models: `python bin/benchmark.py speed`, `sampling` or `density`, each with --help.
+"""Measures models: `python bin/benchmark.py NAME`, each with --help.
 
-speed     seconds of a training step, a density and a sample
+speed     seconds of a training step, a density and a sample; the prior's part of it
 sampling  seconds of a batch of samples against the size of the images, beside other models
 density   held-out bits/dim against seconds and steps of training, beside other models
+ablation  the same for variants of the model, at equal parameters and over seeds
+
+Killed, `density` and `ablation` go on where they were.
 """
 
 import functools
@@ -11,6 +14,7 @@ import sys
 
 from absl import flags
 
+from tf_marscf.benchmarks.ablation_config import AblationConfig
 from tf_marscf.benchmarks.comparison_configs import (
     DensityBenchmarkConfig,
     SamplingBenchmarkConfig,
@@ -25,7 +29,11 @@ from tf_marscf.files.paths import output_file
 
 # Lines are seen as they come, also through a pipe: the benchmarks take minutes.
 print_line = functools.partial(print, flush=True)
-_COMPARISONS = {"sampling": SamplingBenchmarkConfig, "density": DensityBenchmarkConfig}
+_COMPARISONS = {
+    "sampling": SamplingBenchmarkConfig,
+    "density": DensityBenchmarkConfig,
+    "ablation": AblationConfig,
+}
 
 
 def define_speed_flags():
@@ -91,11 +99,12 @@ def refuse_prior_flags(config):
 
 def mar_prior_flags():
     """Names of the flags that only mAR priors have."""
-    return [flag for _, flag in fields_with_flags(MarScfConfig) if flag.startswith("prior_")]
+    names = [flag for _, flag in fields_with_flags(MarScfConfig) if flag.startswith("prior_")]
+    return [name for name in names if name in flags.FLAGS]
 
 
 def define_comparison_flags(name):
-    """Flags of `sampling` or `density`."""
+    """Flags of a benchmark that compares models."""
     command_line.define_flags(_COMPARISONS[name])
     command_line.define_path(
         "output_dir", f"runs/benchmark_{name}", f"Where {name}.png, .csv and .json go."
@@ -103,16 +112,27 @@ def define_comparison_flags(name):
 
 
 def compare(name):
-    """Writes a figure, a table and a JSON file of `sampling` or `density`."""
+    """Writes a figure, a table and a JSON file of a benchmark that compares models."""
     config_class = _COMPARISONS[name]
     config = config_class(**command_line.flag_values(config_class))
-    refuse_coupling_flags([config.coupling])
+    if name == "ablation":
+        refuse_coupling_flags(config.couplings)
+        if set(config.priors) == {"gaussian"}:
+            command_line.refuse_given(mar_prior_flags(), "with --priors=gaussian")
+    else:
+        refuse_coupling_flags([config.coupling])
     command_line.start_tensorflow()
     if name == "sampling":
         from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark as Benchmark
-    else:
+    elif name == "density":
         from tf_marscf.benchmarks.density_benchmark import DensityBenchmark as Benchmark
+    else:
+        import tensorflow as tf
 
+        from tf_marscf.benchmarks.ablation import Ablation as Benchmark
+
+        # So that what is gone on with is what would have been, to the last bit.
+        tf.config.experimental.enable_op_determinism()
     Benchmark(config, flags.FLAGS.output_dir).run(print_line)
 
 
@@ -134,9 +154,9 @@ def run():
     if name == "speed":
         command_line.run(speed, define_speed_flags)
     else:
-        # The other models' operations are not split for one thread each.
+        # Operations of models that are not of this project are not split for one thread each.
         command_line.run(
             lambda: compare(name),
             lambda: define_comparison_flags(name),
-            one_thread_on_few_cores=False,
+            one_thread_on_few_cores=name == "ablation",
         )
