@@ -126,6 +126,7 @@ class TrainedModelsConfig(BenchmarkedModelConfig):
     num_channels: int = same_field(DataConfig, "num_channels")
     max_images: int = same_field(DataConfig, "max_images")
     batch_size: int = same_field(TrainingConfig, "batch_size", 64)
+    optimizer: str = same_field(TrainingConfig, "optimizer")
     learning_rate: float = same_field(TrainingConfig, "learning_rate", 4e-3)
     warm_up_images: int = same_field(TrainingConfig, "warm_up_images", 2000)
     clip_norm: float = same_field(TrainingConfig, "clip_norm")

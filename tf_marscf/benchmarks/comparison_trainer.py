@@ -13,7 +13,7 @@ from tf_marscf.data import evaluation_pipeline, training_pipeline
 from tf_marscf.distributions import Dequantized
 from tf_marscf.stateless_seed import split_seed
 from tf_marscf.training.density_step import density_step, step_seeds
-from tf_marscf.training.fused_adamax import FusedAdamax
+from tf_marscf.training.optimizers import make_optimizer
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 from tf_marscf.training.weight_average import WeightAverage
 
@@ -24,7 +24,7 @@ class ComparisonTrainer:
     """Trains one `ComparisonModel` on bits/dim.
 
     Models that are trained with equal arguments see the same batches, the same dequantization noise
-    and the same steps of the optimizer (Adamax, linear warm-up, clipped gradients). The model's own
+    and the same optimizer (linear warm-up, clipped gradients). The model's own
     data-dependent initialisation comes first, from the first training batch.
 
     Args:
@@ -61,8 +61,9 @@ class ComparisonTrainer:
             decay: WeightAverage(model.distribution, _WeightCopy(model.distribution), decay)
             for decay in average_decays
         }
-        self._optimizer = FusedAdamax(
-            WarmUpSchedule(config.learning_rate, config.batch_size, config.warm_up_images)
+        self._optimizer = make_optimizer(
+            config.optimizer,
+            WarmUpSchedule(config.learning_rate, config.batch_size, config.warm_up_images),
         )
         self._optimizer.build(model.trainable_variables)
         self._step = tf.function(self._train_step, autograph=False).get_concrete_function(

@@ -114,7 +114,7 @@ def _sampling_summary(result):
 def _density_config(context):
     """The training of the run, for a limited time."""
     training = context.run.training or {}
-    options = ("batch_size", "learning_rate", "warm_up_images", "clip_norm", "seed")
+    options = ("batch_size", "optimizer", "learning_rate", "warm_up_images", "clip_norm", "seed")
     values = {name: training[name] for name in options if name in training}
     data, data_dir = context.run.data, None
     if context.config.dataset in (None, data and data.name):
@@ -163,8 +163,7 @@ def _is_of_the_architecture(context, path, content):
 
 def _is_of(config, seen):
     """Whether the stored config `seen`, of this version or an earlier one, is that of `config`."""
-    expected, defaults = config.to_dict(), field_defaults(MarScfConfig)
-    return {name: defaults[name] for name in expected.keys() & defaults} | seen == expected
+    return type(config)().to_dict() | seen == config.to_dict()
 
 
 def _data_dir(context, result):
