@@ -52,9 +52,10 @@ def test_budgets_are_read_off_the_curves():
     assert (gaussian["seconds_per_step"], causal["seconds_per_step"]) == (1.0, 2.0)
     lines = markdown(AXES, config, [gaussian, causal]).splitlines()
     assert len(lines) == 4
-    assert lines[0].endswith("| bits/dim after 20 steps | bits/dim after 15 s |")
-    assert "| 3.5000 +- 0.5000 | 4.0000 +- 0.5000 (15 steps) |" in lines[2]
-    assert "| 2.0000 | 3.0000 (8 steps) |" in lines[3]
+    assert "| bits/dim after 20 steps | difference | bits/dim after 15 s | diff" in lines[0]
+    assert "| 3.5000 +- 0.5000 | - | 4.0000 +- 0.5000 (15 steps) | - |" in lines[2]
+    # From the first variant, of the same seed.
+    assert "| 2.0000 | -1.0000 | 3.0000 (8 steps) | -0.5000 |" in lines[3]
 
 
 def test_weights_and_averages_are_rows_of_their_own():
@@ -82,6 +83,16 @@ def test_what_went_wrong_has_its_row():
     assert last.endswith(
         "| - | - | 0 | - | -; seed 0 failed: MemoryError; seed 1 failed: MemoryError |"
     )
+
+
+def test_differences_are_those_of_equal_seeds():
+    config = config_of(num_training_steps=1, seeds=(0, 1, 2))
+    rows = [row for seed in range(3) for row in rows_of("gaussian", seed, {1: 10.0 * seed})]
+    rows += [row for seed in (1, 2) for row in rows_of("causal", seed, {1: 9.0 * seed})]
+    first, other = table_rows(AXES, config, rows, {})
+    assert first["difference_at_steps"] is None
+    assert other["difference_at_steps"] == pytest.approx(-1.5)
+    assert other["difference_error_at_steps"] == pytest.approx(0.5)
 
 
 def test_an_error_is_that_of_the_mean():

@@ -102,10 +102,7 @@ def _prior_options(text):
     options = dict(_PRIORS[name])
     for part in parts:
         field, _, value = part.partition("=")
-        if options["prior"] == "gaussian" or kinds.get(field) not in _PARSE:
+        if options["prior"] == "gaussian" or field not in kinds:
             raise InputError(f"`priors` must have options of the prior {name!r}; got {part!r}.")
-        options[field] = _parsed(value, _PARSE[kinds[field]])
+        options[field] = _parsed(value, {"number": float, "string": str}.get(kinds[field], int))
     return options
-
-
-_PARSE = {"integer": int, "number": float, "string": str, "list": int}

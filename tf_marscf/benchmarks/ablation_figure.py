@@ -54,14 +54,15 @@ def draw_ablation(figure, result):
     if notes:
         figure.supxlabel("\n".join(dict.fromkeys(notes)), fontsize="small")
     height, width, channels = result["data"]["image_shape"]
-    figure.legend(
-        loc="outside upper center",
-        ncols=2,
-        fontsize="small",
-        title=f"{config['dataset']}, {height}x{width}x{channels}, "
+    title = (
+        f"{config['dataset']}, {height}x{width}x{channels}, "
         f"{result['data']['num_evaluation_images']:,} held-out images, "
-        f"seeds {', '.join(map(str, config['seeds']))}",
+        f"seeds {', '.join(map(str, config['seeds']))}"
     )
+    if tops:
+        figure.legend(loc="outside upper center", ncols=2, fontsize="small", title=title)
+    else:
+        figure.suptitle(title)
 
 
 def _points(axes, variant, decay, rows):

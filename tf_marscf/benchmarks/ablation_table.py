@@ -11,8 +11,12 @@ COLUMNS = (
     "seconds_per_step",
     "bits_per_dim_at_steps",
     "standard_error_at_steps",
+    "difference_at_steps",
+    "difference_error_at_steps",
     "bits_per_dim_at_seconds",
     "standard_error_at_seconds",
+    "difference_at_seconds",
+    "difference_error_at_seconds",
     "steps_at_seconds",
     "notes",
 )
@@ -22,8 +26,10 @@ def table_rows(axes, config, rows, notes):
     """A dict of axes and `COLUMNS` for each variant and average.
 
     What stands for a budget is the first evaluation at or after it; means and standard errors are
-    over seeds, those that came so far. The error of one seed is None, and so is all of a budget
-    that was not given or that no seed came to.
+    over seeds, those that came so far. A difference is that from the first variant's figure of the
+    same seed and average: its error is smaller, where a seed makes all variants better or worse.
+    The error of one seed is None, and so is all of a budget that was not given or that no seed came
+    to.
 
     Args:
         axes: names of the axes.
@@ -31,24 +37,24 @@ def table_rows(axes, config, rows, notes):
         rows: of the curves, dicts.
         notes: dict from variants, tuples of values of the axes, to what went wrong, lists.
     """
-    table = []
+    table, of_first = [], {}
     for variant in dict.fromkeys(tuple(row[axis] for axis in axes) for row in rows) | notes:
         of_variant = [row for row in rows if tuple(row[axis] for axis in axes) == variant]
         for decay in config.average_decays:
-            curves = [
-                [
-                    row
-                    for row in of_variant
-                    if (row["seed"], row["average_decay"]) == (seed, decay)
-                    and row["bits_per_dim"] is not None
-                ]
-                for seed in config.seeds
-            ]
-            table.append(
-                dict(zip(axes, variant, strict=True))
-                | _entries([curve for curve in curves if curve], config)
-                | {"average_decay": decay, "notes": "; ".join(notes.get(variant, ())) or None}
-            )
+            curves = _curves(of_variant, decay)
+            entries = dict(zip(axes, variant, strict=True)) | dict.fromkeys(COLUMNS)
+            entries |= {"average_decay": decay, "num_seeds": len(curves)}
+            if curves:
+                entries |= _facts([curve[-1] for curve in curves.values()])
+            for name, column, budget in (
+                ("steps", "step", config.num_training_steps),
+                ("seconds", "training_seconds", config.training_seconds),
+            ):
+                if budget is not None:
+                    reached = _reached(curves, column, budget)
+                    entries |= _scores(name, reached, of_first.setdefault((decay, name), reached))
+            entries["notes"] = "; ".join(notes.get(variant, ())) or None
+            table.append(entries)
     return table
 
 
@@ -63,25 +69,22 @@ def mean_and_error(values):
 
 def markdown(axes, config, table):
     """The table as Markdown, a text."""
-    budgets = [
-        f"{budget} {unit}"
-        for budget, unit in (
-            (config.num_training_steps, "steps"),
-            (config.training_seconds and f"{config.training_seconds:g}", "s"),
-        )
-        if budget
-    ]
+    budgets = {}
+    if config.num_training_steps:
+        budgets["steps"] = f"{config.num_training_steps:,} steps"
+    if config.training_seconds:
+        budgets["seconds"] = f"{config.training_seconds:g} s"
     head = [*axes, "average", "C", "parameters", "seeds", "s a step"]
-    head += [f"bits/dim after {budget}" for budget in budgets]
+    for budget in budgets.values():
+        head += [f"bits/dim after {budget}", "difference"]
     lines = [head, ["---"] * len(head)]
     for row in table:
         scores = []
-        if config.num_training_steps:
-            scores.append(_score(row, "steps"))
-        if config.training_seconds:
-            steps = row["steps_at_seconds"]
-            score = _score(row, "seconds")
-            scores.append(score if steps is None else f"{score} ({steps:,.0f} steps)")
+        for name in budgets:
+            score = _number(row, "bits_per_dim", "standard_error", name)
+            if name == "seconds" and row["steps_at_seconds"] is not None:
+                score += f" ({row['steps_at_seconds']:,.0f} steps)"
+            scores += [score, _number(row, "difference", "difference_error", name, "+")]
         if row["notes"]:
             scores[-1] += f"; {row['notes']}"
         count, seconds = row["num_parameters"], row["seconds_per_step"]
@@ -99,34 +102,50 @@ def markdown(axes, config, table):
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _entries(curves, config):
-    entries = dict.fromkeys(COLUMNS) | {"num_seeds": len(curves)}
-    if not curves:
-        return entries
-    last = [curve[-1] for curve in curves]
-    entries |= {name: last[0][name] for name in ("hidden_channels", "num_parameters")}
+def _curves(rows, decay):
+    """Evaluations with a score by seed, of one variant and average."""
+    curves = {}
+    for row in rows:
+        if row["average_decay"] == decay and row["bits_per_dim"] is not None:
+            curves.setdefault(row["seed"], []).append(row)
+    return curves
+
+
+def _facts(last):
+    """What the last evaluations of all seeds tell besides the scores."""
+    facts = {name: last[0][name] for name in ("hidden_channels", "num_parameters")}
     if steps := sum(row["step"] for row in last):
-        entries["seconds_per_step"] = sum(row["training_seconds"] for row in last) / steps
-    for name, column, budget in (
-        ("steps", "step", config.num_training_steps),
-        ("seconds", "training_seconds", config.training_seconds),
-    ):
-        if budget is None:
-            continue
-        reached = [
-            next(row for row in curve if row[column] >= budget)
-            for curve in curves
-            if curve[-1][column] >= budget
-        ]
-        mean, error = mean_and_error([row["bits_per_dim"] for row in reached])
-        entries |= {f"bits_per_dim_at_{name}": mean, f"standard_error_at_{name}": error}
-        if name == "seconds":
-            entries["steps_at_seconds"] = mean_and_error([row["step"] for row in reached])[0]
+        facts["seconds_per_step"] = sum(row["training_seconds"] for row in last) / steps
+    return facts
+
+
+def _reached(curves, column, budget):
+    """The first evaluation at or after a budget, by seed."""
+    return {
+        seed: next(row for row in curve if row[column] >= budget)
+        for seed, curve in curves.items()
+        if curve[-1][column] >= budget
+    }
+
+
+def _scores(name, reached, of_first):
+    """The entries of one budget, from evaluations by seed, and those of the first variant."""
+    bits = {seed: row["bits_per_dim"] for seed, row in reached.items()}
+    mean, error = mean_and_error(list(bits.values()))
+    entries = {f"bits_per_dim_at_{name}": mean, f"standard_error_at_{name}": error}
+    if reached is not of_first:
+        mean, error = mean_and_error(
+            [bits[seed] - of_first[seed]["bits_per_dim"] for seed in bits if seed in of_first]
+        )
+        entries |= {f"difference_at_{name}": mean, f"difference_error_at_{name}": error}
+    if name == "seconds":
+        entries["steps_at_seconds"], _ = mean_and_error([row["step"] for row in reached.values()])
     return entries
 
 
-def _score(row, name):
-    mean, error = row[f"bits_per_dim_at_{name}"], row[f"standard_error_at_{name}"]
-    if mean is None:
+def _number(row, value, error, name, sign=""):
+    """A number of a budget and its standard error, as a text."""
+    value, error = row[f"{value}_at_{name}"], row[f"{error}_at_{name}"]
+    if value is None:
         return "-"
-    return f"{mean:.4f}" if error is None else f"{mean:.4f} +- {error:.4f}"
+    return f"{value:{sign}.4f}" if error is None else f"{value:{sign}.4f} +- {error:.4f}"

@@ -67,7 +67,7 @@ class ComparisonModel:
         return self.distribution.log_prob(images)
 
     def training_log_prob(self, images, dropout_seed):
-        """As `log_prob`, while training; the seed ([2]) is of dropout, which most have none of."""
+        """As `log_prob`, while training: a model with dropout takes the seed, [2]."""
         return self.log_prob(images)
 
     def sample(self, num_images):

@@ -69,10 +69,7 @@ class ComparisonTrainer:
         self._step = tf.function(self._train_step, autograph=False).get_concrete_function(
             tf.TensorSpec(first.shape, tf.uint8), tf.TensorSpec([], tf.int32)
         )
-        # Traced for two batch sizes: `tfb.Glow` fails where the size is unknown.
-        self._score = tf.function(
-            lambda pixels, seed: self._pixels.bits_per_dim(pixels, seed=seed), autograph=False
-        )
+        self._score_graphs = {}
         self._run_and_undo(first)
 
     def _train_step(self, pixels, step):
@@ -163,7 +160,7 @@ class ComparisonTrainer:
         """
         with self._averaged_weights(average_decay):
             scores = [
-                self._score(pixels, tf.constant([self._seed, batch]))
+                self._score_graph(len(pixels))(pixels, tf.constant([self._seed, batch]))
                 for batch, pixels in enumerate(self._evaluation_batches)
             ]
         values = np.concatenate(scores).astype(np.float64)
@@ -174,6 +171,15 @@ class ComparisonTrainer:
         if len(values) == 1:
             return float(values[0]), None
         return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
+
+    def _score_graph(self, size):
+        """The graph that scores batches of one size: `tfb.Glow` fails where it is unknown."""
+        if size not in self._score_graphs:
+            shape = [size, *self._pixels.event_shape]
+            self._score_graphs[size] = tf.function(
+                lambda pixels, seed: self._pixels.bits_per_dim(pixels, seed=seed), autograph=False
+            ).get_concrete_function(tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([2], tf.int32))
+        return self._score_graphs[size]
 
     @contextlib.contextmanager
     def _averaged_weights(self, decay):
