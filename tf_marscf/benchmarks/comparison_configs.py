@@ -130,6 +130,7 @@ class TrainedModelsConfig(BenchmarkedModelConfig):
     learning_rate: float = same_field(TrainingConfig, "learning_rate", 4e-3)
     warm_up_images: int = same_field(TrainingConfig, "warm_up_images", 2000)
     clip_norm: float = same_field(TrainingConfig, "clip_norm")
+    augmentation: str = same_field(TrainingConfig, "augmentation")
     num_training_steps: int = integer(
         None, "Steps of each model; default: 500, or by training_seconds."
     )

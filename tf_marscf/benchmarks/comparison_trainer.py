@@ -91,10 +91,14 @@ class ComparisonTrainer:
 
     def _batches_after(self, num_steps):
         config = self._config
-        first_image = num_steps * config.batch_size
-        return iter(
-            training_pipeline(self._images, config.batch_size, self._seed, first_image=first_image)
+        batches = training_pipeline(
+            self._images,
+            config.batch_size,
+            self._seed,
+            config.augmentation,
+            first_image=num_steps * config.batch_size,
         )
+        return iter(batches)
 
     @property
     def _variables(self):

@@ -114,7 +114,8 @@ def _sampling_summary(result):
 def _density_config(context):
     """The training of the run, for a limited time."""
     training = context.run.training or {}
-    options = ("batch_size", "optimizer", "learning_rate", "warm_up_images", "clip_norm", "seed")
+    options = ("batch_size", "optimizer", "learning_rate", "warm_up_images", "clip_norm")
+    options += ("augmentation", "seed")
     values = {name: training[name] for name in options if name in training}
     data, data_dir = context.run.data, None
     if context.config.dataset in (None, data and data.name):
