@@ -24,8 +24,8 @@ class ComparisonTrainer:
     """Trains one `ComparisonModel` on bits/dim.
 
     Models that are trained with equal arguments see the same batches, the same dequantization noise
-    and the same optimizer (linear warm-up, clipped gradients). The model's own
-    data-dependent initialisation comes first, from the first training batch.
+    and the same optimizer (linear warm-up, clipped gradients). The model's own data-dependent
+    initialisation comes first, from the first training batch.
 
     Args:
         model: a `ComparisonModel` of continuous images.
@@ -52,9 +52,7 @@ class ComparisonTrainer:
         self._seed = config.seed if seed is None else seed
         self._images = dataset.train
         self._pixels = Dequantized(model.distribution, dataset.num_grey_levels)
-        batches = self._batches_after(0)
-        first = next(batches)
-        self._batches = itertools.chain([first], batches)
+        first = self._take_batches_after(0)
         self._evaluation_batches = evaluation_pipeline(evaluation_images, _EVALUATION_BATCH_SIZE)
         model.initialize(self._pixels.dequantize(first, seed=self._seed))
         self._averages = {
@@ -89,16 +87,21 @@ class ComparisonTrainer:
             average.update(step)
         return values[0]
 
-    def _batches_after(self, num_steps):
+    def _take_batches_after(self, num_steps):
+        """Sets the batches to come, and returns the first: to shuffle is no training time."""
         config = self._config
-        batches = training_pipeline(
-            self._images,
-            config.batch_size,
-            self._seed,
-            config.augmentation,
-            first_image=num_steps * config.batch_size,
+        batches = iter(
+            training_pipeline(
+                self._images,
+                config.batch_size,
+                self._seed,
+                config.augmentation,
+                first_image=num_steps * config.batch_size,
+            )
         )
-        return iter(batches)
+        first = next(batches)
+        self._batches = itertools.chain([first], batches)
+        return first
 
     @property
     def _variables(self):
@@ -136,7 +139,7 @@ class ComparisonTrainer:
     def go_on_from(self, steps, seconds):
         """Takes up the training where a checkpoint, which was read, was written."""
         self.steps, self.seconds = steps, seconds
-        self._batches = self._batches_after(steps)
+        self._take_batches_after(steps)
 
     def train(self, num_steps, max_seconds=math.inf):
         """Trains for some steps, or until `seconds` reaches a limit.
