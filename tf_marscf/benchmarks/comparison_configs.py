@@ -118,6 +118,7 @@ class DensityBenchmarkConfig(ComparisonConfig):
     dataset: str = same_field(DataConfig, "name", "digits")
     data_dir: str = same_field(DataConfig, "data_dir")
     num_channels: int = same_field(DataConfig, "num_channels")
+    num_bits: int = same_field(DataConfig, "num_bits")
     max_images: int = same_field(DataConfig, "max_images")
     batch_size: int = same_field(TrainingConfig, "batch_size", 64)
     learning_rate: float = same_field(TrainingConfig, "learning_rate", 4e-3)
@@ -153,6 +154,7 @@ class DensityBenchmarkConfig(ComparisonConfig):
             name=self.dataset,
             data_dir=self.data_dir,
             num_channels=self.num_channels,
+            num_bits=self.num_bits,
             max_images=self.max_images,
             num_validation_images=0,
         )
