@@ -59,7 +59,7 @@ class Config:
         return {
             field.name: values[field.name]
             for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
+            if field.name in values and getattr(self, field.name) != field.default
         }
 
 

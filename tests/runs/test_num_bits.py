@@ -163,4 +163,6 @@ def test_served_pixels_are_the_levels(train_dir):
 def test_the_density_benchmark_takes_bits():
     config = DensityBenchmarkConfig(num_bits=5, dataset="npz")
     assert config.data.num_bits == 5
+    # The command of a result names no place of somebody's.
+    assert "data_dir" not in dataclasses.replace(config, data_dir="/mine/images.npz").changes()
     assert dataclasses.replace(config, num_bits=None).data.num_bits is None
