@@ -60,6 +60,7 @@ PUBLISHED_FOR_ALL = {
     "prior_network": "conv_lstm",
     "prior_hidden_channels": "32",
     "prior_num_layers": "3",
+    "optimizer": "adamax",
     "learning_rate": "8e-4",
     "warm_up_images": "10000",
     "decay": "none",
