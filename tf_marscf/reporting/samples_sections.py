@@ -167,9 +167,9 @@ def _draw_rows(figure, numbers, arrays, num_grey_levels):
     axes.imshow(grid, interpolation="nearest")
     axes.set_xticks([])
     centers = (np.arange(num_rows) + 0.5) * (image_shape[0] + 1)
-    axes.set_yticks(
-        centers, [f"T = {temperature_text(value)}" for value in numbers["temperatures"]]
-    )
+    # Of several levels below each other: there is room for one number beside the images.
+    labels = ["T = " + temperature_text(value, "\n") for value in numbers["temperatures"]]
+    axes.set_yticks(centers, labels)
 
 
 def _grid_picture(title, images, num_grey_levels):
