@@ -159,6 +159,30 @@ def number(default, text, least=-math.inf, above=-math.inf, below=math.inf, rule
     return _field(default, rules.number(least, above, below, rule), "number", text, flag)
 
 
+def number_by_level(default, text, least=-math.inf, rule=None, flag=True):
+    """A field: a finite number of at least `least`, or a tuple of one a level.
+
+    Of a flag it takes texts as well, a single one for all levels.
+    """
+    check_numbers = rules.number_by_level(least, rule)
+
+    def check(value, name):
+        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            numbers = [_number_of(item) for item in value]
+            value = numbers[0] if len(numbers) == 1 else numbers
+        return check_numbers(value, name)
+
+    return _field(default, check, "list", text, flag)
+
+
+def _number_of(text):
+    """The number that a text stands for; the text itself, which rules refuse, if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def boolean(default, text, flag=True):
     """A field: True or False."""
     check = rules.rule(lambda value: isinstance(value, bool), "True or False")

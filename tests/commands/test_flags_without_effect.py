@@ -30,6 +30,7 @@ from tests.running_commands import error_line, run_command
         ("interpolate.py --pairs=0:1 --num_pairs=4", "`num_pairs` must not be given with --pairs"),
         ("interpolate.py --pairs=0:1 --seed=0", "`seed` must not be given with --pairs"),
         ("report.py --sections=training --benchmarks", "`benchmarks` must be False where"),
+        ("report.py --sections=samples --temperature=0.5,0.7", "`temperature` must be None unless"),
     ],
 )
 def test_they_are_refused_in_one_line(command, expected, tmp_path):

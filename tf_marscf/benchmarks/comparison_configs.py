@@ -124,6 +124,7 @@ class TrainedModelsConfig(BenchmarkedModelConfig):
     dataset: str = same_field(DataConfig, "name", "digits")
     data_dir: str = same_field(DataConfig, "data_dir")
     num_channels: int = same_field(DataConfig, "num_channels")
+    num_bits: int = same_field(DataConfig, "num_bits")
     max_images: int = same_field(DataConfig, "max_images")
     batch_size: int = same_field(TrainingConfig, "batch_size", 64)
     optimizer: str = same_field(TrainingConfig, "optimizer")
@@ -160,6 +161,7 @@ class TrainedModelsConfig(BenchmarkedModelConfig):
             name=self.dataset,
             data_dir=self.data_dir,
             num_channels=self.num_channels,
+            num_bits=self.num_bits,
             max_images=self.max_images,
             num_validation_images=0,
         )

@@ -134,11 +134,13 @@ class DensityBenchmark(TrainedModelsBenchmark):
         if notes:
             figure.supxlabel("\n".join(notes), fontsize="small")
         height, width, channels = result["data"]["image_shape"]
+        num_bits = result["config"].get("num_bits")
         figure.legend(
             loc="outside upper center",
             ncols=2,
             fontsize="small",
             title=f"{result['config']['dataset']}, {height}x{width}x{channels}, "
+            f"{f'{num_bits} bits, ' if num_bits else ''}"
             f"{result['data']['num_evaluation_images']:,} held-out images",
         )
 

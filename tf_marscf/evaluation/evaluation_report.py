@@ -6,11 +6,20 @@ import os
 import tqdm
 
 from tf_marscf.data import collect_images, evaluation_pipeline
+from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim, evaluate_bits_per_dim
 from tf_marscf.files.atomic_file import write_json
 from tf_marscf.files.paths import output_file
 from tf_marscf.quality.sample_quality import check_features, evaluate_sample_quality
-from tf_marscf.rules import check_entries, entries, integer, number, optional, text
+from tf_marscf.rules import (
+    check_entries,
+    entries,
+    integer,
+    number,
+    number_by_level,
+    optional,
+    text,
+)
 from tf_marscf.runs.restored_run import RestoredRun
 from tf_marscf.sampling.image_grid import spread_grey_levels
 from tf_marscf.sampling.sample_stream import SampleStream
@@ -27,7 +36,7 @@ _QUALITY_RULES = {
     "feature_extractor": text(),
     "feature_input": text(),
     "reference_split": text(),
-    "temperature": number(0.0),
+    "temperature": number_by_level(0.0),
 }
 
 
@@ -68,6 +77,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
     else:
         json_path = output_file("json", config.json)
     if quality is not None:
+        temperature_by_level(quality.temperature, run.run_config.model.num_levels)
         references = run.images_of(quality.reference_split, "reference_split")
         extractor = extractor or quality.make_extractor()
         feature_input = extractor.describe_input(run.dataset.image_shape)
@@ -97,7 +107,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         content["quality"] = measured.to_dict() | {
             "feature_input": feature_input,
             "reference_split": quality.reference_split,
-            "temperature": quality.temperature,
+            "temperature": quality.to_dict()["temperature"],
             "kid_block_size": quality.kid_block_size,
             "pixel_range": [float(value) for value in quality.pixel_range],
         }
