@@ -1,4 +1,4 @@
-"""Log-scales with a bound: `max_log_scale`."""
+"""Log-scales with a bound: `max_log_scale` and `prior_max_log_scale`."""
 
 import numpy as np
 import pytest
@@ -19,6 +19,12 @@ KINDS = [
     {"coupling": "mixlogcdf", "prior": "gaussian"},
 ]
 every_kind = pytest.mark.parametrize("options", KINDS, ids=lambda kind: "-".join(kind.values()))
+
+
+def bounded_model(bound, **options):
+    """A model whose couplings have a bound, and whose priors twice that."""
+    prior_bound = None if bound is None else 2.0 * bound
+    return small_model(max_log_scale=bound, prior_max_log_scale=prior_bound, **options)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
@@ -43,7 +49,7 @@ def test_without_a_bound_nothing_is_computed():
 def test_a_far_bound_changes_little_and_a_near_one_changes_the_density(options):
     images = random_images(2, 8, 8, 1, dtype="float64")
     free, far, near = (
-        small_model(dtype="float64", max_log_scale=bound, **options).log_prob(images)
+        bounded_model(bound, dtype="float64", **options).log_prob(images)
         for bound in (None, 19.0, 0.1)
     )
     assert greatest_difference(free, far) < 0.1
@@ -52,7 +58,7 @@ def test_a_far_bound_changes_little_and_a_near_one_changes_the_density(options):
 
 @every_kind
 def test_densities_and_gradients_are_those_of_the_plain_model(options):
-    model = small_model(dtype="float64", max_log_scale=0.3, **options)
+    model = bounded_model(0.3, dtype="float64", **options)
     images = random_images(2, 8, 8, 1, dtype="float64")
     assert_equal_in_graph(
         model.log_prob, lambda images: reference.log_prob(model, images), images, model
@@ -61,7 +67,7 @@ def test_densities_and_gradients_are_those_of_the_plain_model(options):
 
 @pytest.mark.parametrize("options", KINDS[1:], ids=lambda kind: "-".join(kind.values()))
 def test_samples_are_those_of_the_plain_model(options):
-    model = small_model(dtype="float64", max_log_scale=0.3, **options)
+    model = bounded_model(0.3, dtype="float64", **options)
     noise = noise_of(model)
     assert_equal(model.decode_noise(noise), reference.sample(model, noise), 1e-10)
 
@@ -74,9 +80,7 @@ def enlarge(weights, factor):
 @pytest.mark.parametrize("options", [KINDS[0], KINDS[2]], ids=lambda kind: "-".join(kind.values()))
 def test_samples_of_large_weights_stay_finite(options):
     """A network's outputs grow with its input: their `exp`, once a step, leave every range."""
-    free, bounded = (
-        small_model(num_steps=2, max_log_scale=bound, **options) for bound in (None, 3.0)
-    )
+    free, bounded = (bounded_model(bound, num_steps=2, **options) for bound in (None, 2.0))
     for model in (free, bounded):
         enlarge(model.trainable_variables, 6.0)
     assert not np.all(np.isfinite(free.sample(16, seed=1)))
@@ -146,10 +150,10 @@ def test_priors_are_bounded_and_invert_standardisation(make_prior, num_condition
 
 
 def test_a_bounded_model_is_saved_and_loaded(tmp_path):
-    pixels = tf_marscf.Dequantized(small_model(max_log_scale=2.5))
+    pixels = tf_marscf.Dequantized(bounded_model(2.5))
     tf_marscf.save(pixels, tmp_path / "model")
     model = tf_marscf.load(tmp_path / "model").distribution
-    assert model.config.max_log_scale == 2.5
+    assert (model.config.max_log_scale, model.config.prior_max_log_scale) == (2.5, 5.0)
     images = random_images(2, 8, 8, 1)
     np.testing.assert_array_equal(model.log_prob(images), pixels.distribution.log_prob(images))
     assert model.copy(name="another").config.max_log_scale == 2.5

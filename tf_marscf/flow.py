@@ -217,12 +217,10 @@ def _build_level_bijector(config, execution, level, seed, validate_args):
 def _build_prior(config, execution, level, seed, validate_args):
     latent_shape = config.latent_shape(level)
     is_last = level == config.num_levels - 1
-    bound = config.max_log_scale
     common = {
         "event_shape": latent_shape,
         "num_conditional_channels": 0 if is_last else latent_shape[2],
-        # A prior scales once a level, couplings once a step; and smooth images have small scales.
-        "max_log_scale": None if bound is None else 2.0 * bound,
+        "max_log_scale": config.prior_max_log_scale,
         "dtype": config.dtype,
         "network_dtype": execution.network_dtype,
         "validate_args": validate_args,

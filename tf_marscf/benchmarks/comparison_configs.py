@@ -38,6 +38,7 @@ class ComparisonConfig(Config):
     num_components: int = same_field(MarScfConfig, "num_components")
     num_heads: int = same_field(MarScfConfig, "num_heads")
     max_log_scale: float = same_field(MarScfConfig, "max_log_scale")
+    prior_max_log_scale: float = same_field(MarScfConfig, "prior_max_log_scale")
     seed: int = integer(0, "Seed of weights, data order and noise.", least=0)
 
     def __post_init__(self):
