@@ -181,9 +181,9 @@ def _build_levels(config, execution, seed, validate_args):
 
 def _build_level_bijector(config, execution, level, seed, validate_args):
     """Squeeze, then K steps of flow."""
-    coupling_options = {}
+    coupling_options = {"max_log_scale": config.max_log_scale}
     if config.coupling == "mixlogcdf":
-        coupling_options = {
+        coupling_options |= {
             "num_blocks": config.num_blocks,
             "num_components": config.num_components,
             "num_heads": config.num_heads,
@@ -220,6 +220,7 @@ def _build_prior(config, execution, level, seed, validate_args):
     common = {
         "event_shape": latent_shape,
         "num_conditional_channels": 0 if is_last else latent_shape[2],
+        "max_log_scale": config.prior_max_log_scale,
         "dtype": config.dtype,
         "network_dtype": execution.network_dtype,
         "validate_args": validate_args,

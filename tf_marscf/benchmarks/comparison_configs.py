@@ -29,6 +29,8 @@ class BenchmarkedModelConfig(Config):
     num_blocks: int = same_field(MarScfConfig, "num_blocks")
     num_components: int = same_field(MarScfConfig, "num_components")
     num_heads: int = same_field(MarScfConfig, "num_heads")
+    max_log_scale: float = same_field(MarScfConfig, "max_log_scale")
+    prior_max_log_scale: float = same_field(MarScfConfig, "prior_max_log_scale")
 
     @property
     def model_options(self):
