@@ -17,7 +17,7 @@ def sample_request(num_samples=2, seed=1, temperature=1.0):
     return {
         "num_samples": np.int32(num_samples),
         "seed": np.int32(seed),
-        "temperature": np.float32(temperature),
+        "temperature": np.asarray(temperature, np.float32),
     }
 
 
@@ -54,6 +54,10 @@ BAD_REQUESTS = [
     ("sample", sample_request(temperature=-1.0), "`temperature` must be finite and >= 0"),
     ("sample", sample_request(temperature=np.inf), "`temperature` must be finite and >= 0"),
     ("sample", sample_request(temperature=np.nan), "`temperature` must be finite and >= 0"),
+    ("sample", sample_request(temperature=[0.5, -1.0]), "`temperature` must be finite and >= 0"),
+    ("sample", sample_request(temperature=[0.5]), "`temperature` must be a number, or one for"),
+    ("sample", sample_request(temperature=[0.5] * 3), "`temperature` must be a number, or one for"),
+    ("sample", sample_request(temperature=[[0.5] * 2] * 2), "or one for each of 2 levels; got"),
     ("sample", sample_request() | {"seed": np.array([1, 2], np.int32)}, _wrong_shape("seed")),
     (
         "sample",

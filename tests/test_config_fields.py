@@ -15,6 +15,7 @@ from tf_marscf.config_fields import (
     fields_with_flags,
     integer,
     number,
+    number_by_level,
     path,
     same_field,
     some_of,
@@ -64,6 +65,42 @@ class LargeConfig(SmallConfig):
 def test_wrong_values_are_named(fields, message):
     with pytest.raises(InputError, match=message):
         SmallConfig(**fields)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LevelsConfig(Config):
+    """With a number a level."""
+
+    scale: float = number_by_level(1.0, "Of the noise.", least=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (2, 2.0),
+        ("2", None),
+        (["2"], 2.0),
+        (["0.5", "2"], (0.5, 2.0)),
+        ((0.5, 2), (0.5, 2.0)),
+        ([2], (2.0,)),
+        ([], None),
+        (["x"], None),
+        (["0.5", ""], None),
+        ([0.5, "2"], None),
+        ([0.5, -1.0], None),
+        (["nan"], None),
+        ([True], None),
+        ({"0": 1.0}, None),
+    ],
+)
+def test_a_number_or_one_a_level(given, kept):
+    if kept is None:
+        with pytest.raises(InputError, match="`scale` must be a "):
+            LevelsConfig(scale=given)
+        return
+    config = LevelsConfig(scale=given)
+    assert config.scale == kept
+    assert LevelsConfig(**config.to_dict()) == config
 
 
 def test_what_differs_from_the_defaults():

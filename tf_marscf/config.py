@@ -24,6 +24,8 @@ from tf_marscf.model_size import MAX_LEVELS, check_model_size
 # By level, as published; the last entry serves all further levels.
 _PUBLISHED_KERNEL_SIZES = (5, 5, 3)
 _PUBLISHED_DILATIONS = (2, 1)
+# Of log-scales: less leaves no scales, and with more their squares could leave float32.
+_LEAST_BOUND, _GREATEST_BOUND = 0.01, 40.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,20 @@ class MarScfConfig(Config):
         "Default: a model without classes.",
         least=2,
         num_bits=31,
+    )
+    max_log_scale: float = number(
+        None,
+        "M: log-scales of couplings become M tanh(log_scale / M), so that samples stay finite. "
+        "Default: no bound, as published.",
+        least=_LEAST_BOUND,
+        below=_GREATEST_BOUND,
+    )
+    prior_max_log_scale: float = number(
+        None,
+        "The same for log-scales of priors, which smooth images need to be low. Default: no bound, "
+        "as published, but 4 for causal priors.",
+        least=_LEAST_BOUND,
+        below=_GREATEST_BOUND,
     )
     dtype: str = choice("float32", ("float32", "float64"), "Of weights and densities.", flag=False)
 

@@ -59,7 +59,7 @@ class Config:
         return {
             field.name: values[field.name]
             for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
+            if field.name in values and getattr(self, field.name) != field.default
         }
 
 
@@ -157,6 +157,30 @@ def integer(default, text, least=1, most=math.inf, num_bits=63, flag=True):
 def number(default, text, least=-math.inf, above=-math.inf, below=math.inf, rule=None, flag=True):
     """A field: a finite number of at least `least`, above `above` and below `below`."""
     return _field(default, rules.number(least, above, below, rule), "number", text, flag)
+
+
+def number_by_level(default, text, least=-math.inf, rule=None, flag=True):
+    """A field: a finite number of at least `least`, or a tuple of one a level.
+
+    Of a flag it takes texts as well, a single one for all levels.
+    """
+    check_numbers = rules.number_by_level(least, rule)
+
+    def check(value, name):
+        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            numbers = [_number_of(item) for item in value]
+            value = numbers[0] if len(numbers) == 1 else numbers
+        return check_numbers(value, name)
+
+    return _field(default, check, "list", text, flag)
+
+
+def _number_of(text):
+    """The number that a text stands for; the text itself, which rules refuse, if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def boolean(default, text, flag=True):

@@ -32,12 +32,12 @@ class MarScf(FlowLevel):
 
     It is a `tfd.TransformedDistribution`: `bijector` is the inverse of level 1, `distribution` the
     rest of the recursion. Images are [..., H, W, C], any leading shape; `log_prob` takes a
-    `dropout_seed` ([2] integer tensor) that turns dropout on, `sample` a `temperature` that scales
-    the prior's noise. With `num_classes`, both need a `label`, int32 or int64, one an image or one
-    for all: each prior is a `ClassConditionalPrior`, and all densities are log p(x | y). New
-    ActNorm layers are the identity: call `initialize` with a batch before training. Keras does not
-    see the weights of a distribution that a layer or model holds: give it a
-    `tf_marscf.DensityLayer` around this instead.
+    `dropout_seed` ([2] integer tensor) that turns dropout on, `sample` a `temperature`, a
+    number or one a level, that scales the prior's noise. With `num_classes`, both need a `label`,
+    int32 or int64, one an image or one for all: each prior is a `ClassConditionalPrior`, and all
+    densities are log p(x | y). New ActNorm layers are the identity: call `initialize` with a batch
+    before training. Keras does not see the weights of a distribution that a layer or model holds:
+    give it a `tf_marscf.DensityLayer` around this instead.
 
     On GPUs since Ampere, TensorFlow computes float32 products in TensorFloat-32, with 10 bits of
     mantissa, unless `tf.config.experimental.enable_tensor_float_32_execution(False)` is called,
@@ -199,9 +199,9 @@ def _build_levels(config, execution, seed, validate_args):
 
 def _build_level_bijector(config, execution, level, seed, validate_args):
     """Squeeze, then K steps of flow."""
-    coupling_options = {}
+    coupling_options = {"max_log_scale": config.max_log_scale}
     if config.coupling == "mixlogcdf":
-        coupling_options = {
+        coupling_options |= {
             "num_blocks": config.num_blocks,
             "num_components": config.num_components,
             "num_heads": config.num_heads,
@@ -238,6 +238,7 @@ def _build_prior(config, execution, level, seed, validate_args):
     common = {
         "event_shape": latent_shape,
         "num_conditional_channels": 0 if is_last else latent_shape[2],
+        "max_log_scale": config.prior_max_log_scale,
         "dtype": config.dtype,
         "network_dtype": execution.network_dtype,
         "validate_args": validate_args,

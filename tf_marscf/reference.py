@@ -26,6 +26,7 @@ import tensorflow as tf
 from tf_marscf.errors import InputError
 from tf_marscf.reference_networks import (
     affine_network,
+    bounded,
     causal_prior,
     convolution,
     mix_log_cdf_network,
@@ -149,14 +150,14 @@ def flow_step(step, x, kind):
     x = tf.linalg.matvec(matrix, (x + bias) * tf.exp(log_scale))  # At each pixel.
     num_pixels = float(x.shape[1] * x.shape[2])
     log_det = num_pixels * (tf.reduce_sum(log_scale) + tf.linalg.slogdet(matrix)[1])
-    y, coupling_log_det = coupling(step.coupling.network.layer, x, kind)
+    y, coupling_log_det = coupling(step.coupling, x, kind)
     return y, log_det + coupling_log_det
 
 
 def inverse_flow_step(step, y, kind):
     """The inverse of `flow_step`."""
     matrix = conv1x1_matrix(step.invertible_conv1x1)
-    x = inverse_coupling(step.coupling.network.layer, y, kind)
+    x = inverse_coupling(step.coupling, y, kind)
     x = tf.linalg.matvec(tf.linalg.inv(matrix), x)
     return x / tf.exp(step.act_norm.log_scale) - step.act_norm.bias
 
@@ -169,35 +170,46 @@ def conv1x1_matrix(layer):
     return layer.permutation @ lower @ upper
 
 
-def coupling(network, x, kind):
+def coupling(layer, x, kind):
     """`(y, log-det)`; z_1 and z_2 are the halves of x.
 
-    affine:     y = concat(z_1, z_2 * sigmoid(raw + 2) + shift),  (shift, raw) = network(z_1)
-    mixlogcdf:  y = concat(z_2, (logit F(z_1) + b) * exp(a)),     (a, b, F) = network(z_2)
+    affine:     y = concat(z_1, z_2 * exp(log_scale) + shift),  (shift, log_scale) of z_1
+    mixlogcdf:  y = concat(z_2, (logit F(z_1) + b) * exp(a)),   (a, b, F) of z_2
     """
     z1, z2 = tf.split(x, 2, axis=-1)
     if kind == "affine":
-        shift, raw_scale = affine_network(network, z1)
-        scale = tf.sigmoid(raw_scale + 2.0)
-        y, log_slope = z2 * scale + shift, tf.math.log(scale)
-        return tf.concat([z1, y], axis=-1), tf.reduce_sum(log_slope, _EACH_MAP)
-    a, b, *mixture = mix_log_cdf_network(network, z2)
+        shift, log_scale = shift_and_log_scale(layer, z1)
+        y = z2 * tf.exp(log_scale) + shift
+        return tf.concat([z1, y], axis=-1), tf.reduce_sum(log_scale, _EACH_MAP)
+    a, b, *mixture = shift_and_mixture(layer, z2)
     y, log_slope = logit_mixture_cdf(z1, *mixture)
     return tf.concat([z2, (y + b) * tf.exp(a)], axis=-1), tf.reduce_sum(log_slope + a, _EACH_MAP)
 
 
-def inverse_coupling(network, y, kind):
+def inverse_coupling(layer, y, kind):
     """The inverse of `coupling`."""
     condition, y = tf.split(y, 2, axis=-1)
     if kind == "affine":
-        shift, raw_scale = affine_network(network, condition)
-        return tf.concat([condition, (y - shift) / tf.sigmoid(raw_scale + 2.0)], axis=-1)
-    a, b, *mixture = mix_log_cdf_network(network, condition)
+        shift, log_scale = shift_and_log_scale(layer, condition)
+        return tf.concat([condition, (y - shift) / tf.exp(log_scale)], axis=-1)
+    a, b, *mixture = shift_and_mixture(layer, condition)
     z1 = inverse_logit_mixture_cdf(y * tf.exp(-a) - b, *mixture)
     return tf.concat([z1, condition], axis=-1)
 
 
+def shift_and_log_scale(layer, z):
+    """`log_scale = log sigmoid(raw + 2)`, bounded if asked for; (shift, raw) = network(z)."""
+    shift, raw = affine_network(layer.network.layer, z)
+    return shift, bounded(tf.math.log_sigmoid(raw + 2.0), layer.max_log_scale)
+
+
 # MixLogCDF couplings (Flow++, Section 3).
+
+
+def shift_and_mixture(layer, z):
+    """`(a, b, logits, means, log_scales)` of a network; a and log-scales bounded if asked for."""
+    a, *others, log_scales = mix_log_cdf_network(layer.network.layer, z)
+    return bounded(a, layer.max_log_scale), *others, bounded(log_scales, layer.max_log_scale)
 
 
 def logit_mixture_cdf(x, logits, means, log_scales):
@@ -240,13 +252,18 @@ def inverse_logit_mixture_cdf(y, *mixture):
 def mean_and_log_scale(prior, latents, rest):
     """Of l given r, a prior's; those of channel j depend on the channels before it only."""
     if hasattr(prior, "mean_and_log_scale"):
-        outputs = tf.convert_to_tensor(prior.mean_and_log_scale)
+        mean, log_scale = even_and_odd(tf.convert_to_tensor(prior.mean_and_log_scale))
     elif hasattr(prior.network.layer, "conv_lstm"):
-        return mar_prior(prior.network.layer, latents, rest)
+        mean, log_scale = mar_prior(prior.network.layer, latents, rest)
     elif hasattr(prior.network.layer, "convolutions"):
-        return causal_prior(prior.network.layer, latents, rest)
+        mean, log_scale = causal_prior(prior.network.layer, latents, rest)
     else:
-        outputs = zero_convolution(prior.network.layer, rest)
+        mean, log_scale = even_and_odd(zero_convolution(prior.network.layer, rest))
+    return mean, bounded(log_scale, prior.max_log_scale)
+
+
+def even_and_odd(outputs):
+    """The even and the odd channels."""
     return outputs[..., 0::2], outputs[..., 1::2]
 
 

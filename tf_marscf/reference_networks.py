@@ -21,12 +21,16 @@ def affine_network(network, z):
     return outputs[..., 0::2], outputs[..., 1::2]
 
 
+def bounded(log_scale, bound):
+    """`M tanh(log_scale / M)`, M the bound; without one the log-scale itself."""
+    return log_scale if bound is None else bound * tf.tanh(log_scale / bound)
+
+
 def causal_prior(network, latents, rest):
     """Channel j: `conv(concat(r, l^1 ... l^(j-1), f_1 ... f_j))`, f_j its features.
 
     Those of each layer are `relu(conv(maps))`, of `concat(r, l^1 ... l^(j-1))` first, then of
-    `concat(f_1 ... f_j)` of the layer before. What must not be known is zero. Log-scales are
-    `4 tanh(raw / 4)`.
+    `concat(f_1 ... f_j)` of the layer before. What must not be known is zero.
     """
     num_channels, outputs = latents.shape[-1], []
     channel_of_feature = np.repeat(np.arange(num_channels), network.hidden_channels)
@@ -39,8 +43,7 @@ def causal_prior(network, latents, rest):
             features[index] = tf.where(channel_of_feature == j, computed, features[index])
             maps = features[index]
         output = zero_convolution(network.output_convolution, tf.concat([inputs, maps], axis=-1))
-        raw = output[..., num_channels + j]
-        outputs.append((output[..., j], 4.0 * tf.tanh(raw / 4.0)))
+        outputs.append((output[..., j], output[..., num_channels + j]))
     return tuple(tf.stack(parts, axis=-1) for parts in zip(*outputs, strict=True))
 
 

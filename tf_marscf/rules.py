@@ -61,6 +61,23 @@ def integer(least=0, most=math.inf, num_bits=53):
     return lambda value, name: int(check_size(check_integer(value, name), name))
 
 
+def number_by_level(least=-math.inf, meaning=None):
+    """A rule: a number of at least `least`, or one a level; kept as a float, or a tuple of some.
+
+    What uses it knows how many levels there are.
+    """
+    check_number = number(least, meaning=meaning)
+
+    def check(value, name):
+        if not isinstance(value, list | tuple):
+            return float(check_number(value, name))
+        if not value:
+            raise _error(name, "a number, or one a level", value)
+        return tuple(float(check_number(item, name)) for item in value)
+
+    return check
+
+
 def integers(length):
     """A rule: `length` integers from 1 to 2^31 - 1; kept as a tuple."""
     check_item = integer(1, num_bits=31)

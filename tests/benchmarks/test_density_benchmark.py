@@ -43,6 +43,40 @@ def test_training_lowers_bits_per_dim_and_is_the_same_twice():
     assert first.steps == second.steps == 10
 
 
+def test_averages_move_as_weights_do_and_are_scored_in_their_place():
+    config = DensityBenchmarkConfig(**SMALL, models=("mar",), warm_up_images=0)
+    dataset = load_configured_dataset(config.data)
+    (model,) = matched_models(config, dataset.image_shape, config.num_levels)
+    trainer = ComparisonTrainer(model, dataset, dataset.test.take(10), config, 0, (0.9, 0.05))
+    variables = model.trainable_variables
+    before = [variable.numpy() for variable in variables]
+    new = trainer.evaluate()
+    assert trainer.evaluate(0.9) == trainer.evaluate(0.05) == new
+    trainer.train(1)
+    after = [variable.numpy() for variable in variables]
+    # Step 0: decays are at most 1 / 10.
+    for decay, kept in ((0.9, 0.1), (0.05, 0.05)):
+        averages = trainer._averages[decay].images_distribution.trainable_variables
+        for average, old, weight in zip(averages, before, after, strict=True):
+            np.testing.assert_allclose(average, kept * old + (1 - kept) * weight, atol=1e-6)
+    scores = [trainer.evaluate(decay)[0] for decay in (0.0, 0.05, 0.9)]
+    assert len({new[0], *scores}) == 4
+    for variable, weight in zip(variables, after, strict=True):
+        np.testing.assert_array_equal(variable, weight)
+
+
+def test_a_trainer_goes_on_from_a_checkpoint(tmp_path):
+    unbroken, killed, other = (make_trainer(warm_up_images=100) for _ in range(3))
+    unbroken.train(5)
+    killed.train(2)
+    path = killed.checkpoint().write(str(tmp_path / "checkpoint"))
+    other.checkpoint().read(path).assert_consumed()
+    other.go_on_from(2, 0.5)
+    other.train(3)
+    assert other.steps == 5 and other.seconds > 0.5
+    assert other.evaluate() == pytest.approx(unbroken.evaluate(), abs=1e-5)
+
+
 def test_a_spent_budget_of_seconds_ends_training():
     trainer = make_trainer()
     trainer.train(100, max_seconds=1e-9)
@@ -135,3 +169,30 @@ def test_files_hold_the_curves_of_all_models(tmp_path):
     assert render_png(lambda figure: DensityBenchmark.draw(figure, result)) != whole
     assert (tmp_path / "density.png").read_bytes().startswith(b"\x89PNG")
     assert lines[-1].startswith("wrote ")
+
+
+@pytest.mark.slow
+def test_an_interrupted_benchmark_is_gone_on_with_and_leaves_no_trainings(tmp_path):
+    options = SMALL | {"models": ("mar", "gaussian"), "num_training_steps": 2, "evaluate_every": 1}
+    config = DensityBenchmarkConfig(**options)
+    lines = []
+
+    def interrupt(line):
+        lines.append(line)
+        if len(lines) == 1 + 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        DensityBenchmark(config, tmp_path).run(interrupt)
+    assert len(list((tmp_path / "density_trainings").iterdir())) == 2
+    again = []
+    result = DensityBenchmark(config, tmp_path).run(again.append)
+    steps = {kind: [row["step"] for row in result["rows"] if row["model"] == kind]
+             for kind in config.models}  # fmt: skip
+    assert steps == {"mar": [0, 1, 2], "gaussian": [0, 1, 2]}
+    assert set(lines[1:4]) <= set(again)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "density.csv",
+        "density.json",
+        "density.png",
+    ]

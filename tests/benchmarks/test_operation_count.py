@@ -3,8 +3,12 @@ import math
 import pytest
 
 from tests.small_models import small_model
-from tf_marscf.benchmarks.operation_count import convolution_operations, log_prob_operations
-from tf_marscf.benchmarks.speed import measure_speed
+from tf_marscf.benchmarks.operation_count import (
+    convolution_operations,
+    flow_operations,
+    log_prob_operations,
+    prior_operations,
+)
 
 BATCH_SIZE = 3
 
@@ -70,14 +74,11 @@ def test_operations_of_one_convolution():
 
 
 @pytest.mark.parametrize(
-    ("baseline", "message"),
-    [
-        ({"train": 1.0}, "must have entries of .* got 'train'"),
-        ({"sample": "fast"}, "seconds > 0; got sample: 'fast'"),
-        ({"sample": 0.0}, "seconds > 0; got sample: 0.0"),
-        ({"log_prob": float("nan")}, "seconds > 0; got log_prob: nan"),
-    ],
+    "options", [{"prior": "gaussian"}, {"prior_network": "causal"}, {"coupling": "mixlogcdf"}]
 )
-def test_a_wrong_baseline_is_named(baseline, message):
-    with pytest.raises(ValueError, match=message):
-        measure_speed(small_model().config, 1, 1, baseline)
+def test_the_flow_does_not_depend_on_the_prior_and_both_make_the_density(options):
+    config, other = small_model(**options).config, small_model().config
+    flow, prior = flow_operations(config, BATCH_SIZE), prior_operations(config, BATCH_SIZE)
+    assert flow + prior == log_prob_operations(config, BATCH_SIZE)
+    assert (flow == flow_operations(other, BATCH_SIZE)) == ("coupling" not in options)
+    assert (prior == prior_operations(other, BATCH_SIZE)) == ("coupling" in options)

@@ -39,6 +39,10 @@ LAYERS = {
     "mix_log_cdf_coupling": functools.partial(
         MixLogCdfCoupling, 4, 8, seed=2, **MIX_LOG_CDF_OPTIONS
     ),
+    "bounded_affine_coupling": functools.partial(AffineCoupling, 4, 8, max_log_scale=0.5, seed=2),
+    "bounded_mix_log_cdf_coupling": functools.partial(
+        MixLogCdfCoupling, 4, 8, max_log_scale=0.5, seed=2, **MIX_LOG_CDF_OPTIONS
+    ),
     "half_swap": functools.partial(HalfSwap, 4),
     "affine_flow_step": functools.partial(FlowStep, 4, 8, seed=2),
     "mix_log_cdf_flow_step": functools.partial(

@@ -1,15 +1,17 @@
 """bin/benchmark.py, as a user runs it."""
 
+import json
+
 import pytest
 
-from tests.running_commands import error_line, run_command
+from tests.running_commands import error_line, run_command, start_command
 
 
 @pytest.mark.slow
 def test_help_names_the_benchmarks_and_their_flags():
     top = run_command("benchmark.py", "--help")
     assert top.returncode == 0
-    assert all(name in top.stdout for name in ("speed", "sampling", "density"))
+    assert all(name in top.stdout for name in ("speed", "sampling", "density", "ablation"))
     sampling = run_command("benchmark.py", "sampling", "--help")
     assert "--sizes" in sampling.stdout and "--dataset" not in sampling.stdout
 
@@ -27,10 +29,18 @@ def test_help_names_the_benchmarks_and_their_flags():
         (["sampling", "--num_repeats=1"], "`num_repeats` must be an integer >= 2; got 1"),
         (["density", "--models=mar,pixel_cnn"], "`models` must be of"),
         (["density", "--dataset=nothing"], "'nothing'"),
+        (["ablation", "--priors=mar"], "`priors` must be some of"),
+        (["ablation", "--seeds=0,0"], "`seeds` must be different; got '0,0'"),
+        (["ablation", "--models=mar"], "'models'"),
+        (["ablation", "--num_blocks=2"], "`num_blocks` must not be given with --coupling=affine"),
+        (
+            ["ablation", "--priors=gaussian", "--prior_num_layers=2"],
+            "`prior_num_layers` must not be given with --priors=gaussian",
+        ),
     ],
 )
 def test_wrong_arguments_end_with_status_2(arguments, expected, tmp_path):
-    if arguments[:1] in (["sampling"], ["density"]):
+    if arguments[:1] in (["sampling"], ["density"], ["ablation"]):
         arguments = [*arguments, f"--output_dir={tmp_path / 'out'}"]
     process = run_command("benchmark.py", *arguments)
     assert process.returncode == 2
@@ -53,3 +63,31 @@ def test_density_prints_a_table_and_names_its_files(tmp_path):
     for ending in ("json", "csv", "png"):
         path = tmp_path / f"density.{ending}"
         assert path.exists() and str(path) in lines[-1]
+
+
+@pytest.mark.slow
+def test_a_killed_ablation_ends_with_the_results_of_an_unbroken_one(tmp_path):
+    arguments = (
+        "ablation --num_levels=1 --num_steps=1 --hidden_channels=8 --prior_hidden_channels=2 "
+        "--max_images=40 --batch_size=16 --num_training_steps=6 --evaluate_every=2 "
+        "--priors=gaussian,causal --warm_up_images=0"
+    ).split()
+
+    def found(directory):
+        """All but the seconds."""
+        rows = json.loads((tmp_path / directory / "ablation.json").read_text())["rows"]
+        return [{**row, "training_seconds": None} for row in rows]
+
+    unbroken = run_command("benchmark.py", *arguments, f"--output_dir={tmp_path / 'unbroken'}")
+    assert unbroken.returncode == 0, unbroken.stderr
+    killed = start_command("benchmark.py", *arguments, f"--output_dir={tmp_path / 'killed'}")
+    for prior in ("gaussian", "causal", "gaussian", "causal"):
+        killed.wait_for_line(f"{prior}, affine, seed 0")
+    killed.kill()
+    killed.communicate()
+    assert not (tmp_path / "killed" / "ablation.json").exists()
+    resumed = run_command("benchmark.py", *arguments, f"--output_dir={tmp_path / 'killed'}")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "causal, affine, seed 0: going on after step 2" in resumed.stdout
+    assert found("killed") == found("unbroken")
+    assert len(found("unbroken")) == 2 * 2 * 4

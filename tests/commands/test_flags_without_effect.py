@@ -30,6 +30,7 @@ from tests.running_commands import error_line, run_command
         ("interpolate.py --pairs=0:1 --num_pairs=4", "`num_pairs` must not be given with --pairs"),
         ("interpolate.py --pairs=0:1 --seed=0", "`seed` must not be given with --pairs"),
         ("report.py --sections=training --benchmarks", "`benchmarks` must be False where"),
+        ("report.py --sections=samples --temperature=0.5,0.7", "`temperature` must be None unless"),
     ],
 )
 def test_they_are_refused_in_one_line(command, expected, tmp_path):
@@ -47,6 +48,18 @@ def test_they_are_refused_in_one_line(command, expected, tmp_path):
         ("density --num_blocks=4", "`num_blocks` must not be given with --coupling=affine"),
         ("speed --norecompute_couplings", "`recompute_couplings` must not be given with"),
         ("speed --prior=gaussian --recompute_prior", "`recompute_prior` must not be given with"),
+        (
+            "speed --prior=gaussian --prior_network=causal",
+            "`prior_network` must not be given with --prior=gaussian",
+        ),
+        (
+            "speed --prior=gaussian --prior_num_layers=1",
+            "`prior_num_layers` must not be given with --prior=gaussian",
+        ),
+        (
+            "speed --prior_network=causal --recompute_prior",
+            "`recompute_prior` must not be given with --prior_network=causal",
+        ),
         (
             "speed --image_size=8,8,8",
             "`image_size` must be N or HEIGHT,WIDTH, integers >= 1; got '8,8,8'",

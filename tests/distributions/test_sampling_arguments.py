@@ -6,7 +6,11 @@ import tensorflow as tf
 
 import tf_marscf
 from tests.small_models import small_model
-from tf_marscf.distributions.sampling_arguments import checked_sample_shape, checked_temperature
+from tf_marscf.distributions.sampling_arguments import (
+    checked_sample_shape,
+    checked_temperature,
+    temperature_by_level,
+)
 from tf_marscf.errors import InputError
 
 
@@ -117,14 +121,19 @@ def test_temperatures(temperature, dtype):
         "1",
         None,
         1j,
-        [1.0, 0.5],
-        [1.0],
         np.ones([4, 1, 1, 1]),
         tf.constant(-1.0),
         tf.constant(np.nan),
-        tf.constant([1.0]),
         tf.constant(True),
         {},
+        [1.0, -0.5],
+        (np.nan, 1.0),
+        [1.0, True],
+        ["1", 1.0],
+        [[1.0], 1.0],
+        np.array([1.0, np.inf]),
+        tf.constant([-1.0, 1.0]),
+        tf.constant([True, False]),
     ],
 )
 def test_what_is_no_temperature_is_refused(model, temperature):
@@ -135,6 +144,67 @@ def test_what_is_no_temperature_is_refused(model, temperature):
         model.experimental_sample_and_log_prob(2, seed=1, temperature=temperature)
     with pytest.raises(InputError, match="`temperature`"):
         tf.function(lambda: model.sample(2, seed=1, temperature=temperature))()
+
+
+@pytest.mark.parametrize(
+    "temperature",
+    [[1.0], (1.0, 1.0, 1.0), [], np.ones([3]), tf.constant([1.0]), tf.ones([0])],
+)
+def test_temperatures_of_another_number_of_levels_are_refused(model, temperature):
+    message = "`temperature` must be a number, or one for each of 2 levels; got"
+    for distribution in (model, tf_marscf.Dequantized(model), model.distribution):
+        with pytest.raises(InputError, match=message):
+            distribution.sample(2, seed=1, temperature=temperature)
+    with pytest.raises(InputError, match=message):
+        model.experimental_sample_and_log_prob(2, seed=1, temperature=temperature)
+    with pytest.raises(InputError, match="`temperature` must be finite and >= 0; got"):
+        model.levels[-1].latent_prior.sample(2, seed=1, temperature=temperature)
+
+
+@pytest.mark.parametrize("prior", ["mar", "gaussian"])
+def test_each_level_has_the_temperature_of_its_place(prior):
+    model = small_model((8, 8, 1), num_levels=3, prior=prior, dtype="float64")
+    temperatures = [0.9, 0.5, 0.1]
+    noise = model._noise([4], 1, 1.0)
+    expected = model.decode_noise(
+        [scale * maps for scale, maps in zip(temperatures, noise, strict=True)]
+    )
+    for given in (temperatures, tuple(temperatures), np.array(temperatures)):
+        np.testing.assert_array_equal(model.sample(4, seed=1, temperature=given), expected)
+    hidden = model.distribution.sample(4, seed=1, temperature=temperatures)
+    np.testing.assert_allclose(model.bijector.forward(hidden), expected, atol=1e-9)
+    rest = model.levels[1]
+    np.testing.assert_array_equal(
+        rest.sample(4, seed=1, temperature=[0.5, 0.5]), rest.sample(4, seed=1, temperature=0.5)
+    )
+    images, log_prob = model.experimental_sample_and_log_prob(4, seed=1, temperature=temperatures)
+    np.testing.assert_array_equal(images, expected)
+    np.testing.assert_allclose(log_prob, model.log_prob(images), rtol=1e-9)
+    hidden_too, _ = model.distribution.experimental_sample_and_log_prob(
+        4, seed=1, temperature=temperatures
+    )
+    np.testing.assert_allclose(hidden_too, hidden, atol=1e-12)
+
+
+def test_one_number_for_all_levels_is_the_same_number_for_each(model):
+    np.testing.assert_array_equal(
+        model.sample(3, seed=2, temperature=[0.7, 0.7]), model.sample(3, seed=2, temperature=0.7)
+    )
+    assert temperature_by_level(0.7, 3) == [0.7, 0.7, 0.7]
+
+
+def test_levels_temperatures_that_a_graph_works_out(model):
+    expected = model.sample(2, seed=1, temperature=[0.5, 0.25])
+    for shape in ([2], [None]):
+        sample = tf.function(
+            lambda temperature: model.sample(2, seed=1, temperature=temperature),
+            input_signature=[tf.TensorSpec(shape)],
+        )
+        np.testing.assert_array_equal(sample(tf.constant([0.5, 0.25])), expected)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must be finite and >= 0"):
+            sample(tf.constant([0.5, -1.0]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible with expected shape"):
+        sample(tf.constant([0.5]))
 
 
 def test_temperatures_that_a_graph_works_out(model):

@@ -16,7 +16,7 @@ from tests.running_commands import ROOT, error_line, run_command
 from tests.small_reports import report_lines, train_small_run
 from tests.small_trainers import SIMPLE_OPTIONS, small_distribution
 from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
-from tf_marscf.errors import RunError
+from tf_marscf.errors import InputError, RunError
 from tf_marscf.figures import THEMES
 from tf_marscf.reporting.report_config import SECTIONS, ReportConfig
 from tf_marscf.runs.checkpoint_store import CheckpointStore
@@ -191,6 +191,32 @@ def test_results_of_single_commands_are_used(run_copy):
     (command,) = [text for text in page.commands if "evaluate.py" in text]
     assert "--metrics=fid,kid" in command
     assert "'--feature_layer=<b>'" in command
+
+
+def test_temperatures_of_the_levels_have_a_row_and_stand_in_the_commands(run_copy):
+    content = json.loads((run_copy / "report" / "evaluation_test.json").read_text())
+    content["quality"] = {
+        "fid": 12.5, "kid": None, "inception_score": None, "num_samples": 30, "num_non_finite": 0,
+        "num_reference_images": 30, "feature_extractor": "small.keras",
+        "feature_input": "as they are", "reference_split": "test", "temperature": [0.9, 0.5],
+    }  # fmt: skip
+    (run_copy / "evaluation_test.json").write_text(json.dumps(content))
+    report_lines(run_copy, sections=("evaluation", "temperature"), temperature=["0.9", "0.25"])
+    page = HtmlDocument((run_copy / "report.html").read_text())
+    assert "samples at temperature 0.9 / 0.5, against" in page.text
+    assert sum("--temperature=0.9,0.5" in command for command in page.commands) == 1
+    assert sum("--temperature=0.9,0.25" in command for command in page.commands) == 2
+    (row,) = json.loads((run_copy / "report" / "temperature.json").read_text())["rows"][2:]
+    assert row["temperature"] == [0.9, 0.25]
+    output = run_copy / "rows.npz"
+    config = SampleConfig(
+        train_dir=run_copy, output=output, format="npz", num_samples=10, temperature=(0.9, 0.25)
+    )
+    write_samples(config, progress=False)
+    with np.load(run_copy / "report" / "temperature.npz") as rows, np.load(output) as samples:
+        np.testing.assert_array_equal(rows["images_2"], samples["images"])
+    with pytest.raises(InputError, match="`temperature` must be a number, or one for each of 2"):
+        report_lines(run_copy, sections=("temperature",), temperature=[0.9, 0.5, 0.5])
 
 
 def test_damaged_results_are_computed_again(run_copy, capsys):

@@ -19,6 +19,8 @@ def test_equal_weights_have_equal_digests(tmp_path):
 def test_any_weight_the_architecture_and_the_scaling_count():
     digests = {weights_digest(small_distribution())}
     digests.add(weights_digest(small_distribution(prior_dilations=1)))
+    digests.add(weights_digest(small_distribution(max_log_scale=4.0)))
+    digests.add(weights_digest(small_distribution(prior_max_log_scale=4.0)))
     published = tf_marscf.Dequantized(
         small_distribution().distribution, num_grey_levels=17, published_scaling=True
     )
@@ -27,7 +29,7 @@ def test_any_weight_the_architecture_and_the_scaling_count():
     variable = changed.distribution.trainable_variables[-1]
     variable.assign_add(1e-6 + 0.0 * variable)
     digests.add(weights_digest(changed))
-    assert len(digests) == 4
+    assert len(digests) == 6
 
 
 def test_how_a_model_computes_does_not_count():

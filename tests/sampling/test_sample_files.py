@@ -176,6 +176,9 @@ def test_samples_that_are_not_finite_are_counted_in_the_files(train_dir, tmp_pat
         ({"num_samples": 0}, "`num_samples` must be an integer >= 1; got 0"),
         ({"num_samples": 20_000}, "`num_samples` must be at most 10000 in a grid; got 20000"),
         ({"temperature": float("nan")}, "`temperature`"),
+        ({"temperature": ["0.9", "x"]}, "`temperature` must be finite and >= 0; got 'x'"),
+        ({"temperature": (0.9, -1.0)}, "`temperature` must be finite and >= 0; got -1.0"),
+        ({"temperature": []}, "`temperature` must be a number, or one a level; got \\[\\]"),
         ({"output_format": "npz", "beside_real": True}, "`beside_real`"),
         ({"output": "x.npz"}, "`output` must end with '.png' for format 'grid'; got 'x.npz'"),
         ({"output": "x.png", "output_format": "png"}, "`output` must be a directory"),
@@ -184,6 +187,19 @@ def test_samples_that_are_not_finite_are_counted_in_the_files(train_dir, tmp_pat
 def test_wrong_arguments_are_found_before_the_model_is_read(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         write_samples(tmp_path / "missing", **arguments)
+
+
+def test_numbers_and_name_have_the_temperature_of_each_level(train_dir):
+    arguments = {"output_format": "npz", "num_samples": 2, "progress": False}
+    levels = len(tf_marscf.load(train_dir).distribution.levels)
+    numbers = write_samples(train_dir, temperature=["0.5"] + ["0.25"] * (levels - 1), **arguments)
+    temperatures = [0.5] + [0.25] * (levels - 1)
+    assert numbers["temperature"] == (temperatures if levels > 1 else 0.5)
+    name = "_".join(map(str, temperatures))
+    assert numbers["output"].endswith(f"/samples_seed_0_temperature_{name}.npz")
+    message = f"one for each of {levels} levels; got {levels + 1}"
+    with pytest.raises(InputError, match=message):
+        write_samples(train_dir, temperature=[0.5] * (levels + 1), **arguments)
 
 
 def test_names_tell_samples_of_a_directory_apart(train_dir):

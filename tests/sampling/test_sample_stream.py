@@ -60,6 +60,24 @@ def test_temperature_scales_the_noise(distribution):
     assert spread[0] < spread[1]
 
 
+def test_each_level_may_have_its_own_temperature():
+    distribution = small_distribution(prior="gaussian", num_levels=2)
+    model = randomize(distribution.distribution)
+    noises, decode = [], model.decode_noise
+    model.decode_noise = lambda noise: noises.append(noise) or decode(noise)
+    stream = SampleStream(distribution, seed=3, batch_size=4)
+    for temperature in (1.0, [0.5, 0.25], (1.0, 0.0)):
+        stream._draw_batch(tf.range(4), temperature)
+    for scaled, scales in zip(noises[1:], ([0.5, 0.25], [1.0, 0.0]), strict=True):
+        for maps, whole, scale in zip(scaled, noises[0], scales, strict=True):
+            np.testing.assert_array_equal(maps, scale * whole)
+    del model.decode_noise
+    batches = [next(stream.batches(4, temperature=value)) for value in (0.5, [0.5, 0.5])]
+    np.testing.assert_array_equal(*(batch.images for batch in batches))
+    with pytest.raises(ValueError, match="one for each of 2 levels; got 3"):
+        next(stream.batches(4, temperature=[1.0, 1.0, 1.0]))
+
+
 def test_noise_is_standard_normal_and_independent_between_samples(distribution):
     """A model that is the identity, but for the squeeze, shows its noise."""
     model = small_distribution(prior="gaussian", num_levels=1).distribution

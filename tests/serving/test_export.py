@@ -95,6 +95,17 @@ def test_samples_are_those_of_the_model(exported, served):
     assert np.any(images != call(served, "sample", sample_request(3, seed=8))["images"])
 
 
+def test_samples_take_a_temperature_a_level(exported, served):
+    images = call(served, "sample", sample_request(3, seed=7, temperature=[0.9, 0.2]))["images"]
+    expected = exported[1].sample(3, seed=7, temperature=[0.9, 0.2])
+    assert np.mean(images != expected) <= 0.01
+    one, equal = (
+        call(served, "sample", sample_request(3, seed=7, temperature=temperature))["images"]
+        for temperature in (0.5, [0.5, 0.5])
+    )
+    np.testing.assert_array_equal(one, equal)
+
+
 def test_decoding_the_encoded_images_gives_them_back(served):
     images = pixels(4)
     latents = served["encode"](images=tf.constant(images))["latents"]

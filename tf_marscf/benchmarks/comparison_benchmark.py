@@ -10,7 +10,7 @@ from tf_marscf.errors import InputError
 from tf_marscf.figures import save_figure
 from tf_marscf.files.atomic_file import write_csv
 from tf_marscf.files.paths import output_directory
-from tf_marscf.files.result_files import write_result
+from tf_marscf.files.result_files import DIGESTS, write_result
 from tf_marscf.rules import check_entries, entries, integer, list_of, text
 
 
@@ -47,12 +47,16 @@ class ComparisonBenchmark(abc.ABC):
             The dict that the JSON file holds: "benchmark", "command", "config", "machine" and what
             `measure` returns.
         """
+        return self._write_measured(self.measure(report), report)
+
+    def _write_measured(self, measured, report):
+        """Writes the files of what `measure` returns, and returns what the JSON file holds."""
         result = {
             "benchmark": self.name,
             "command": command_text("benchmark", self._config.changes(), self.name),
             "config": self._config.to_dict(),
             "machine": machine_facts(),
-            **self.measure(report),
+            **measured,
         }
         return self.write(self._output_dir, result, report)
 
@@ -80,6 +84,10 @@ class ComparisonBenchmark(abc.ABC):
             shlex.split(result["command"])
         except ValueError as error:
             raise InputError(f"command must be a command line; {error}.") from error
+
+    @staticmethod
+    def check_models(result):
+        """Raises `InputError` if the rows are not of the models of the config."""
         models = set(result["config"]["models"])
         if {row["model"] for row in result["rows"]} != models:
             raise InputError(f"rows must be of the models {sorted(models)}.")
@@ -87,11 +95,10 @@ class ComparisonBenchmark(abc.ABC):
     @classmethod
     def write(cls, output_dir, result, report=print):
         """Writes the files as one, tells `report`, and returns what `write_result` does."""
-        rows = [{column: row.get(column) for column in cls.columns} for row in result["rows"]]
-        paths = [os.path.join(output_dir, f"{cls.name}.{end}") for end in ("json", "csv", "png")]
+        json_path = os.path.join(output_dir, f"{cls.name}.json")
 
         def write_files(directory):
-            write_csv(directory / f"{cls.name}.csv", list(cls.columns), rows)
+            cls.write_tables(directory, result)
             save_figure(
                 directory / f"{cls.name}.png",
                 lambda figure: cls.draw(figure, result),
@@ -99,6 +106,13 @@ class ComparisonBenchmark(abc.ABC):
             )
             return result
 
-        written = write_result(paths[0], write_files)
-        report("wrote " + ", ".join(paths))
+        written = write_result(json_path, write_files)
+        paths = [os.path.join(output_dir, name) for name in written[DIGESTS]["files"]]
+        report("wrote " + ", ".join([json_path, *paths]))
         return written
+
+    @classmethod
+    def write_tables(cls, directory, result):
+        """Writes the rows as a CSV file into a directory, a `Path`."""
+        rows = [{column: row.get(column) for column in cls.columns} for row in result["rows"]]
+        write_csv(directory / f"{cls.name}.csv", list(cls.columns), rows)

@@ -19,24 +19,45 @@ _DEFAULT_TRAINING_STEPS = 500
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ComparisonConfig(Config):
-    """What all benchmarks that compare models share.
+class BenchmarkedModelConfig(Config):
+    """The model options of a benchmark: those of `MarScf` that have flags."""
 
-    The model options are those of `MarScf`, and the architecture of the model "mar". The other
-    models get about as many parameters.
-    """
-
-    models: tuple = some_of(
-        tuple(MODEL_LABELS), tuple(MODEL_LABELS), "Models to compare, mar among them."
-    )
     num_steps: int = same_field(MarScfConfig, "num_steps", 4)
     hidden_channels: int = same_field(MarScfConfig, "hidden_channels", 64)
-    coupling: str = same_field(MarScfConfig, "coupling")
     prior_hidden_channels: int = same_field(MarScfConfig, "prior_hidden_channels")
     prior_num_layers: int = same_field(MarScfConfig, "prior_num_layers")
     num_blocks: int = same_field(MarScfConfig, "num_blocks")
     num_components: int = same_field(MarScfConfig, "num_components")
     num_heads: int = same_field(MarScfConfig, "num_heads")
+    max_log_scale: float = same_field(MarScfConfig, "max_log_scale")
+    prior_max_log_scale: float = same_field(MarScfConfig, "prior_max_log_scale")
+
+    @property
+    def model_options(self):
+        """Arguments of `MarScfConfig` but for the image shape and the number of levels."""
+        names = {field.name for field in dataclasses.fields(MarScfConfig)} - {"num_levels"}
+        return {name: value for name, value in vars(self).items() if name in names}
+
+    def mar_scf_config(self, image_shape, num_levels, **options):
+        """The `MarScfConfig` with the model options, or others in their place."""
+        return MarScfConfig(
+            image_shape=image_shape, num_levels=num_levels, **self.model_options | options
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComparisonConfig(BenchmarkedModelConfig):
+    """What all benchmarks that compare this project's models with others share.
+
+    The model options are the architecture of the model "mar". The other models get about as many
+    parameters.
+    """
+
+    models: tuple = some_of(
+        tuple(MODEL_LABELS), tuple(MODEL_LABELS), "Models to compare, mar among them."
+    )
+    coupling: str = same_field(MarScfConfig, "coupling")
+    prior_network: str = same_field(MarScfConfig, "prior_network")
     seed: int = integer(0, "Seed of weights, data order and noise.", least=0)
 
     def __post_init__(self):
@@ -47,16 +68,6 @@ class ComparisonConfig(Config):
                 f"got {','.join(self.models)!r}."
             )
         check_model_options({"num_levels": 1, **self.model_options})
-
-    @property
-    def model_options(self):
-        """Arguments of `MarScfConfig` but for the image shape and the number of levels."""
-        names = {field.name for field in dataclasses.fields(MarScfConfig)} - {"num_levels"}
-        return {name: value for name, value in vars(self).items() if name in names}
-
-    def mar_scf_config(self, image_shape, num_levels):
-        """The `MarScfConfig` of the model "mar"."""
-        return MarScfConfig(image_shape=image_shape, num_levels=num_levels, **self.model_options)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,25 +116,24 @@ class SamplingBenchmarkConfig(ComparisonConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DensityBenchmarkConfig(ComparisonConfig):
-    """What `DensityBenchmark` measures.
+class TrainedModelsConfig(BenchmarkedModelConfig):
+    """What benchmarks that train models share.
 
-    The defaults are the recipe of `digits.flags`, without its decay of the learning rate. Where
-    steps and seconds are given, the first to be spent ends the training of a model.
+    The defaults are the recipe of `digits.flags`, without its decay of the learning rate.
     """
 
-    models: tuple = some_of(_DENSITIES, _DENSITIES, "Models to compare, mar among them.", rule="of")
     num_levels: int = same_field(MarScfConfig, "num_levels", 2)
-    prior_hidden_channels: int = same_field(MarScfConfig, "prior_hidden_channels", 16)
     dataset: str = same_field(DataConfig, "name", "digits")
     data_dir: str = same_field(DataConfig, "data_dir")
     num_channels: int = same_field(DataConfig, "num_channels")
+    num_bits: int = same_field(DataConfig, "num_bits")
     max_images: int = same_field(DataConfig, "max_images")
     batch_size: int = same_field(TrainingConfig, "batch_size", 64)
+    optimizer: str = same_field(TrainingConfig, "optimizer")
     learning_rate: float = same_field(TrainingConfig, "learning_rate", 4e-3)
     warm_up_images: int = same_field(TrainingConfig, "warm_up_images", 2000)
     clip_norm: float = same_field(TrainingConfig, "clip_norm")
-    seed: int = same_field(TrainingConfig, "seed")
+    augmentation: str = same_field(TrainingConfig, "augmentation")
     num_training_steps: int = integer(
         None, "Steps of each model; default: 500, or by training_seconds."
     )
@@ -153,6 +163,20 @@ class DensityBenchmarkConfig(ComparisonConfig):
             name=self.dataset,
             data_dir=self.data_dir,
             num_channels=self.num_channels,
+            num_bits=self.num_bits,
             max_images=self.max_images,
             num_validation_images=0,
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DensityBenchmarkConfig(ComparisonConfig, TrainedModelsConfig):
+    """What `DensityBenchmark` measures.
+
+    The defaults are the recipe of `digits.flags`, without its decay of the learning rate. Where
+    steps and seconds are given, the first to be spent ends the training of a model.
+    """
+
+    models: tuple = some_of(_DENSITIES, _DENSITIES, "Models to compare, mar among them.", rule="of")
+    prior_hidden_channels: int = same_field(MarScfConfig, "prior_hidden_channels", 16)
+    seed: int = same_field(TrainingConfig, "seed")

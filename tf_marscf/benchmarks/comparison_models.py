@@ -66,6 +66,10 @@ class ComparisonModel:
         """Log-density in nats, [N], of images [N, H, W, C]."""
         return self.distribution.log_prob(images)
 
+    def training_log_prob(self, images, dropout_seed):
+        """As `log_prob`, while training: a model with dropout takes the seed, [2]."""
+        return self.log_prob(images)
+
     def sample(self, num_images):
         """Images [num_images, H, W, C], others at each call."""
         return self.distribution.sample(num_images)
@@ -197,11 +201,16 @@ def matched_models(config, image_shape, num_levels, report=warn):
             config.num_heads if has_heads else 1,
         )
         models.append(make[kind](width))
-        ratio = models[-1].num_parameters / mar.num_parameters
-        if abs(ratio - 1.0) > _TOLERANCE:
-            name, other = MODEL_LABELS[kind], MODEL_LABELS["mar"]
-            report(f"{name} has {ratio:.2f} times the parameters of {other}.")
+        counts = models[-1].num_parameters, mar.num_parameters
+        report_other_count(MODEL_LABELS[kind], MODEL_LABELS["mar"], *counts, report)
     return models
+
+
+def report_other_count(name, other, count, target, report=warn):
+    """Calls `report` with a warning if numbers of parameters differ by more than a tenth."""
+    ratio = count / target
+    if abs(ratio - 1.0) > _TOLERANCE:
+        report(f"{name} has {ratio:.2f} times the parameters of {other}.")
 
 
 def matching_width(count_parameters, target, multiple_of=1):

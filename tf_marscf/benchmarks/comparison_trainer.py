@@ -1,9 +1,11 @@
 """Trains any density of images in one way, with a clock that runs while it trains and no longer."""
 
+import contextlib
 import itertools
 import math
 import time
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -11,8 +13,9 @@ from tf_marscf.data import evaluation_pipeline, training_pipeline
 from tf_marscf.distributions import Dequantized
 from tf_marscf.stateless_seed import split_seed
 from tf_marscf.training.density_step import density_step, step_seeds
-from tf_marscf.training.fused_adamax import FusedAdamax
+from tf_marscf.training.optimizers import make_optimizer
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
+from tf_marscf.training.weight_average import WeightAverage
 
 _EVALUATION_BATCH_SIZE = 100
 
@@ -21,53 +24,58 @@ class ComparisonTrainer:
     """Trains one `ComparisonModel` on bits/dim.
 
     Models that are trained with equal arguments see the same batches, the same dequantization noise
-    and the same steps of the optimizer (Adamax, linear warm-up, clipped gradients). The model's own
-    data-dependent initialisation comes first, from the first training batch.
+    and the same optimizer (linear warm-up, clipped gradients). The model's own data-dependent
+    initialisation comes first, from the first training batch.
 
     Args:
         model: a `ComparisonModel` of continuous images.
         dataset: an `ImageDataset`.
         evaluation_images: the held-out images, a data set of single uint8 images.
-        config: a `DensityBenchmarkConfig`.
+        config: a `TrainedModelsConfig`.
+        seed: of data order, noise and dropout; default: that of `config`.
+        average_decays: of moving averages of the weights, which are evaluated beside them.
 
     Attributes:
         model: the model.
         steps: steps done.
-        seconds: seconds spent in them; the time to trace and compile a step is not counted.
+        seconds: seconds spent in them, averages included; the time to trace and compile a step is
+            not counted.
         stopped: None, or why training ended early.
     """
 
-    def __init__(self, model, dataset, evaluation_images, config):
+    def __init__(self, model, dataset, evaluation_images, config, seed=None, average_decays=()):
         self.model = model
         self.steps = 0
         self.seconds = 0.0
         self.stopped = None
         self._config = config
+        self._seed = config.seed if seed is None else seed
+        self._images = dataset.train
         self._pixels = Dequantized(model.distribution, dataset.num_grey_levels)
-        batches = iter(training_pipeline(dataset.train, config.batch_size, config.seed))
-        first = next(batches)
-        self._batches = itertools.chain([first], batches)
+        first = self._take_batches_after(0)
         self._evaluation_batches = evaluation_pipeline(evaluation_images, _EVALUATION_BATCH_SIZE)
-        model.initialize(self._pixels.dequantize(first, seed=config.seed))
-        self._optimizer = FusedAdamax(
-            WarmUpSchedule(config.learning_rate, config.batch_size, config.warm_up_images)
+        model.initialize(self._pixels.dequantize(first, seed=self._seed))
+        self._averages = {
+            decay: WeightAverage(model.distribution, _WeightCopy(model.distribution), decay)
+            for decay in average_decays
+        }
+        self._optimizer = make_optimizer(
+            config.optimizer,
+            WarmUpSchedule(config.learning_rate, config.batch_size, config.warm_up_images),
         )
         self._optimizer.build(model.trainable_variables)
         self._step = tf.function(self._train_step, autograph=False).get_concrete_function(
             tf.TensorSpec(first.shape, tf.uint8), tf.TensorSpec([], tf.int32)
         )
-        # Traced for two batch sizes: `tfb.Glow` fails where the size is unknown.
-        self._score = tf.function(
-            lambda pixels, seed: self._pixels.bits_per_dim(pixels, seed=seed), autograph=False
-        )
+        self._score_graphs = {}
         self._run_and_undo(first)
 
     def _train_step(self, pixels, step):
         """One step; the seeds are those of `DensityTrainer`, the noise that of `log_prob`."""
-        noise_seed, dropout_seed = step_seeds(self._config.seed, step)
+        noise_seed, dropout_seed = step_seeds(self._seed, step)
         (noise_seed,) = split_seed(noise_seed, 1)
         values = density_step(
-            lambda images, _: [self.model.log_prob(images)],
+            lambda images, dropout_seed: [self.model.training_log_prob(images, dropout_seed)],
             self._pixels.dequantize(pixels, seed=noise_seed),
             dropout_seed,
             self.model.trainable_variables,
@@ -75,7 +83,36 @@ class ComparisonTrainer:
             num_grey_levels=self._pixels.num_grey_levels,
             clip_norm=self._config.clip_norm,
         )
+        for average in self._averages.values():
+            average.update(step)
         return values[0]
+
+    def _take_batches_after(self, num_steps):
+        """Sets the batches to come, and returns the first: to shuffle is no training time."""
+        config = self._config
+        batches = iter(
+            training_pipeline(
+                self._images,
+                config.batch_size,
+                self._seed,
+                config.augmentation,
+                first_image=num_steps * config.batch_size,
+            )
+        )
+        first = next(batches)
+        self._batches = itertools.chain([first], batches)
+        return first
+
+    @property
+    def _variables(self):
+        """The `tf.Variable`s of model, optimizer and averages."""
+        copies = [average.images_distribution for average in self._averages.values()]
+        parts = [self.model.distribution, self._optimizer, *copies]
+        return [
+            variable.value if isinstance(variable, keras.Variable) else variable
+            for part in parts
+            for variable in part.variables
+        ]
 
     def _run(self, pixels):
         """Runs a step and waits for it; returns whether loss and gradient were finite."""
@@ -89,11 +126,20 @@ class ComparisonTrainer:
 
     def _run_and_undo(self, pixels):
         """Runs a step for what TensorFlow does in a first one only, which is no training time."""
-        variables = [*self.model.distribution.variables, *self._optimizer.variables]
-        values = [tf.convert_to_tensor(variable).numpy() for variable in variables]
+        variables = self._variables
+        values = [variable.numpy() for variable in variables]
         self._run(pixels)
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+
+    def checkpoint(self, **others):
+        """A `tf.train.Checkpoint` of all weights and of `others`, trackable objects by name."""
+        return tf.train.Checkpoint(weights=self._variables, **others)
+
+    def go_on_from(self, steps, seconds):
+        """Takes up the training where a checkpoint, which was read, was written."""
+        self.steps, self.seconds = steps, seconds
+        self._take_batches_after(steps)
 
     def train(self, num_steps, max_seconds=math.inf):
         """Trains for some steps, or until `seconds` reaches a limit.
@@ -110,17 +156,20 @@ class ComparisonTrainer:
             self.seconds += time.perf_counter() - start
             self.steps += 1
 
-    def evaluate(self):
+    def evaluate(self, average_decay=0.0):
         """Mean and standard error of the held-out images' bits/dim, with the same noise each time.
 
         The error of a single image is None. Both are None where a value is not finite, which ends
         the training for good; `stopped` says so.
+
+        Args:
+            average_decay: of the average of the weights that is evaluated; 0 for the weights.
         """
-        seed = self._config.seed
-        scores = [
-            self._score(pixels, tf.constant([seed, batch]))
-            for batch, pixels in enumerate(self._evaluation_batches)
-        ]
+        with self._averaged_weights(average_decay):
+            scores = [
+                self._score_graph(len(pixels))(pixels, tf.constant([self._seed, batch]))
+                for batch, pixels in enumerate(self._evaluation_batches)
+            ]
         values = np.concatenate(scores).astype(np.float64)
         num_wrong = int(np.sum(~np.isfinite(values)))
         if num_wrong:
@@ -129,3 +178,40 @@ class ComparisonTrainer:
         if len(values) == 1:
             return float(values[0]), None
         return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
+
+    def _score_graph(self, size):
+        """The graph that scores batches of one size: `tfb.Glow` fails where it is unknown."""
+        if size not in self._score_graphs:
+            shape = [size, *self._pixels.event_shape]
+            self._score_graphs[size] = tf.function(
+                lambda pixels, seed: self._pixels.bits_per_dim(pixels, seed=seed), autograph=False
+            ).get_concrete_function(tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([2], tf.int32))
+        return self._score_graphs[size]
+
+    @contextlib.contextmanager
+    def _averaged_weights(self, decay):
+        """Has the model have averaged weights meanwhile: a model of their own would be traced."""
+        if not decay:
+            yield
+            return
+        variables = self.model.distribution.variables
+        weights = [variable.numpy() for variable in variables]
+        averages = self._averages[decay].images_distribution.variables
+        try:
+            for variable, average in zip(variables, averages, strict=True):
+                variable.assign(average)
+            yield
+        finally:
+            for variable, weight in zip(variables, weights, strict=True):
+                variable.assign(weight)
+
+
+class _WeightCopy(tf.Module):
+    """Variables like those of a distribution, in their order: what a `WeightAverage` sets."""
+
+    def __init__(self, distribution):
+        super().__init__(name="weight_copy")
+        self._copies = [
+            tf.Variable(tf.convert_to_tensor(variable), trainable=variable.trainable)
+            for variable in distribution.variables
+        ]

@@ -1,16 +1,15 @@
 """Held-out bits/dim against seconds and against steps of training, of several models."""
 
-import math
-
 import numpy as np
 import tf_keras
 
-from tf_marscf.benchmarks.comparison_benchmark import ComparisonBenchmark
 from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
-from tf_marscf.data import load_configured_dataset
+from tf_marscf.benchmarks.resumable_training import TrainingBudget, train_in_turns
+from tf_marscf.benchmarks.trained_models_benchmark import TrainedModelsBenchmark
 from tf_marscf.errors import InputError
+from tf_marscf.files.atomic_file import remove_directory
 from tf_marscf.rules import entries, integer, list_of, number, optional, text
 
 _MODEL = text(*MODEL_LABELS)
@@ -19,11 +18,12 @@ _HEADER = ("model", "width", "parameters", "step", "seconds", "held-out bits/dim
 _AXES = {"step": "training steps", "training_seconds": "seconds of training"}
 
 
-class DensityBenchmark(ComparisonBenchmark):
+class DensityBenchmark(TrainedModelsBenchmark):
     """Trains each model on the same batches and scores it on the same held-out images.
 
     The models take turns of `config.evaluate_every` steps, so that whatever else the machine does
     hits all of them. Evaluations, and the compilation of a step, do not count as training time.
+    When the files are written, the trainings are removed.
 
     Args:
         config: a `DensityBenchmarkConfig`.
@@ -50,18 +50,17 @@ class DensityBenchmark(ComparisonBenchmark):
         "stopped": optional(text()),
     }
 
+    free_fields = (*TrainedModelsBenchmark.free_fields, "models")
+
     def __init__(self, config, output_dir):
         super().__init__(config, output_dir)
-        self._dataset = dataset = load_configured_dataset(config.data)
-        if dataset.num_train_images < config.batch_size:
-            raise InputError(
-                f"`batch_size` must be at most the {dataset.num_train_images} training images of "
-                f"{config.dataset}; got {config.batch_size}."
-            )
-        config.mar_scf_config(dataset.image_shape, config.num_levels)
-        self._num_evaluation_images = min(
-            config.num_evaluation_images or dataset.num_test_images, dataset.num_test_images
-        )
+        config.mar_scf_config(self._dataset.image_shape, config.num_levels)
+
+    def run(self, report=print):
+        """As of every benchmark."""
+        result = super().run(report)
+        remove_directory(self._trainings_directory)
+        return result
 
     def measure(self, report):
         """The dict of "data", what is known of the images, and of "rows".
@@ -71,33 +70,36 @@ class DensityBenchmark(ComparisonBenchmark):
         training of the model ended before its budget: a loss, gradient or score that is not finite
         (the last with no "bits_per_dim").
         """
-        config, dataset = self._config, self._dataset
+        config = self._config
         # The networks of tfb.Glow take no seed of their own.
         tf_keras.utils.set_random_seed(config.seed)
-        evaluation_images = dataset.test.take(self._num_evaluation_images)
-        trainers = [
-            ComparisonTrainer(model, dataset, evaluation_images, config)
-            for model in matched_models(config, dataset.image_shape, config.num_levels)
-        ]
+        models = matched_models(config, self._dataset.image_shape, config.num_levels)
+        trainings = [self._training_of(model) for model in models]
         report(_LINE.format(*_HEADER))
-        rows = []
-        for trainer in _train_in_turns(trainers, config):
-            rows.append(_row(trainer))
-            report(_table_line(rows[-1]))
-        return {
-            "data": {
-                "image_shape": list(dataset.image_shape),
-                "num_grey_levels": dataset.num_grey_levels,
-                "num_train_images": dataset.num_train_images,
-                "num_evaluation_images": self._num_evaluation_images,
-            },
-            "rows": rows,
-        }
+        rows = [row for training in trainings for row in training.rows]
+        for row in rows:
+            report(_table_line(row))
+        budget = TrainingBudget(
+            config.num_training_steps, config.training_seconds, config.evaluate_every, False
+        )
+        for _, new_rows in train_in_turns(trainings, budget):
+            rows += new_rows
+            for row in new_rows:
+                report(_table_line(row))
+        return {"data": self._data_facts(), "rows": rows}
+
+    def _training_of(self, model):
+        def make_trainer():
+            return ComparisonTrainer(model, self._dataset, self._evaluation_images, self._config)
+
+        facts = {"model": model.kind}
+        return self._training(model.kind, facts, make_trainer, lambda trainer: [_row(trainer)])
 
     @classmethod
     def check(cls, result):
         """As of every benchmark."""
         super().check(result)
+        cls.check_models(result)
         if len(result["data"]["image_shape"]) != 3:
             raise InputError("image_shape must be height, width and channels.")
 
@@ -132,29 +134,15 @@ class DensityBenchmark(ComparisonBenchmark):
         if notes:
             figure.supxlabel("\n".join(notes), fontsize="small")
         height, width, channels = result["data"]["image_shape"]
+        num_bits = result["config"].get("num_bits")
         figure.legend(
             loc="outside upper center",
             ncols=2,
             fontsize="small",
             title=f"{result['config']['dataset']}, {height}x{width}x{channels}, "
+            f"{f'{num_bits} bits, ' if num_bits else ''}"
             f"{result['data']['num_evaluation_images']:,} held-out images",
         )
-
-
-def _train_in_turns(trainers, config):
-    """Yields each trainer when it is to be evaluated, until all have spent their budget."""
-    yield from trainers
-    max_steps = config.num_training_steps or math.inf
-    max_seconds = config.training_seconds or math.inf
-
-    def has_budget(trainer):
-        is_spent = trainer.steps >= max_steps or trainer.seconds >= max_seconds
-        return not (is_spent or trainer.stopped)
-
-    while active := [trainer for trainer in trainers if has_budget(trainer)]:
-        for trainer in active:
-            trainer.train(min(config.evaluate_every, max_steps - trainer.steps), max_seconds)
-            yield trainer
 
 
 def _row(trainer):

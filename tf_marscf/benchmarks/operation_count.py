@@ -12,23 +12,37 @@ from tf_marscf.networks.mar_prior_network import CODE_KERNEL_SIZE, OUTPUT_KERNEL
 
 def log_prob_operations(config, batch_size):
     """Operations of `log_prob` of `batch_size` images, an `int`; `config` is a `MarScfConfig`."""
+    return flow_operations(config, batch_size) + prior_operations(config, batch_size)
+
+
+def flow_operations(config, batch_size):
+    """The part of `log_prob_operations` that is the bijectors': latents and log-dets."""
     operations = 0
     for level in range(config.num_levels):
-        height, width, latent_channels = config.latent_shape(level)
-        is_last = level == config.num_levels - 1
-        channels = latent_channels if is_last else 2 * latent_channels
-        conditional_channels = 0 if is_last else latent_channels
+        height, width, _ = config.latent_shape(level)
+        channels = config.num_squeezed_channels(level)
         if config.coupling == "affine":
             network = _affine_network(config, channels)
         else:
             network = _mix_log_cdf_network(config, channels, height * width)
-        if config.prior == "mar":
-            prior_operations = _mar_prior if config.prior_network == "conv_lstm" else _causal_prior
-            prior = prior_operations(config, level, latent_channels, conditional_channels)
-        else:
-            prior = _convolutions((3, conditional_channels, 2 * latent_channels))
         step = network + _convolutions((1, channels, channels))
-        operations += batch_size * height * width * (config.num_steps * step + prior)
+        operations += batch_size * height * width * config.num_steps * step
+    return operations
+
+
+def prior_operations(config, batch_size):
+    """The part of `log_prob_operations` that is the priors': log p(l_i | r_i) of all levels."""
+    operations = 0
+    for level in range(config.num_levels):
+        height, width, channels = config.latent_shape(level)
+        conditional_channels = 0 if level == config.num_levels - 1 else channels
+        if config.prior == "gaussian":
+            prior = _convolutions((3, conditional_channels, 2 * channels))
+        elif config.prior_network == "causal":
+            prior = _causal_prior(config, level, channels, conditional_channels)
+        else:
+            prior = _mar_prior(config, level, channels, conditional_channels)
+        operations += batch_size * height * width * prior
     return operations
 
 

@@ -98,6 +98,7 @@ class SamplingBenchmark(ComparisonBenchmark):
     def check(cls, result):
         """As of every benchmark; a row has what is drawn of it."""
         super().check(result)
+        cls.check_models(result)
         models, sizes = result["config"]["models"], result["config"]["sizes"]
         if not result["growth_exponents"].keys() <= set(models):
             raise InputError(f"growth_exponents must be of the models {models}.")

@@ -1,4 +1,4 @@
-"""How long a training step, a density and a sample take."""
+"""How long a training step, a density and a sample take, and which part of it is the prior's."""
 
 import resource
 import statistics
@@ -6,7 +6,13 @@ import statistics
 import tensorflow as tf
 
 from tf_marscf.benchmarks.measurement import interleaved_seconds, waiting_task
-from tf_marscf.benchmarks.operation_count import convolution_operations, log_prob_operations
+from tf_marscf.benchmarks.operation_count import (
+    convolution_operations,
+    flow_operations,
+    log_prob_operations,
+    prior_operations,
+)
+from tf_marscf.benchmarks.speed_parts import PART_TASKS, part_tasks
 from tf_marscf.distributions import Dequantized
 from tf_marscf.errors import InputError
 from tf_marscf.flow import MarScf
@@ -16,13 +22,14 @@ from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.fused_adamax import FusedAdamax
 
 TASKS = ("train_step", "log_prob", "sample")
+_OPERATIONS = ("flow_operations", "prior_operations")
 _MAX_SECONDS = 1e12  # Of a baseline. JSON has integers beyond all floats.
 _PEAK_SHAPE = (256, 16, 16, 32)  # Maps of one ConvLSTM layer.
 _PEAK_KERNEL = (3, 3, 32, 128)
 
 
 def measure_speed(config, batch_size, num_repeats, baseline=None, execution=None, report=print):
-    """Times the three tasks with random weights and images, interleaved with a plain convolution.
+    """Times the tasks with random weights and images, interleaved with a plain convolution.
 
     Args:
         config: a `MarScfConfig`.
@@ -33,25 +40,20 @@ def measure_speed(config, batch_size, num_repeats, baseline=None, execution=None
         report: called with each line of a table.
 
     Returns:
-        A dict from `TASKS` to seconds, medians.
+        A dict that JSON can hold: seconds, medians, by `TASKS` and `PART_TASKS`, and operations of
+        a density an image, "flow_operations" and "prior_operations".
 
     Raises:
         InputError: if a task or a number of the baseline is wrong.
     """
-    baseline = baseline or {}
-    for task, seconds in baseline.items():
-        if task not in TASKS:
-            raise InputError(f"`baseline` must have entries of {TASKS}; got {task!r}.")
-        is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-        if not is_number or not 0.0 < seconds <= _MAX_SECONDS:
-            raise InputError(f"`baseline` must hold seconds > 0; got {task}: {seconds!r}.")
+    baseline = _checked_baseline(baseline or {})
     start_memory = _peak_memory()
     tasks = _model_tasks(config, batch_size, execution) | {"convolution": _convolution_task()}
     times = interleaved_seconds(tasks, num_repeats)
     seconds = {task: statistics.median(values) for task, values in times.items()}
-    report(f"{'task':<12}{'seconds':>10}{'baseline':>10}{'speed-up':>10}")
-    for task in TASKS:
-        row = f"{task:<12}{seconds[task]:>10.4f}"
+    report(f"{'task':<18}{'seconds':>10}{'baseline':>10}{'speed-up':>10}")
+    for task in (*TASKS, *PART_TASKS):
+        row = f"{task:<18}{seconds[task]:>10.4f}"
         if task in baseline:
             row += f"{baseline[task]:>10.4f}{baseline[task] / seconds[task]:>9.2f}x"
         report(row)
@@ -63,13 +65,40 @@ def measure_speed(config, batch_size, num_repeats, baseline=None, execution=None
         f"a density is {operations / 1e9:.1f} GFLOP as plain convolutions: {rate / 1e9:.0f} "
         f"GFLOP/s, {rate / peak_rate:.0%} of that convolution's rate"
     )
+    of_image = {"flow_operations": flow_operations(config, 1)}
+    of_image["prior_operations"] = prior_operations(config, 1)
+    flow, prior = of_image.values()
+    report(
+        f"a density of one image: flow {flow / 1e9:.3g} GFLOP, prior {prior / 1e9:.3g} GFLOP, "
+        f"{prior / (flow + prior):.0%} of the operations"
+    )
+    shares = [
+        f"{seconds[f'prior_{task}'] / (seconds[f'prior_{task}'] + seconds[f'flow_{task}']):.0%} "
+        f"of a {words}'s time"
+        for task, words in (("log_prob", "density"), ("gradient", "gradient"))
+    ]
+    report(f"the prior, timed alone, against the flow alone: {', '.join(shares)}")
     report(f"threads: {num_intra_op_threads()} an operation, on {num_cores()} cores")
     report(f"memory: {start_memory:.0f} MiB before, {_peak_memory():.0f} MiB at the peak")
-    return {task: seconds[task] for task in TASKS}
+    return {task: seconds[task] for task in (*TASKS, *PART_TASKS)} | of_image
+
+
+def _checked_baseline(baseline):
+    """The seconds in a baseline, which may be of a version that did not time all tasks."""
+    seconds = {name: value for name, value in baseline.items() if name not in _OPERATIONS}
+    for task, value in seconds.items():
+        if task not in (*TASKS, *PART_TASKS):
+            raise InputError(
+                f"`baseline` must have entries of {(*TASKS, *PART_TASKS)}; got {task!r}."
+            )
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not 0.0 < value <= _MAX_SECONDS:
+            raise InputError(f"`baseline` must hold seconds > 0; got {task}: {value!r}.")
+    return seconds
 
 
 def _model_tasks(config, batch_size, execution):
-    """A dict from each of `TASKS` to a `waiting_task`."""
+    """A dict from each of `TASKS` and `PART_TASKS` to a `waiting_task`."""
     model = MarScf.from_config(config, seed=0, execution=execution)
     images_distribution = Dequantized(model)
     pixels = tf.cast(
@@ -92,6 +121,7 @@ def _model_tasks(config, batch_size, execution):
         "train_step": waiting_task(lambda: trainer.train_step(examples)["bits_per_dim"]),
         "log_prob": waiting_task(lambda: model.log_prob(images, **of_class)),
         "sample": waiting_task(lambda: model.sample(batch_size, seed=0, **of_class)),
+        **part_tasks(model, images, **of_class),
     }
 
 

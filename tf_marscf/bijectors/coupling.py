@@ -1,10 +1,13 @@
 """Couplings: one half of the channels is transformed element by element, given the other."""
 
+import functools
+
 import tensorflow as tf
 
 from tf_marscf.bijectors.image_bijector import ImageBijector, check_even_channels, sum_over_event
 from tf_marscf.bijectors.mixture_logit_cdf import MixtureLogitCdf
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
+from tf_marscf.networks.bounded_log_scale import bounded_log_scale
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 from tf_marscf.networks.mix_log_cdf_network import MixLogCdfNetwork
 
@@ -24,6 +27,7 @@ class Coupling(ImageBijector):
             `forward_and_log_slope(x)`, which returns `(f(x), log f'(x))`, and
             `inverse_and_log_slope(y)`, which returns `(x, log f'(x))` at the x with f(x) = y.
         first_changes: Python `bool`: whether x_1 is the first half of the channels.
+        max_log_scale: the bound of log-scales in `transform`, > 0, or None.
         dtype: float dtype.
         parameters: locals of the subclass's constructor.
         validate_args: Python `bool`.
@@ -40,12 +44,14 @@ class Coupling(ImageBijector):
         transform,
         *,
         first_changes,
+        max_log_scale,
         dtype,
         parameters,
         validate_args,
         name,
     ):
         check_even_channels(num_channels, name)
+        self.max_log_scale = max_log_scale
         self.network = KerasModule(layer, (None, None, None, num_channels // 2))
         self._transform_class = transform
         self._first_changes = first_changes
@@ -87,9 +93,14 @@ class AffineCoupling(Coupling):
         shift, raw_scale = network(z_1)
         y = concat(z_1, z_2 * s + shift),   s = sigmoid(raw_scale + 2),   log|det| = sum(log s)
 
+    The inverse divides by s, which has no lower bound. With a `max_log_scale` M it has one:
+
+        log s = M tanh(log sigmoid(raw_scale + 2) / M)              so that exp(-M) <= s < 1
+
     Args:
         num_channels: C, even.
         hidden_channels: channels inside the network.
+        max_log_scale: M > 0, or None.
         seed: Python `int` or None, seed of the network's initial weights.
         dtype: float dtype.
         network_dtype: "bfloat16": the network computes in it, all else in `dtype`; or None.
@@ -104,6 +115,7 @@ class AffineCoupling(Coupling):
         self,
         num_channels,
         hidden_channels,
+        max_log_scale=None,
         seed=None,
         dtype=tf.float32,
         network_dtype=None,
@@ -116,8 +128,9 @@ class AffineCoupling(Coupling):
             super().__init__(
                 num_channels,
                 AffineCouplingNetwork(hidden_channels, num_channels, seed=seed, dtype=policy),
-                _ShiftAndScale,
+                _affine_transform(max_log_scale),
                 first_changes=False,
+                max_log_scale=max_log_scale,
                 dtype=dtype,
                 parameters=parameters,
                 validate_args=validate_args,
@@ -132,6 +145,12 @@ class AffineCoupling(Coupling):
             report=lambda name, is_constant: constant_channels.within(name).add(is_constant),
         )
         return super()._initialize(x, constant_channels)
+
+
+def _affine_transform(max_log_scale):
+    if max_log_scale is None:
+        return _ShiftAndScale
+    return functools.partial(_ShiftAndBoundedScale, max_log_scale)
 
 
 class _ShiftAndScale:
@@ -151,6 +170,21 @@ class _ShiftAndScale:
         return x, tf.math.log_sigmoid(self._raw_scale)
 
 
+class _ShiftAndBoundedScale:
+    """`y = x * exp(log_scale) + shift`, log_scale = `M tanh(log sigmoid(raw_scale + 2) / M)`."""
+
+    def __init__(self, max_log_scale, shift, raw_scale):
+        self._shift = shift
+        log_scale = tf.math.log_sigmoid(raw_scale + _RAW_SCALE_OFFSET)
+        self._log_scale = bounded_log_scale(log_scale, max_log_scale)
+
+    def forward_and_log_slope(self, x):
+        return x * tf.exp(self._log_scale) + self._shift, self._log_scale
+
+    def inverse_and_log_slope(self, y):
+        return (y - self._shift) * tf.exp(-self._log_scale), self._log_scale
+
+
 class MixLogCdfCoupling(Coupling):
     """Sends the first half of the channels through a mixture's CDF, given the second (Flow++).
 
@@ -160,7 +194,10 @@ class MixLogCdfCoupling(Coupling):
         log|det| = sum(log d logit(F(z_1)) / d z_1 + a)
 
     F is the CDF of a mixture of logistic distributions, one a pixel and channel (Flow++, Section
-    3.1).
+    3.1). With a `max_log_scale` M, a and the log-scales of the components become `M tanh(a / M)`
+    and so on. Then slopes are at most exp(2 M), and where the mean of each component is within m,
+
+        |inverse(y)| <= m + exp(M) (exp(M) |y| + |b|)
 
     Args:
         num_channels: C, even.
@@ -173,6 +210,7 @@ class MixLogCdfCoupling(Coupling):
             new coupling is close to the identity; 1 is the published code's.
         recompute: Python `bool`: gradients run each block of the network once more, instead of
             keeping what it computed.
+        max_log_scale: M > 0, or None.
         seed: Python `int` or None, seed of the network's initial weights.
         dtype: float dtype.
         network_dtype: "bfloat16": the network computes in it, all else in `dtype`; or None.
@@ -193,6 +231,7 @@ class MixLogCdfCoupling(Coupling):
         dropout_rate=0.2,
         output_initial_scale=1.0,
         recompute=True,
+        max_log_scale=None,
         seed=None,
         dtype=tf.float32,
         network_dtype=None,
@@ -216,8 +255,9 @@ class MixLogCdfCoupling(Coupling):
             super().__init__(
                 num_channels,
                 layer,
-                _ScaledMixtureLogitCdf,
+                functools.partial(_ScaledMixtureLogitCdf, max_log_scale),
                 first_changes=True,
+                max_log_scale=max_log_scale,
                 dtype=dtype,
                 parameters=parameters,
                 validate_args=validate_args,
@@ -228,9 +268,10 @@ class MixLogCdfCoupling(Coupling):
 class _ScaledMixtureLogitCdf:
     """`y = (logit(F(x)) + shift) * exp(log_scale)`, F the CDF of a mixture."""
 
-    def __init__(self, log_scale, shift, logits, means, component_log_scales):
-        self._log_scale = log_scale
+    def __init__(self, max_log_scale, log_scale, shift, logits, means, component_log_scales):
+        self._log_scale = bounded_log_scale(log_scale, max_log_scale)
         self._shift = shift
+        component_log_scales = bounded_log_scale(component_log_scales, max_log_scale)
         self._mixture = MixtureLogitCdf(logits, means, component_log_scales)
 
     def forward_and_log_slope(self, x):

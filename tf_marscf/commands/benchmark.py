@@ -1,8 +1,11 @@
-"""Measures models: `python bin/benchmark.py speed`, `sampling` or `density`, each with --help.
+"""Measures models: `python bin/benchmark.py NAME`, each with --help.
 
-speed     seconds of a training step, a density and a sample
+speed     seconds of a training step, a density and a sample; the prior's part of it
 sampling  seconds of a batch of samples against the size of the images, beside other models
 density   held-out bits/dim against seconds and steps of training, beside other models
+ablation  the same for variants of the model, at equal parameters and over seeds
+
+Killed, `density` and `ablation` go on where they were.
 """
 
 import functools
@@ -11,6 +14,7 @@ import sys
 
 from absl import flags
 
+from tf_marscf.benchmarks.ablation_config import AblationConfig
 from tf_marscf.benchmarks.comparison_configs import (
     DensityBenchmarkConfig,
     SamplingBenchmarkConfig,
@@ -18,13 +22,18 @@ from tf_marscf.benchmarks.comparison_configs import (
 from tf_marscf.command_text import called_command
 from tf_marscf.commands import command_line
 from tf_marscf.config import ExecutionConfig, MarScfConfig
+from tf_marscf.config_fields import fields_with_flags
 from tf_marscf.errors import InputError
 from tf_marscf.files.atomic_file import read_json, write_json
 from tf_marscf.files.paths import output_file
 
 # Lines are seen as they come, also through a pipe: the benchmarks take minutes.
 print_line = functools.partial(print, flush=True)
-_COMPARISONS = {"sampling": SamplingBenchmarkConfig, "density": DensityBenchmarkConfig}
+_COMPARISONS = {
+    "sampling": SamplingBenchmarkConfig,
+    "density": DensityBenchmarkConfig,
+    "ablation": AblationConfig,
+}
 
 
 def define_speed_flags():
@@ -54,9 +63,8 @@ def speed():
         **command_line.flag_values(MarScfConfig),
     )
     execution = ExecutionConfig(**command_line.flag_values(ExecutionConfig))
-    refuse_flags_without_effect(config)
-    if config.prior != "mar":
-        command_line.refuse_given(["recompute_prior"], f"with --prior={config.prior}")
+    refuse_coupling_flags([config.coupling])
+    refuse_prior_flags(config)
     if values.baseline is not None and not os.path.isfile(values.baseline):
         raise InputError(f"`baseline` must be a file; got {values.baseline!r}.")
     baseline = {} if values.baseline is None else read_json(values.baseline)
@@ -71,16 +79,32 @@ def speed():
         write_json(output, seconds)
 
 
-def refuse_flags_without_effect(config):
-    """Refuses what was given and is of the other coupling alone."""
-    if config.coupling != "mixlogcdf":
+def refuse_coupling_flags(couplings):
+    """Refuses what was given and is of a coupling that none of the models has."""
+    if "mixlogcdf" not in couplings:
         names = ("num_blocks", "num_components", "num_heads", "dropout_rate", "recompute_couplings")
         defined = [name for name in names if name in flags.FLAGS]
-        command_line.refuse_given(defined, f"with --coupling={config.coupling}")
+        command_line.refuse_given(defined, f"with --coupling={','.join(couplings)}")
+
+
+def refuse_prior_flags(config):
+    """Refuses what was given and is of another prior than that of a `MarScfConfig`."""
+    if config.prior != "mar":
+        reason = f"with --prior={config.prior}"
+        command_line.refuse_given([*mar_prior_flags(), "recompute_prior"], reason)
+    elif config.prior_network != "conv_lstm":
+        reason = f"with --prior_network={config.prior_network}"
+        command_line.refuse_given(["recompute_prior"], reason)
+
+
+def mar_prior_flags():
+    """Names of the flags that only mAR priors have."""
+    names = [flag for _, flag in fields_with_flags(MarScfConfig) if flag.startswith("prior_")]
+    return [name for name in names if name in flags.FLAGS]
 
 
 def define_comparison_flags(name):
-    """Flags of `sampling` or `density`."""
+    """Flags of a benchmark that compares models."""
     command_line.define_flags(_COMPARISONS[name])
     command_line.define_path(
         "output_dir", f"runs/benchmark_{name}", f"Where {name}.png, .csv and .json go."
@@ -88,16 +112,27 @@ def define_comparison_flags(name):
 
 
 def compare(name):
-    """Writes a figure, a table and a JSON file of `sampling` or `density`."""
+    """Writes a figure, a table and a JSON file of a benchmark that compares models."""
     config_class = _COMPARISONS[name]
     config = config_class(**command_line.flag_values(config_class))
-    refuse_flags_without_effect(config)
+    if name == "ablation":
+        refuse_coupling_flags(config.couplings)
+        if set(config.priors) == {"gaussian"}:
+            command_line.refuse_given(mar_prior_flags(), "with --priors=gaussian")
+    else:
+        refuse_coupling_flags([config.coupling])
     command_line.start_tensorflow()
     if name == "sampling":
         from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark as Benchmark
-    else:
+    elif name == "density":
         from tf_marscf.benchmarks.density_benchmark import DensityBenchmark as Benchmark
+    else:
+        import tensorflow as tf
 
+        from tf_marscf.benchmarks.ablation import Ablation as Benchmark
+
+        # So that what is gone on with is what would have been, to the last bit.
+        tf.config.experimental.enable_op_determinism()
     Benchmark(config, flags.FLAGS.output_dir).run(print_line)
 
 
@@ -119,9 +154,9 @@ def run():
     if name == "speed":
         command_line.run(speed, define_speed_flags)
     else:
-        # The other models' operations are not split for one thread each.
+        # Operations of models that are not of this project are not split for one thread each.
         command_line.run(
             lambda: compare(name),
             lambda: define_comparison_flags(name),
-            one_thread_on_few_cores=False,
+            one_thread_on_few_cores=name == "ablation",
         )

@@ -4,6 +4,7 @@ A command's module defines its flags in a function, so that importing it does no
 `run()` is called by the script in bin/ and by the console script of the same name.
 """
 
+import functools
 import os
 import re
 import signal
@@ -43,7 +44,9 @@ def define_path(name, default, text, required=False):
 
 
 def _define_list(name, default, text, required=False):
-    default = None if default is None else [str(value) for value in default]
+    if default is not None:
+        values = default if isinstance(default, list | tuple) else [default]
+        default = [str(value) for value in values]
     flags.DEFINE_list(name, default, text, required=required)
 
 
@@ -119,9 +122,9 @@ def _fail(message, status):
     sys.exit(status)
 
 
-def _parse_flags(arguments):
+def _parse_flags(arguments, read_arguments):
     try:
-        remaining = flags.FLAGS(arguments)
+        remaining = flags.FLAGS(read_arguments(arguments))
     except UnicodeDecodeError as error:
         _fail(f"--flagfile must be a text file in UTF-8; {error}", _USAGE_STATUS)
     except (flags.Error, ValueError) as error:  # A ValueError: `--noNAME=VALUE`.
@@ -142,11 +145,12 @@ def _describe_usage(module):
     sys.modules["__main__"].__doc__ = text
 
 
-def run(main, define_flags=None, one_thread_on_few_cores=True):
+def run(main, define_flags=None, one_thread_on_few_cores=True, read_arguments=list):
     """Runs a command: `define_flags()`, then `main()`, with expected errors in one line.
 
     `--intra_op_threads` is a flag of every command. Where it and TensorFlow's environment variable
     are missing, operations have one thread on few cores, if `one_thread_on_few_cores`.
+    `read_arguments` makes of `sys.argv` what absl parses.
     An `InputError` or a wrong flag ends the process with status 2; a `RunError`, or an `OSError`
     such as that of a full disk, with status 1; a `StoppedError` with its own, and Ctrl-C with 130.
     Anything else is a bug, and keeps its traceback.
@@ -185,4 +189,4 @@ def run(main, define_flags=None, one_thread_on_few_cores=True):
         except KeyboardInterrupt:
             _fail("interrupted", 128 + signal.SIGINT)
 
-    app.run(call_main, flags_parser=_parse_flags)
+    app.run(call_main, flags_parser=functools.partial(_parse_flags, read_arguments=read_arguments))

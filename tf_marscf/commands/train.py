@@ -1,10 +1,11 @@
 """Trains a mAR-SCF model: `python bin/train.py --flagfile=digits.flags`."""
 
 import functools
+import sys
 
 from absl import flags
 
-from tf_marscf.commands import command_line
+from tf_marscf.commands import command_line, recipes
 from tf_marscf.config import MarScfConfig, check_model_options
 from tf_marscf.data import DataConfig
 from tf_marscf.errors import InputError
@@ -19,6 +20,12 @@ def define_flags():
         command_line.define_flags(config_class)
     command_line.define_path(
         "train_dir", None, "Directory for everything that the run writes.", required=True
+    )
+    flags.DEFINE_string(
+        "recipe",
+        recipes.DEFAULT,
+        "Named values, such as paper for the published ones, instead of the flagfile's; flags of "
+        "the command line win over both.",
     )
     flags.DEFINE_boolean(
         "deterministic", True, "Use operations that repeat to the last bit; slower on some GPUs."
@@ -56,6 +63,8 @@ def main():
 def train(signals):
     """Checks the flags, trains, evaluates and draws samples."""
     values = flags.FLAGS
+    recipes.check_recipe(sys.argv)
+    _, recipe = recipes.with_recipe(sys.argv)
     model_options = command_line.flag_values(MarScfConfig)
     check_model_options(model_options)
     training = TrainingConfig(**command_line.flag_values(TrainingConfig))
@@ -80,8 +89,14 @@ def train(signals):
         published_scaling=values.published_scaling,
         initial_weights=values.initial_weights,
         progress=values.progress,
+        note=recipe,
     )
     run.run(signals)
 
 
-run = functools.partial(command_line.run, main, define_flags)
+run = functools.partial(
+    command_line.run,
+    main,
+    define_flags,
+    read_arguments=lambda arguments: recipes.with_recipe(arguments)[0],
+)

@@ -46,6 +46,12 @@ class DataConfig(Config):
     num_channels: int = integer(
         None, "3 copies a grey image three times; default: as in the data set."
     )
+    num_bits: int = integer(
+        None,
+        "Bits of a grey level, the highest of those stored: images have 2^num_bits grey levels, as "
+        "Glow's 5-bit images have 32; default: as in the data set.",
+        most=8,
+    )
     num_validation_images: int = integer(
         None,
         "Training images held out to choose the best epoch; 0 trains on all of them; default: the "
@@ -100,6 +106,22 @@ class DataConfig(Config):
                 f"`num_channels` must be {num_stored} for {self._source}; got {self.num_channels}."
             )
         return self.num_channels
+
+    def grey_levels_of(self, num_stored):
+        """How many grey levels images have that are stored with `num_stored`.
+
+        Raises:
+            InputError: if 2^num_bits does not divide `num_stored`, as of the 17 levels of 'digits':
+                the new levels would not be equally wide.
+        """
+        if self.num_bits is None:
+            return num_stored
+        if num_stored % 2**self.num_bits:
+            raise InputError(
+                f"`num_bits` must be None, or 2^num_bits a divisor of the {num_stored} grey levels "
+                f"of {self._source}; got {self.num_bits}."
+            )
+        return 2**self.num_bits
 
     def hold_out(self, train, default=None):
         """Holds the last training images out for validation, `num_validation_images` of them.
@@ -172,6 +194,7 @@ def load_configured_dataset(config, download=True):
     module, function = _LOADERS[config.name]
     load = getattr(importlib.import_module(f"tf_marscf.data.{module}"), function)
     dataset = load(dataclasses.replace(config, download=download))
+    dataset = dataset.with_grey_levels(config.grey_levels_of(dataset.num_grey_levels))
     dataset = dataset.with_channels(config.channels_of(dataset.image_shape[2]))
     if config.max_images is None:
         return dataset

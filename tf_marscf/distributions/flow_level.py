@@ -13,6 +13,7 @@ from tf_marscf.distributions.image_distribution import (
     no_parameter_properties,
 )
 from tf_marscf.distributions.labels import checked_label
+from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.distributions.split_prior import SplitPrior
 from tf_marscf.errors import InputError
 from tf_marscf.stateless_seed import split_seed, stateless_seed
@@ -235,11 +236,12 @@ class FlowLevel(
     def _noise(self, sample_shape, seed, temperature):
         """The noise of a sample, a map a level, from the seeds that a `SplitPrior` would give."""
         *priors, last_prior = (level.latent_prior for level in self.levels)
+        *temperatures, last_temperature = temperature_by_level(temperature, len(self.levels))
         seed, noise = stateless_seed(seed), []
-        for prior in priors:
+        for prior, prior_temperature in zip(priors, temperatures, strict=True):
             seed, prior_seed = split_seed(seed, 2)
-            noise.append(prior.noise(sample_shape, prior_seed, temperature))
-        return [*noise, last_prior.noise(sample_shape, seed, temperature)]
+            noise.append(prior.noise(sample_shape, prior_seed, prior_temperature))
+        return [*noise, last_prior.noise(sample_shape, seed, last_temperature)]
 
     def _forward_levels(self, images, dropout_seed=None):
         """The `_LevelTerms` of all levels, from the first to the last."""

@@ -103,8 +103,9 @@ class ImageDistribution(RebuiltFromParameters, tfp.distributions.Distribution):
                 function that returns one of these. Equal seeds give equal samples; negative ones
                 are seeds like others.
             name: Python `str`.
-            **kwargs: `temperature`, a number >= 0 that scales the prior's noise; of a distribution
-                with classes, `label`; of a `LatentPrior`, `conditional_input`.
+            **kwargs: `temperature`, a number >= 0 that scales the prior's noise, or of a flow one a
+                level, level 1 first; of a distribution with classes, `label`; of a `LatentPrior`,
+                `conditional_input`.
 
         Returns:
             A tensor [*sample_shape, H, W, C].

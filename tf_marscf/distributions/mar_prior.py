@@ -29,6 +29,8 @@ class MarPrior(LatentPrior):
         dilation: of the ConvLSTM, or of the features' convolutions.
         code_channels: channels to which r is coded for a ConvLSTM.
         code_hidden_channels: channels between the two convolutions of that code.
+        max_log_scale: M > 0: log-scales become `M tanh(log_scale / M)`; or None: those of the
+            ConvLSTM have no bound, and those of masked convolutions M = 4.
         recompute: if True, gradients run the ConvLSTM once more instead of keeping what it
             computed.
         seed: Python `int` or None, seed of the initial weights.
@@ -52,6 +54,7 @@ class MarPrior(LatentPrior):
         dilation=1,
         code_channels=4,
         code_hidden_channels=32,
+        max_log_scale=None,
         recompute=False,
         seed=None,
         dtype=tf.float32,
@@ -67,6 +70,7 @@ class MarPrior(LatentPrior):
             "num_layers": num_layers,
             "kernel_size": kernel_size,
             "dilation": dilation,
+            "max_log_scale": max_log_scale,
             "seed": seed,
             "dtype": network_policy(dtype, network_dtype),
         }
@@ -91,6 +95,11 @@ class MarPrior(LatentPrior):
                 validate_args=validate_args,
                 name=name,
             )
+
+    @property
+    def max_log_scale(self):
+        """The bound of log-scales, or None."""
+        return self.network.layer.max_log_scale
 
     @property
     def num_sampling_steps(self):

@@ -64,15 +64,51 @@ def checked_temperature(temperature, dtype):
         if tensor.dtype.is_floating or tensor.dtype.is_integer:
             known = tf.get_static_value(tf.cast(tensor, dtype))
             if known is None and tensor.shape.rank in (0, None):
-                tensor = tf.cast(tensor, dtype)
+                tensor = tf.cast(tf.ensure_shape(tensor, []), dtype)
                 is_allowed = tf.math.is_finite(tensor) & (tensor >= 0.0)
                 check = tf.debugging.Assert(is_allowed, [rule, "got", tensor])
                 with tf.control_dependencies([check]):
                     return tf.identity(tensor)
-    number = np.asarray(known)
+    # NumPy makes arrays neither of tensors of a graph nor of sequences of unequal length.
+    is_other = tf.is_tensor(known) or isinstance(known, list | tuple)
+    number = np.asarray(None if is_other else known)
     is_real = number.ndim == 0 and number.dtype.kind in "iuf"
     with np.errstate(over="ignore"):  # Infinite in `dtype`: refused.
         number = number.astype(tf.as_dtype(dtype).as_numpy_dtype) if is_real else -1.0
     if not 0.0 <= number < np.inf:
         raise InputError(f"{rule}; got {temperature!r}.")
     return tf.constant(number, dtype)
+
+
+def temperature_by_level(temperature, num_levels):
+    """The temperature of each level.
+
+    Args:
+        temperature: a number or scalar tensor, for all levels; or a sequence or vector of
+            `num_levels` of them, that of level 1 first.
+        num_levels: L.
+
+    Returns:
+        A list of L numbers or scalar tensors, which `checked_temperature` has not seen.
+
+    Raises:
+        InputError: if there is another number of them. Vectors of a size that a `tf.function`
+            works out are checked at run time (`InvalidArgumentError`).
+    """
+    values = temperature
+    if tf.is_tensor(temperature):
+        values = tf.convert_to_tensor(temperature)
+        if values.shape.rank == 1:
+            if values.shape[0] is None:
+                values = tf.ensure_shape(values, [num_levels])
+            values = tf.unstack(values)
+    elif isinstance(temperature, np.ndarray) and temperature.ndim == 1:
+        values = list(temperature)
+    if not isinstance(values, list | tuple):
+        return [temperature] * num_levels
+    if len(values) != num_levels:
+        raise InputError(
+            f"`temperature` must be a number, or one for each of {num_levels} levels; got "
+            f"{len(values)}: {temperature!r}."
+        )
+    return list(values)

@@ -4,6 +4,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_marscf.distributions.image_distribution import ImageDistribution, no_parameter_properties
+from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.stateless_seed import split_seed, stateless_seed
 
 
@@ -57,21 +58,33 @@ class SplitPrior(ImageDistribution):
         prior_log_prob = self._prior.log_prob(latents, conditional_input=rest, **of_prior)
         return self._rest.log_prob(rest, **kwargs) + prior_log_prob
 
-    def _call_sample_n(self, sample_shape, seed, **kwargs):
+    def _call_sample_n(self, sample_shape, seed, temperature=1.0, **of_class):
         rest_seed, prior_seed = split_seed(stateless_seed(seed), 2)
-        rest = self._rest.sample(sample_shape, seed=rest_seed, **kwargs)
-        latents = self._prior.sample(seed=prior_seed, conditional_input=rest, **kwargs)
+        prior_temperature, rest_temperature = self._temperatures(temperature)
+        rest = self._rest.sample(
+            sample_shape, seed=rest_seed, temperature=rest_temperature, **of_class
+        )
+        latents = self._prior.sample(
+            seed=prior_seed, conditional_input=rest, temperature=prior_temperature, **of_class
+        )
         return tf.concat([rest, latents], axis=-1)
 
-    def _sample_and_log_prob(self, sample_shape, seed, **kwargs):
+    def _sample_and_log_prob(self, sample_shape, seed, temperature=1.0, **of_class):
         rest_seed, prior_seed = split_seed(stateless_seed(seed), 2)
+        prior_temperature, rest_temperature = self._temperatures(temperature)
         rest, rest_log_prob = self._rest.experimental_sample_and_log_prob(
-            sample_shape, seed=rest_seed, **kwargs
+            sample_shape, seed=rest_seed, temperature=rest_temperature, **of_class
         )
         latents, prior_log_prob = self._prior.experimental_sample_and_log_prob(
-            seed=prior_seed, conditional_input=rest, **kwargs
+            seed=prior_seed, conditional_input=rest, temperature=prior_temperature, **of_class
         )
         return tf.concat([rest, latents], axis=-1), rest_log_prob + prior_log_prob
+
+    def _temperatures(self, temperature):
+        """Those of l and of r, which may be one a level, from one for both or one a level."""
+        num_rest_levels = len(getattr(self._rest, "levels", [self._rest]))
+        prior_temperature, *others = temperature_by_level(temperature, 1 + num_rest_levels)
+        return prior_temperature, others[0] if num_rest_levels == 1 else others
 
     def _event_shape(self):
         *size, channels = self._rest.event_shape

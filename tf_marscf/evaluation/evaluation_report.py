@@ -6,13 +6,22 @@ import os
 import tqdm
 
 from tf_marscf.data import collect_images, evaluation_pipeline
+from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim, mean_bits_per_dim
 from tf_marscf.evaluation.classification import Classification, score_rows
 from tf_marscf.evaluation.image_scores import score_images
 from tf_marscf.files.atomic_file import write_csv, write_json
 from tf_marscf.files.paths import output_file
 from tf_marscf.quality.sample_quality import check_features, evaluate_sample_quality
-from tf_marscf.rules import check_entries, entries, integer, number, optional, text
+from tf_marscf.rules import (
+    check_entries,
+    entries,
+    integer,
+    number,
+    number_by_level,
+    optional,
+    text,
+)
 from tf_marscf.runs.restored_run import RestoredRun
 from tf_marscf.sampling.image_grid import spread_grey_levels
 from tf_marscf.sampling.sample_stream import SampleStream
@@ -29,7 +38,7 @@ _QUALITY_RULES = {
     "feature_extractor": text(),
     "feature_input": text(),
     "reference_split": text(),
-    "temperature": number(0.0),
+    "temperature": number_by_level(0.0),
 }
 
 
@@ -74,6 +83,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         json_path = output_file("json", config.json)
     scores_path = None if config.scores is None else output_file("scores", config.scores)
     if quality is not None:
+        temperature_by_level(quality.temperature, run.run_config.model.num_levels)
         references = run.images_of(quality.reference_split, "reference_split")
         extractor = extractor or quality.make_extractor()
         feature_input = extractor.describe_input(run.dataset.image_shape)
@@ -114,7 +124,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         content["quality"] = measured.to_dict() | {
             "feature_input": feature_input,
             "reference_split": quality.reference_split,
-            "temperature": quality.temperature,
+            "temperature": quality.to_dict()["temperature"],
             "kid_block_size": quality.kid_block_size,
             "pixel_range": [float(value) for value in quality.pixel_range],
         }

@@ -94,6 +94,15 @@ def remove_partial(directory):
                 os.unlink(entry.path)
 
 
+def remove_directory(path):
+    """Removes a directory, if there is one; killed half-way, what is left is a partial one."""
+    path = Path(path)
+    if path.is_dir():
+        removed = path.with_name(f".{path.name[:_MAX_NAME]}.{uuid.uuid4().hex}.partial")
+        os.rename(path, removed)
+        shutil.rmtree(removed)
+
+
 def flush_to_disk(path):
     """Waits until a file, or the names in a directory, are on the disk."""
     with _open_descriptor(path, follow_links=True) as descriptor:

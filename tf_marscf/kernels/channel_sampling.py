@@ -14,12 +14,12 @@ from tf_marscf.kernels.conv_lstm_recurrence import (
 )
 
 
-def sample_channels(noise, input_weights, layers, output_weights, convolution):
+def sample_channels(noise, input_weights, layers, output_weights, convolution, log_scale_of):
     """Samples channel after channel.
 
         x_j = conv(l^(j-1), input_kernel) + offset,    l^0 = 0
-        (mean_j, log_scale_j) = conv(ConvLSTM(x_1 ... x_j), output_kernel) + output_bias
-        l^j = mean_j + exp(log_scale_j) * noise^j
+        (mean_j, raw_j) = conv(ConvLSTM(x_1 ... x_j), output_kernel) + output_bias
+        l^j = mean_j + exp(log_scale_of(raw_j)) * noise^j
 
     Args:
         noise: [N, H, W, T]; all but N are static.
@@ -27,6 +27,7 @@ def sample_channels(noise, input_weights, layers, output_weights, convolution):
         layers: as of `conv_lstm_recurrence`.
         output_weights: `(output_kernel, output_bias)`, [k', k', C, 2] and [2].
         convolution: of the ConvLSTM, as from `fastest_convolution`.
+        log_scale_of: a function of a tensor of any shape.
 
     Returns:
         The latents, [N, H, W, T].
@@ -39,7 +40,7 @@ def sample_channels(noise, input_weights, layers, output_weights, convolution):
     )
     # Once for all parts of the batch: it takes as long as some steps do.
     kernels = prepared_kernels(layers, convolution)
-    run = compiled_by_xla(functools.partial(_sampling_loop, channels, convolution))
+    run = compiled_by_xla(functools.partial(_sampling_loop, channels, convolution, log_scale_of))
 
     def latents_of(noise, offset_maps):
         num_images = tf.shape(noise)[0] if noise.shape[0] is None else noise.shape[0]
@@ -58,7 +59,9 @@ def sample_channels(noise, input_weights, layers, output_weights, convolution):
     return in_batch_parts(latents_of, noise, None if offset.shape.rank == 1 else offset)
 
 
-def _sampling_loop(channels, convolution, noise, channel_weights, kernels, biases, zeros):
+def _sampling_loop(
+    channels, convolution, log_scale_of, noise, channel_weights, kernels, biases, zeros
+):
     """The loop, in the layouts of `channels` and `convolution`."""
     input_weights, output_weights = channel_weights
     latents = tf.TensorArray(noise.dtype, size=noise.shape[0], element_shape=noise.shape[1:])
@@ -66,8 +69,8 @@ def _sampling_loop(channels, convolution, noise, channel_weights, kernels, biase
     def body(step, channel, states, latents):
         maps = channels.embed(channel, input_weights)
         maps, states = conv_lstm_step(maps, states, kernels, biases, convolution)
-        mean, log_scale = channels.output(maps, output_weights)
-        channel = mean + tf.exp(log_scale) * noise[step]
+        mean, raw = channels.output(maps, output_weights)
+        channel = mean + tf.exp(log_scale_of(raw)) * noise[step]
         return step + 1, channel, states, latents.write(step, channel)
 
     first_state = ((zeros, zeros),) * len(kernels)

@@ -6,10 +6,11 @@ import tensorflow as tf
 
 from tf_marscf.kernels.batch_parts import in_batch_parts
 from tf_marscf.kernels.convolution import convolve
+from tf_marscf.networks.bounded_log_scale import bounded_log_scale
 from tf_marscf.networks.glow_layers import ZeroInitConv2D
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds
 
-MAX_LOG_SCALE = 4.0
+_MAX_LOG_SCALE = 4.0
 
 
 class CausalPriorNetwork(keras.layers.Layer):
@@ -21,7 +22,7 @@ class CausalPriorNetwork(keras.layers.Layer):
         f_j = relu(conv(concat(r, l^1 ... l^(j-1))) + bias)
         f_j = relu(conv(concat(f_1 ... f_j)) + bias)                        (each further layer)
         (mean_j, raw_j) = conv3x3(concat(r, l^1 ... l^(j-1), f_1 ... f_j)) + bias
-        log_scale_j = 4 tanh(raw_j / 4)
+        log_scale_j = M tanh(raw_j / M),   M = 4
 
     The last convolution starts at zero, as Glow's: a new prior is a standard normal. Log-scales are
     bounded, because they depend on channels without a bound, of which a sample has one after
@@ -35,6 +36,7 @@ class CausalPriorNetwork(keras.layers.Layer):
         num_layers: layers of features.
         kernel_size: odd `int`, of the features' convolutions.
         dilation: `int` >= 1, of the features' convolutions.
+        max_log_scale: M > 0; None: 4.
         seed: `int` or None, seed of the initial weights.
     """
 
@@ -47,6 +49,7 @@ class CausalPriorNetwork(keras.layers.Layer):
         num_layers=1,
         kernel_size=3,
         dilation=1,
+        max_log_scale=None,
         seed=None,
         dtype=None,
         name=None,
@@ -56,6 +59,7 @@ class CausalPriorNetwork(keras.layers.Layer):
         self.num_conditional_channels = num_conditional_channels
         self.hidden_channels = hidden_channels
         self.dilation = dilation
+        self.max_log_scale = _MAX_LOG_SCALE if max_log_scale is None else max_log_scale
         self.convolutions = [
             keras.layers.Conv2D(
                 num_channels * hidden_channels,
@@ -117,10 +121,14 @@ class CausalPriorNetwork(keras.layers.Layer):
         maps = inputs = _side_by_side(conditional_input, latents)
         for kernel, bias in hidden_weights:
             maps = self._features(maps, kernel, bias)
-        return _output(_side_by_side(inputs, maps), *output_weights)
+        return self._output(_side_by_side(inputs, maps), *output_weights)
 
     def _features(self, maps, kernel, bias):
         return tf.nn.relu(tf.nn.bias_add(convolve(maps, kernel, self.dilation), bias))
+
+    def _output(self, maps, kernel, bias):
+        mean, raw = tf.split(tf.nn.bias_add(convolve(maps, kernel), bias), 2, axis=-1)
+        return mean, bounded_log_scale(raw, self.max_log_scale)
 
     def latents_from_noise(self, noise, conditional_input=None):
         """Channel after channel, for sampling: `l^j = mean_j + exp(log_scale_j) * noise^j`.
@@ -150,7 +158,7 @@ class CausalPriorNetwork(keras.layers.Layer):
                 features[layer] += _at(channel, own_features, num_channels)
                 maps = features[layer]
             own = slice(channel, None, num_channels)
-            mean, log_scale = _output(
+            mean, log_scale = self._output(
                 _side_by_side(inputs, maps), output_kernel[..., own], output_bias[own]
             )
             own_noise = noise[..., channel : channel + 1]
@@ -161,12 +169,6 @@ class CausalPriorNetwork(keras.layers.Layer):
 def _side_by_side(first, second):
     """Maps side by side along the channels; the first may be None."""
     return second if first is None else tf.concat([first, second], axis=-1)
-
-
-def _output(maps, kernel, bias):
-    """`(mean, log_scale)`."""
-    mean, raw = tf.split(tf.nn.bias_add(convolve(maps, kernel), bias), 2, axis=-1)
-    return mean, MAX_LOG_SCALE * tf.tanh(raw / MAX_LOG_SCALE)
 
 
 def _at(position, maps, num_positions):

@@ -1,10 +1,13 @@
 """The network inside the multi-scale autoregressive prior."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
 from tf_marscf.kernels.channel_sampling import sample_channels
 from tf_marscf.kernels.convolution import convolve
+from tf_marscf.networks.bounded_log_scale import bounded_log_scale
 from tf_marscf.networks.conv_lstm import ConvLSTM
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds, symmetric_uniform
 
@@ -21,6 +24,8 @@ class MarPriorNetwork(keras.layers.Layer):
         x_j = conv(concat(l^(j-1), code)) + bias              (l^0 = 0, no activation)
         (mean_j, log_scale_j) = conv3x3(ConvLSTM(x_1 ... x_j))
 
+    With a `max_log_scale` M, log-scales become `M tanh(log_scale_j / M)`.
+
     Args:
         num_channels: T, channels of the latent map.
         num_conditional_channels: channels of r, or 0 for none.
@@ -30,6 +35,7 @@ class MarPriorNetwork(keras.layers.Layer):
         dilation: `int` >= 1, of the ConvLSTM only.
         code_channels: channels of the code.
         code_hidden_channels: channels between the code's two convolutions.
+        max_log_scale: M > 0, or None.
         recompute: of the ConvLSTM.
         seed: `int` or None, seed of the initial weights.
     """
@@ -45,6 +51,7 @@ class MarPriorNetwork(keras.layers.Layer):
         dilation=1,
         code_channels=4,
         code_hidden_channels=32,
+        max_log_scale=None,
         recompute=False,
         seed=None,
         dtype=None,
@@ -57,6 +64,7 @@ class MarPriorNetwork(keras.layers.Layer):
         self.hidden_channels = hidden_channels
         self.kernel_size = kernel_size
         self.code_channels = code_channels if num_conditional_channels else 0
+        self.max_log_scale = max_log_scale
         self._seeds = spawn_seeds(seed, 9)
         # Eager calls sample in a graph too: else their samples would differ in the last digit.
         self._latents_in_graph = tf.function(
@@ -153,7 +161,7 @@ class MarPriorNetwork(keras.layers.Layer):
         outputs = convolve(tf.reshape(hiddens, [*image_shape, self.hidden_channels]), kernel) + bias
         outputs = tf.reshape(outputs, [num_steps, *image_shape, 2])
         mean, log_scale = tf.unstack(tf.transpose(outputs, [4, 1, 2, 3, 0]))
-        return mean, log_scale
+        return mean, bounded_log_scale(log_scale, self.max_log_scale)
 
     def latents_from_noise(self, noise, conditional_input=None):
         """Channel after channel, for sampling: `l^j = mean_j + exp(log_scale_j) * noise^j`.
@@ -176,6 +184,7 @@ class MarPriorNetwork(keras.layers.Layer):
             self.conv_lstm.layer_weights(),
             self._output_weights(),
             self.conv_lstm.convolution(*noise.shape[1:3], noise.dtype),
+            functools.partial(bounded_log_scale, max_log_scale=self.max_log_scale),
         )
 
 

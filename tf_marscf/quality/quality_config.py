@@ -2,7 +2,16 @@
 
 import dataclasses
 
-from tf_marscf.config_fields import Config, choice, integer, number, path, sequence, some_of, string
+from tf_marscf.config_fields import (
+    Config,
+    choice,
+    integer,
+    number_by_level,
+    path,
+    sequence,
+    some_of,
+    string,
+)
 from tf_marscf.errors import InputError
 
 METRICS = ("fid", "kid", "inception_score")
@@ -25,8 +34,12 @@ class QualityConfig(Config):
         ("train", "validation", "test"),
         "The real images that samples are compared with.",
     )
-    temperature: float = number(
-        1.0, "Scale of the prior's noise, for the metrics.", least=0, rule="finite and >= 0"
+    temperature: float = number_by_level(
+        1.0,
+        "Scale of the prior's noise, for the metrics: a number, or one a level, that of level 1 "
+        "first.",
+        least=0,
+        rule="finite and >= 0",
     )
     kid_block_size: int = integer(1000, "Images of either kind in a block of KID.", least=2)
     num_splits: int = integer(10, "Splits of the samples for the Inception score.", flag=False)

@@ -9,6 +9,8 @@ from tf_marscf.benchmarks.comparison_configs import (
 from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
 from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
 from tf_marscf.command_text import called_command
+from tf_marscf.config import MarScfConfig
+from tf_marscf.config_fields import field_defaults
 from tf_marscf.errors import InputError
 from tf_marscf.files.result_files import read_entries, read_file
 from tf_marscf.reporting.page import Section
@@ -69,7 +71,7 @@ def _section(context, section, benchmark, make_config, summarize):
     else:
         result = read_result(path, lambda content: _is_of_the_architecture(context, path, content))
         config = make_config(context) if context.config.benchmarks else None
-        if config is not None and (result is None or result["config"] != config.to_dict()):
+        if config is not None and (result is None or not _is_of(config, result["config"])):
             context.report(f"{section}: measuring, this takes minutes")
             result = benchmark(config, directory).run(context.report)
         elif result is not None:
@@ -112,7 +114,8 @@ def _sampling_summary(result):
 def _density_config(context):
     """The training of the run, for a limited time."""
     training = context.run.training or {}
-    options = ("batch_size", "learning_rate", "warm_up_images", "clip_norm", "seed")
+    options = ("batch_size", "optimizer", "learning_rate", "warm_up_images", "clip_norm")
+    options += ("augmentation", "seed")
     values = {name: training[name] for name in options if name in training}
     data, data_dir = context.run.data, None
     if context.config.dataset in (None, data and data.name):
@@ -151,10 +154,17 @@ def _architecture(context):
 def _is_of_the_architecture(context, path, content):
     """Whether a result that is there is of this model; if not, the report has a line of it."""
     seen, architecture = content.get("config"), _architecture(context)
-    if isinstance(seen, dict) and seen | architecture == seen:
-        return True
+    if isinstance(seen, dict):
+        seen = field_defaults(MarScfConfig) | seen  # Earlier versions had fewer options.
+        if seen | architecture == seen:
+            return True
     context.report(f"{path}: of another architecture, not used")
     return False
+
+
+def _is_of(config, seen):
+    """Whether the stored config `seen`, of this version or an earlier one, is that of `config`."""
+    return type(config)().to_dict() | seen == config.to_dict()
 
 
 def _data_dir(context, result):

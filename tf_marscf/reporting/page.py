@@ -11,6 +11,8 @@ import io
 import jinja2
 from PIL import Image
 
+from tf_marscf.sampling.sample_config import temperature_text
+
 _MEDIA_TYPES = {"csv": "text/csv", "json": "application/json", "png": "image/png"}
 
 
@@ -71,6 +73,7 @@ def page_templates():
     environment.filters |= {
         "data_uri": data_uri,
         "grouped": lambda value: f"{value:,}",
+        "temperature": temperature_text,
         "signed": lambda value, form: (form % value).replace("-", "−"),
     }
     return environment

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 
-from tf_marscf.config_fields import boolean, path, some_of
+from tf_marscf.config_fields import boolean, number_by_level, path, some_of
 from tf_marscf.errors import InputError
 from tf_marscf.runs.run_config import RestoredRunConfig
 
@@ -32,6 +32,13 @@ class ReportConfig(RestoredRunConfig):
     )
     sections: tuple = some_of(SECTIONS, SECTIONS, "What the page shows, always in one order.")
     fast: bool = boolean(False, "Fewer samples, pairs of images and iterations.")
+    temperature: float = number_by_level(
+        None,
+        "A further row of the section 'temperature': a number, or one a level, that of level 1 "
+        "first, such as 0.9,0.8,0.7.",
+        least=0,
+        rule="finite and >= 0",
+    )
     benchmarks: bool = boolean(
         False,
         "Measure sampling time and density over training beside other models: takes minutes.",
@@ -53,6 +60,11 @@ class ReportConfig(RestoredRunConfig):
         self._set("output", output)
         ordered = tuple(name for name in SECTIONS if name in self.sections)
         self._set("sections", ordered)
+        if self.temperature is not None and "temperature" not in ordered:
+            raise InputError(
+                "`temperature` must be None unless `sections` has 'temperature'; got "
+                f"{self.temperature!r}."
+            )
         measured = []
         for section, name in _BENCHMARKS.items():
             path = getattr(self, name)

@@ -6,6 +6,7 @@ import os
 
 from tf_marscf._version import __version__
 from tf_marscf.benchmarks.measurement import machine_facts
+from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.errors import InputError, RunError, warn
 from tf_marscf.files.atomic_file import atomic_write
 from tf_marscf.files.paths import output_directory, output_file
@@ -73,6 +74,8 @@ def write_report(config, *, report=print, progress=True, now=None):
     output_file("output", config.output)
     output_directory("output", config.directory)
     context = ReportContext(config, read_given_benchmarks(config), report, progress)
+    if config.temperature is not None:
+        temperature_by_level(config.temperature, context.run.model.num_levels)
     if _DRAWN_SECTIONS & set(config.sections):
         check_drawable(context.run.model.image_shape, "train_dir")
     now = now or datetime.datetime.now(datetime.UTC)

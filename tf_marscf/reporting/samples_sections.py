@@ -16,7 +16,7 @@ from tf_marscf.sampling.image_grid import (
     save_picture,
     spread_grey_levels,
 )
-from tf_marscf.sampling.sample_config import SampleConfig
+from tf_marscf.sampling.sample_config import SampleConfig, temperature_text
 from tf_marscf.sampling.sample_run import write_samples
 from tf_marscf.sampling.sample_stream import SampleStream
 
@@ -88,6 +88,9 @@ def temperature_section(context):
         RunError: if no sample of any temperature is finite.
     """
     temperatures = [0.7, 1.0] if context.config.fast else [0.5, 0.7, 0.8, 0.9, 1.0]
+    given = context.config.to_dict()["temperature"]
+    if given is not None and given not in temperatures:
+        temperatures.append(given)
     num_samples = 10
     path = context.path("temperature.json")
     expected = {"seed": _SEED, "temperatures": temperatures, "num_samples": num_samples}
@@ -102,7 +105,7 @@ def temperature_section(context):
     height, width, _ = context.run.model.image_shape
     picture = context.picture(
         f"Rows of {num_samples} samples at the temperatures "
-        f"{', '.join(f'{value:g}' for value in temperatures)}.",
+        f"{', '.join(map(temperature_text, temperatures))}.",
         lambda figure: _draw_rows(figure, numbers, arrays, context.run.pixels.num_grey_levels),
         (0.9 + _CELL * num_samples, 0.1 + _CELL * len(temperatures) * height / width),
         "temperature.png",
@@ -113,7 +116,7 @@ def temperature_section(context):
             temperature=temperature,
             num_samples=num_samples,
             seed=_SEED,
-            output=context.path(f"samples_temperature_{temperature:g}.png"),
+            output=context.path(f"samples_temperature_{temperature_text(temperature, '_')}.png"),
         )
         for temperature in temperatures
     ]
@@ -176,7 +179,9 @@ def _draw_rows(figure, numbers, arrays, num_grey_levels):
     axes.imshow(grid, interpolation="nearest")
     axes.set_xticks([])
     centers = (np.arange(num_rows) + 0.5) * (image_shape[0] + 1)
-    axes.set_yticks(centers, [f"T = {temperature:g}" for temperature in numbers["temperatures"]])
+    # Of several levels below each other: there is room for one number beside the images.
+    labels = ["T = " + temperature_text(value, "\n") for value in numbers["temperatures"]]
+    axes.set_yticks(centers, labels)
 
 
 def _grid_picture(title, images, num_grey_levels, num_columns=None):

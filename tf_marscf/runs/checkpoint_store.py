@@ -3,14 +3,12 @@
 import math
 import os
 import re
-import shutil
-import uuid
 from pathlib import Path
 
 import tensorflow as tf
 
 from tf_marscf.errors import RunError, first_line
-from tf_marscf.files.atomic_file import atomic_directory
+from tf_marscf.files.atomic_file import atomic_directory, remove_directory
 from tf_marscf.files.paths import local_path
 
 _NAME = re.compile(r"step_(\d+)(\.replaced)?")
@@ -86,7 +84,7 @@ class CheckpointStore:
                 f"Last good checkpoint: {str(kept[0]) if kept else 'none yet'}."
             ) from error
         for old in self.paths()[self._keep :]:
-            _remove(old)
+            remove_directory(old)
         return path
 
     def restore(self, read):
@@ -128,7 +126,7 @@ class CheckpointStore:
         """Renames a checkpoint so that it no longer counts as one; returns its new path."""
         target = path.with_name(f"{mark}_{path.name}")
         if target.exists():
-            _remove(target)
+            remove_directory(target)
         os.rename(path, target)
         return target
 
@@ -166,15 +164,8 @@ def _replace(new, path):
     replaced = path.with_name(f"{path.name}.replaced")
     if path.exists():
         if replaced.exists():
-            _remove(replaced)
+            remove_directory(replaced)
         os.rename(path, replaced)
     os.rename(new, path)
     if replaced.exists():
-        _remove(replaced)
-
-
-def _remove(path):
-    """Removes a checkpoint; killed half-way, it is a partial one."""
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    os.rename(path, partial)
-    shutil.rmtree(partial)
+        remove_directory(replaced)

@@ -38,8 +38,12 @@ class RestoredRun:
         """The `ImageDataset`; it is downloaded, where it is missing, only if `download`."""
         name, data, model = self.config.dataset, self.run_config.data, self.run_config.model
         if name is not None and (data is None or name != data.name):
-            # Grey images may be copied three times; other numbers are the data set's own.
-            data = DataConfig(name=name, num_channels=3 if model.image_shape[2] == 3 else None)
+            # Grey images may be copied three times, and lose bits; all else is the data set's own.
+            data = DataConfig(
+                name=name,
+                num_channels=3 if model.image_shape[2] == 3 else None,
+                num_bits=self.run_config.pixels.num_bits,
+            )
         if data is None:
             raise InputError(
                 "`dataset` must be given: the weights in this directory were imported, and its "

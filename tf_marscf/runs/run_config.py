@@ -19,6 +19,12 @@ class PixelConfig(Config):
     num_grey_levels: int = integer(256, "Of a channel.", least=2, most=256, flag=False)
     published_scaling: bool = boolean(False, "Scale pixels as the published code does.")
 
+    @property
+    def num_bits(self):
+        """log2 of `num_grey_levels` where that is a power of two below 256; else None."""
+        num_bits = self.num_grey_levels.bit_length() - 1
+        return num_bits if num_bits < 8 and self.num_grey_levels == 2**num_bits else None
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RestoredRunConfig(Config):

@@ -4,7 +4,7 @@ import dataclasses
 import os
 import re
 
-from tf_marscf.config_fields import boolean, choice, integer, number, path, string
+from tf_marscf.config_fields import boolean, choice, integer, number_by_level, path, string
 from tf_marscf.errors import InputError
 from tf_marscf.runs.run_config import RestoredRunConfig
 
@@ -27,7 +27,13 @@ class SampleConfig(RestoredRunConfig):
     )
     num_samples: int = integer(64, "How many.")
     batch_size: int = integer(64, "Samples drawn at a time.")
-    temperature: float = number(1.0, "Scale of the prior's noise.", least=0, rule="finite and >= 0")
+    temperature: float = number_by_level(
+        1.0,
+        "Scale of the prior's noise: a number, or one a level, that of level 1 first, such as "
+        "0.9,0.8,0.7.",
+        least=0,
+        rule="finite and >= 0",
+    )
     seed: int = integer(0, "Sample number i is a function of the seed and i.", least=0)
     first_index: int = integer(0, "Number of the first sample.", least=0)
     label: str = string(
@@ -87,7 +93,7 @@ class SampleConfig(RestoredRunConfig):
             if self.first_index:
                 name += f"_from_{self.first_index}"
             if self.temperature != 1.0:
-                name += f"_temperature_{self.temperature:g}"
+                name += f"_temperature_{temperature_text(self.temperature, '_')}"
             if self.class_of_all is not None:
                 name += f"_label_{self.class_of_all}"
             output = os.path.join(self.train_dir, name + suffix)
@@ -97,6 +103,12 @@ class SampleConfig(RestoredRunConfig):
             wanted = f"end with {suffix!r}" if suffix else "be a directory"
             raise InputError(f"`output` must {wanted} for format {self.format!r}; got {output!r}.")
         return output
+
+
+def temperature_text(temperature, separator=" / "):
+    """A temperature as a text: a number, or one a level in a row."""
+    values = temperature if isinstance(temperature, list | tuple) else [temperature]
+    return separator.join(f"{value:g}" for value in values)
 
 
 def check_sampling_arguments(**arguments):

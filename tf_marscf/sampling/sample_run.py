@@ -5,6 +5,7 @@ import os
 import tqdm
 
 from tf_marscf.data import DataUnavailableError, collect_images
+from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.errors import InputError, warn
 from tf_marscf.files.atomic_file import read_json
 from tf_marscf.files.paths import output_directory, output_file
@@ -54,6 +55,7 @@ def write_samples(config, report=print, progress=True):
     run = RestoredRun(config)
     image_shape, num_classes = run.run_config.model.image_shape, run.run_config.model.num_classes
     _check_label(config, num_classes)
+    temperature_by_level(config.temperature, run.run_config.model.num_levels)
     num_grey_levels = run.run_config.pixels.num_grey_levels
     if config.format != "npz":
         check_drawable(image_shape, "train_dir")
@@ -82,7 +84,7 @@ def write_samples(config, report=print, progress=True):
             **counts,
             "seed": config.seed,
             "first_index": config.first_index,
-            "temperature": float(config.temperature),
+            "temperature": config.to_dict()["temperature"],
             **({} if num_classes is None else {"label": label}),
             "checkpoint": config.checkpoint,
             "weights": run.weights,

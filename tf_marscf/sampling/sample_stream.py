@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.distributions.labels import checked_label
+from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.errors import RunError, warn
 from tf_marscf.sampling.sample_config import check_sampling_arguments
 from tf_marscf.stateless_seed import fold_in, split_seed, stateless_normal
@@ -48,12 +49,13 @@ class SampleStream:
         self.images_distribution = images_distribution
         self._seed = seed
         self._batch_size = batch_size
+        self._num_levels = len(images_distribution.distribution.levels)
         # Of one batch size always: the graph is traced once.
         self._draw = tf.function(
             self._draw_batch,
             input_signature=[
                 tf.TensorSpec([batch_size], tf.int32),
-                tf.TensorSpec([], images_distribution.distribution.dtype),
+                tf.TensorSpec([self._num_levels], images_distribution.distribution.dtype),
                 *self._label_specs(batch_size),
             ],
             autograph=False,
@@ -62,10 +64,15 @@ class SampleStream:
     def batches(self, num_samples, first_index=0, temperature=1.0):
         """Yields samples `first_index` to `first_index + num_samples - 1`, as `SampleBatch`es.
 
-        `temperature` scales their noise; 0 gives the image of no noise.
+        `temperature` scales their noise, all of it or, by one number a level, that of each level; 0
+        gives the image of no noise.
         """
         check_sampling_arguments(
             num_samples=num_samples, first_index=first_index, temperature=temperature
+        )
+        temperatures = tf.constant(
+            temperature_by_level(temperature, self._num_levels),
+            self.images_distribution.distribution.dtype,
         )
         end = first_index + num_samples
         for start in range(first_index, end, self._batch_size):
@@ -74,7 +81,7 @@ class SampleStream:
             labels = self._labels(indices)
             images, is_finite = self._draw(
                 tf.constant(np.minimum(indices, end - 1), tf.int32),
-                tf.constant(temperature, self.images_distribution.distribution.dtype),
+                temperatures,
                 *([] if labels is None else [labels]),
             )
             is_kept = is_finite.numpy() & (indices < end)
@@ -130,7 +137,10 @@ class SampleStream:
             fn_output_signature=tuple(tf.TensorSpec(shape, model.dtype) for shape in shapes),
         )
         of_class = {} if label is None else {"label": label}
-        values = model.decode_noise([temperature * maps for maps in noise], **of_class)
+        temperatures = temperature_by_level(temperature, len(shapes))
+        values = model.decode_noise(
+            [scale * maps for scale, maps in zip(temperatures, noise, strict=True)], **of_class
+        )
         is_finite = tf.reduce_all(tf.math.is_finite(values), axis=[1, 2, 3])
         return self.images_distribution.scaling.grey_levels(values), is_finite
 

@@ -99,7 +99,9 @@ def _write_warm_up_requests(path, functions):
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = name
             for spec in function.input_signature:
-                shape = [_NUM_WARM_UP_EXAMPLES if size is None else size for size in spec.shape]
+                # A temperature may be of any shape: here it is a number.
+                sizes = spec.shape if spec.shape.rank is not None else []
+                shape = [_NUM_WARM_UP_EXAMPLES if size is None else size for size in sizes]
                 # Ones are valid everywhere: a grey level, a number of samples, a temperature.
                 request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(1, spec.dtype, shape))
             log = prediction_log_pb2.PredictLog(request=request)

@@ -13,6 +13,9 @@ _NO_DENSITY = "the log-density of an image must be finite"
 class ServedModel:
     """The functions behind an export's signatures, of a `Dequantized` around a `MarScf`.
 
+    Pixels, in requests and in answers, are grey levels 0 to `num_grey_levels` - 1 of the model's
+    images, such as 0 to 31 of 5-bit ones; larger ones are refused.
+
     All take any number of images, none included, and are deterministic. The dequantization noise of
     a score is one draw for all images, so that an image's score depends neither on its place in a
     request nor on how a server puts requests together.
@@ -33,7 +36,8 @@ class ServedModel:
         request = {
             "num_samples": tf.TensorSpec([], tf.int32, "num_samples"),
             "seed": tf.TensorSpec([], tf.int32, "seed"),
-            "temperature": tf.TensorSpec([], tf.float32, "temperature"),
+            # A number, or one a level.
+            "temperature": tf.TensorSpec(None, tf.float32, "temperature"),
         }
         sample, labels = self.sample, {}
         if self._images.num_classes is not None:
@@ -65,7 +69,11 @@ class ServedModel:
         return {"log_prob": tf.debugging.check_numerics(log_prob, _NO_DENSITY)}
 
     def sample(self, num_samples, seed, temperature, labels=None):
-        """`images`, uint8 [num_samples, H, W, C]; the same request gives the same images."""
+        """`images`, uint8 [num_samples, H, W, C]; the same request gives the same images.
+
+        `temperature` is a number or, level 1 first, one a level.
+        """
+        num_levels, rank = len(self._model.levels), tf.rank(temperature)
         checks = [
             tf.debugging.assert_positive(num_samples, "`num_samples` must be an integer >= 1"),
             tf.debugging.assert_less_equal(
@@ -75,12 +83,20 @@ class ServedModel:
             ),
             # Of NaN, no comparison is true.
             tf.debugging.Assert(
-                (temperature >= 0.0) & (temperature < tf.float32.max),
+                tf.reduce_all((temperature >= 0.0) & (temperature < tf.float32.max)),
                 ["`temperature` must be finite and >= 0; got", temperature],
+            ),
+            tf.debugging.Assert(
+                (rank == 0) | ((rank == 1) & (tf.size(temperature) == num_levels)),
+                [
+                    f"`temperature` must be a number, or one for each of {num_levels} levels; got",
+                    temperature,
+                ],
             ),
         ]
         with tf.control_dependencies(checks):
             num_samples = tf.identity(num_samples)
+            temperature = tf.broadcast_to(temperature, [num_levels])
         of_class = {} if labels is None else self._of_class(labels, labels)
         images = self._images.sample(num_samples, seed=seed, temperature=temperature, **of_class)
         return {"images": images}

@@ -80,7 +80,7 @@ def load_earlier_config(train_dir, config):
             f"`train_dir` {train_dir!r} holds {', '.join(remains)} of a run, and no checkpoint in "
             "checkpoints/latest to go on from. Put a copy of one back, or give another directory."
         )
-    for name in ("model", "pixels", "data"):
+    for name in ("model", "data", "pixels"):
         before, now = (dataclasses.asdict(getattr(part, name)) for part in (earlier, config))
         before.pop("data_dir", None)  # Where the data lie does not change what they are.
         changed = changes_of(before, now)

@@ -67,6 +67,7 @@ class TrainingRun:
         initial_weights: directory whose best weights the run starts from, such as an import: model
             and pixel scaling are those of the directory. None: random weights.
         progress: "auto", "bar", "line" or "none": what is printed of each epoch.
+        note: a line for `run.log`, such as where the arguments come from; None for none.
 
     Attributes:
         config: the `RunConfig` that is saved in the directory.
@@ -86,6 +87,7 @@ class TrainingRun:
         published_scaling=False,
         initial_weights=None,
         progress="auto",
+        note=None,
     ):
         if progress not in _VERBOSITY:
             raise InputError(f"`progress` must be one of {tuple(_VERBOSITY)}; got {progress!r}.")
@@ -95,6 +97,7 @@ class TrainingRun:
         if os.path.exists(train_dir) and not os.path.isdir(train_dir):
             raise InputError(f"`train_dir` must be a directory; {train_dir!r} is a file.")
         self._train_dir = train_dir
+        self._note = note
         self._training = training
         self._strategy = make_strategy(training.strategy)
         self._is_chief = is_chief(self._strategy)
@@ -156,6 +159,8 @@ class TrainingRun:
                 return None
             with run_lock(self._train_dir):
                 log = RunLog(self._train_dir)
+                if self._note is not None:
+                    log.write(self._note)
                 self._fit(log, signals)
                 return self._write_results(log)
         except _CLUSTER_ERRORS as error:

@@ -1,0 +1,120 @@
+"""Recipes: named sets of flag values, files of the names of flagfiles in a folder beside them.
+
+`--flagfile=cifar.flags --recipe=paper` reads `recipes/paper/cifar.flags` as well. What the recipe
+sets is stronger than the flagfile, and the command line is stronger than both, wherever a flag
+stands in it. `--recipe=default`, the default, reads no further file: as everywhere in absl, what
+comes last wins.
+"""
+
+import os
+import re
+
+from absl import flags
+
+from tf_marscf.errors import InputError
+
+DEFAULT = "default"
+_FOLDER = "recipes"
+_DIRECTIVE = re.compile("--?(flagfile|recipe)(?:=(.*))?", re.DOTALL)
+_FLAG = re.compile("--?([A-Za-z]\\w*)(=.*)?", re.DOTALL)
+
+
+def with_recipe(arguments):
+    """Puts the flags of a recipe between those of the flagfile and those of the command line.
+
+    Args:
+        arguments: as of `sys.argv`, the program's name first.
+
+    Returns:
+        The arguments in the order in which absl reads them, and a line that says what the recipe
+        sets; `arguments` and None without a recipe.
+
+    Raises:
+        InputError: if there is no flagfile, or no recipe of that name for it.
+    """
+    flagfiles, recipe, others = _sorted_out(arguments[1:])
+    if recipe in (None, DEFAULT):
+        return arguments, None
+    if not flagfiles:
+        raise InputError(
+            f"`recipe` must be {DEFAULT!r} without --flagfile, whose recipe it is; got {recipe!r}."
+        )
+    if not all(map(os.path.exists, map(os.path.expanduser, flagfiles))):
+        return arguments, None  # Which absl refuses.
+    files = [path for path in (_path(recipe, file) for file in flagfiles) if os.path.isfile(path)]
+    if not files:
+        names = ", ".join(map(os.path.basename, flagfiles))
+        raise InputError(
+            f"`recipe` must be one of those of {names}: {', '.join(_known_recipes(flagfiles))}; "
+            f"got {recipe!r}, without a file {_path(recipe, flagfiles[-1])}."
+        )
+    options = [f"--flagfile={path}" for path in [*flagfiles, *files]]
+    program = arguments[0]
+    return [program, *options, f"--recipe={recipe}", *others], _text(recipe, files, others)
+
+
+def check_recipe(arguments):
+    """Raises `InputError` if a flagfile, where it would have no effect, gives a recipe."""
+    _, recipe, _ = _sorted_out(arguments[1:])
+    if flags.FLAGS.recipe != (recipe or DEFAULT):
+        raise InputError(
+            "`recipe` must be given on the command line, and not in a flagfile; got "
+            f"{flags.FLAGS.recipe!r}."
+        )
+
+
+def _sorted_out(arguments):
+    """The flagfiles among arguments, the recipe or None, and all others."""
+    found, others = {"flagfile": [], "recipe": []}, []
+    remaining = iter(arguments)
+    for argument in remaining:
+        directive = _DIRECTIVE.fullmatch(argument)
+        if argument == "--":
+            others += [argument, *remaining]
+        elif directive is None:
+            others.append(argument)
+        else:
+            name, value = directive.groups()
+            value = next(remaining, None) if value is None else value
+            if value is None:
+                others.append(argument)  # Which absl refuses.
+            elif value or name == "recipe":  # As absl, which passes over `--flagfile=`.
+                found[name].append(value)
+    return found["flagfile"], (found["recipe"] or [None])[-1], others
+
+
+def _path(recipe, flagfile):
+    """The file of a recipe for a flagfile."""
+    directory, name = os.path.split(os.path.expanduser(flagfile))
+    return os.path.join(directory, _FOLDER, recipe, name)
+
+
+def _known_recipes(flagfiles):
+    """The names of recipes that have a file for one of the flagfiles."""
+    known = set()
+    for file in flagfiles:
+        folder = os.path.dirname(os.path.dirname(_path("any", file)))
+        if os.path.isdir(folder):
+            known |= {name for name in os.listdir(folder) if os.path.isfile(_path(name, file))}
+    return [DEFAULT, *sorted(known)]
+
+
+def _text(recipe, files, others):
+    """What the files of a recipe set, and what of that the command line sets otherwise."""
+    lines = flags.FLAGS.read_flags_from_files([f"--flagfile={path}" for path in files])
+    settings = {_name(line): line.lstrip("-") for line in lines}
+    given = {_name(argument) for argument in others}
+    text = ", ".join(setting for name, setting in settings.items() if name not in given)
+    overruled = [name for name in settings if name in given]
+    if overruled:
+        text += f"; from the command line: {', '.join(overruled)}"
+    return f"recipe {recipe}: {text}"
+
+
+def _name(argument):
+    """The name of the flag that an argument sets; `--noNAME` sets NAME."""
+    flag = _FLAG.match(argument)
+    if flag is None:
+        return None
+    name, value = flag.groups()
+    return name.removeprefix("no") if value is None else name
