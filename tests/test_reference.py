@@ -22,6 +22,7 @@ every_model = pytest.mark.parametrize(
         ("mixlogcdf", "gaussian", "float32"),
         ("affine", "causal", "float64"),
         ("affine", "causal", "float32"),
+        ("affine", "two channels a step", "float64"),
     ],
 )
 
@@ -29,11 +30,15 @@ every_model = pytest.mark.parametrize(
 def model_of(coupling, prior, dtype):
     """Two levels; three blocks of a network run in a loop while a graph is traced.
 
-    The prior is "mar", a mAR prior by a ConvLSTM; "causal", one by convolutions; or "gaussian".
+    The prior is "mar", a mAR prior by a ConvLSTM; "causal", one by convolutions; "two channels a
+    step", of a ConvLSTM that starts as Glow's prior; or "gaussian".
     """
     options = {"num_steps": 2} if coupling == "affine" else {"num_blocks": 3}
     if prior == "causal":
         options |= {"prior_network": "causal"}
+        prior = "mar"
+    elif prior == "two channels a step":
+        options |= {"prior_channels_per_step": 2, "prior_start": "gaussian"}
         prior = "mar"
     return small_model(coupling=coupling, prior=prior, dtype=dtype, **options)
 

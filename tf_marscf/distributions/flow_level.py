@@ -137,18 +137,20 @@ class FlowLevel(
         images, terms = self._inverse_levels(latents, "latents")
         return images, *_log_prob_parts(terms)
 
-    def log_prob_parts(self, images, dropout_seed=None):
+    def log_prob_parts(self, images, dropout_seed=None, priors_rest=None):
         """The terms of `log_prob`, in nats.
 
         Args:
             images: [..., H, W, C].
             dropout_seed: [2] integer tensor that turns dropout on, or None.
+            priors_rest: `bool` scalar tensor: where it is true, mAR priors are their Gaussian start
+                alone, Glow's prior, and nothing else of them is computed. None: False.
 
         Returns:
             `(log_priors, log_dets)`: two tuples with one tensor a level, each of the leading shape
             of `images`; `log_prob` is the sum of all.
         """
-        return _log_prob_parts(self._forward_levels(images, dropout_seed))
+        return _log_prob_parts(self._forward_levels(images, dropout_seed), priors_rest)
 
     def _log_prob(self, value, dropout_seed=None):
         images = tf.reshape(value, [-1, *self.event_shape])  # Its rank may be unknown.
@@ -211,9 +213,12 @@ class FlowLevel(
         return rest, terms[::-1]
 
 
-def _log_prob_parts(terms):
+def _log_prob_parts(terms, priors_rest=None):
     """`(log_priors, log_dets)`: log p(l_i | r_i) and log|det df_i/dr_(i-1)| of each level."""
-    log_priors = [term.prior.log_prob(term.latents, conditional_input=term.rest) for term in terms]
+    options = {} if priors_rest is None else {"is_resting": priors_rest}
+    log_priors = [
+        term.prior.log_prob(term.latents, conditional_input=term.rest, **options) for term in terms
+    ]
     return tuple(log_priors), tuple(term.log_det for term in terms)
 
 

@@ -18,7 +18,13 @@ WHICH = ("best", "latest")
 _DEFAULT_EXECUTION = {"network_dtype": None, "recompute_prior": False, "recompute_couplings": True}
 
 # Fields of the architecture that earlier versions did not have, with what all models were then.
-_LATER_FIELDS = {"prior_network": "conv_lstm", "max_log_scale": None, "prior_max_log_scale": None}
+_LATER_FIELDS = {
+    "prior_network": "conv_lstm",
+    "prior_channels_per_step": 1,
+    "prior_start": "random",
+    "max_log_scale": None,
+    "prior_max_log_scale": None,
+}
 
 
 def restore_model(config, directory, which="best", argument="train_dir"):

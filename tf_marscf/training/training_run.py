@@ -123,6 +123,13 @@ class TrainingRun:
                     f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
                     f"levels for these `initial_weights`; {data.name} has {seen[0]} with {seen[1]}."
                 )
+        if training.prior_start_images:
+            model.check_gaussian_start("prior_start_images", training.prior_start_images)
+            if initial_weights is not None:
+                raise InputError(
+                    "`prior_start_images` must be 0 with `initial_weights`, whose priors are past "
+                    f"their start; got {training.prior_start_images}."
+                )
         self.config = RunConfig(
             model=model, pixels=pixels, data=data, training=dataclasses.asdict(training)
         )
