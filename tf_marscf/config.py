@@ -232,7 +232,7 @@ def check_model_options(options):
     num_levels = options.get("num_levels", MarScfConfig.num_levels)
     is_known = isinstance(num_levels, numbers.Integral) and 1 <= num_levels <= MAX_LEVELS
     size = 2 ** int(num_levels) if is_known else 1
-    # The least number of channels of which a step's divide each level's, twice those and more.
+    # The fewest channels of an image with which those of a step divide those of each level.
     per_step = options.get("prior_channels_per_step", 1)
     is_known = isinstance(per_step, numbers.Integral) and 1 <= per_step < 2**31
     channels = int(per_step) // math.gcd(per_step, 2) if is_known else 1
