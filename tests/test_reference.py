@@ -39,6 +39,7 @@ def model_of(coupling, prior, dtype):
         prior = "mar"
     elif prior == "two channels a step":
         options |= {"prior_channels_per_step": 2, "prior_start": "gaussian"}
+        options |= {"image_shape": (8, 8, 2)}  # So that there are two steps at level 1.
         prior = "mar"
     return small_model(coupling=coupling, prior=prior, dtype=dtype, **options)
 
@@ -80,7 +81,7 @@ def assert_equal_in_graph(function, plain, maps, model):
 @every_model
 def test_density(coupling, prior, dtype):
     model = model_of(coupling, prior, dtype)
-    images = random_images(2, 8, 8, 1, dtype=dtype)
+    images = random_images(2, *model.config.image_shape, dtype=dtype)
     assert_equal_in_graph(
         lambda images: (model.log_prob(images), model.latents(images)),
         lambda images: (reference.log_prob(model, images), reference.latents(model, images)),
