@@ -14,7 +14,7 @@ import sys
 
 from absl import flags
 
-from tf_marscf.benchmarks.ablation_config import AblationConfig
+from tf_marscf.benchmarks.ablation_config import OPTIONS_OF_ALL_PRIORS, AblationConfig
 from tf_marscf.benchmarks.comparison_configs import (
     DensityBenchmarkConfig,
     SamplingBenchmarkConfig,
@@ -100,7 +100,7 @@ def refuse_prior_flags(config):
 def mar_prior_flags():
     """Names of the flags that only mAR priors have."""
     names = [flag for _, flag in fields_with_flags(MarScfConfig) if flag.startswith("prior_")]
-    return [name for name in names if name in flags.FLAGS]
+    return [name for name in names if name in flags.FLAGS and name not in OPTIONS_OF_ALL_PRIORS]
 
 
 def define_comparison_flags(name):
