@@ -74,6 +74,12 @@ def test_constructor_and_config_have_the_same_defaults():
         ({"prior_kernel_sizes": True}, "`prior_kernel_sizes` must be 3 integers >= 1; got True"),
         ({"prior_kernel_sizes": "555"}, "`prior_kernel_sizes` must be 3 integers >= 1; got '555'"),
         ({"prior_dilations": 10**6}, "`prior_dilations` must be at most the image's size, 16"),
+        (
+            {"prior_channels_per_step": 4},
+            r"`prior_channels_per_step` must divide .*; level 1 of .* has 6; got 4",
+        ),
+        ({"prior_channels_per_step": 0}, "`prior_channels_per_step` must be an integer >= 1"),
+        ({"prior_start": "zero"}, "`prior_start` must be one of .*; got 'zero'"),
         ({"num_levels": 10**10}, r"`num_levels` must be below 2\^31; got 10000000000"),
         ({"num_levels": 20}, "`num_levels` must be at most 14; got 20"),
         ({"coupling": "mixlogcdf", "hidden_channels": 6}, "multiple of `num_heads`.*=6.*=4"),

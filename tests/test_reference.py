@@ -22,6 +22,7 @@ every_model = pytest.mark.parametrize(
         ("mixlogcdf", "gaussian", "float32"),
         ("affine", "causal", "float64"),
         ("affine", "causal", "float32"),
+        ("affine", "two channels a step", "float64"),
     ],
 )
 
@@ -29,11 +30,16 @@ every_model = pytest.mark.parametrize(
 def model_of(coupling, prior, dtype):
     """Two levels; three blocks of a network run in a loop while a graph is traced.
 
-    The prior is "mar", a mAR prior by a ConvLSTM; "causal", one by convolutions; or "gaussian".
+    The prior is "mar", a mAR prior by a ConvLSTM; "causal", one by convolutions; "two channels a
+    step", of a ConvLSTM that starts as Glow's prior; or "gaussian".
     """
     options = {"num_steps": 2} if coupling == "affine" else {"num_blocks": 3}
     if prior == "causal":
         options |= {"prior_network": "causal"}
+        prior = "mar"
+    elif prior == "two channels a step":
+        options |= {"prior_channels_per_step": 2, "prior_start": "gaussian"}
+        options |= {"image_shape": (8, 8, 2)}  # So that there are two steps at level 1.
         prior = "mar"
     return small_model(coupling=coupling, prior=prior, dtype=dtype, **options)
 
@@ -75,7 +81,7 @@ def assert_equal_in_graph(function, plain, maps, model):
 @every_model
 def test_density(coupling, prior, dtype):
     model = model_of(coupling, prior, dtype)
-    images = random_images(2, 8, 8, 1, dtype=dtype)
+    images = random_images(2, *model.config.image_shape, dtype=dtype)
     assert_equal_in_graph(
         lambda images: (model.log_prob(images), model.latents(images)),
         lambda images: (reference.log_prob(model, images), reference.latents(model, images)),

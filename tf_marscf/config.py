@@ -5,6 +5,7 @@ computation costs and, for `network_dtype`, its last digits: the same weights se
 """
 
 import dataclasses
+import math
 import numbers
 
 from tf_marscf import rules
@@ -81,8 +82,20 @@ class MarScfConfig(Config):
         "What reads the channels before one in a mAR prior: the paper's ConvLSTM, or masked "
         "convolutions, which cost a small part of it.",
     )
+    prior_channels_per_step: int = integer(
+        1,
+        "g, channels of l that one step of a mAR prior gives: a divisor of all levels' channels. "
+        "Steps fall by g, of densities and of samples.",
+        num_bits=31,
+    )
+    prior_start: str = choice(
+        "random",
+        ("random", "gaussian"),
+        "Of a prior's ConvLSTM. random, as published; gaussian: its output starts at zero, and is "
+        "added to the mean and log-scale of Glow's prior.",
+    )
     prior_hidden_channels: int = integer(
-        32, "Channels of the prior's ConvLSTM, or features of each channel.", num_bits=31
+        32, "Channels of the prior's ConvLSTM, or features of each step.", num_bits=31
     )
     prior_num_layers: int = integer(
         3, "Layers of the prior's ConvLSTM, or of its features.", num_bits=31
@@ -154,7 +167,18 @@ class MarScfConfig(Config):
                 "`hidden_channels` must be a multiple of `num_heads` for mixlogcdf couplings; got "
                 f"hidden_channels={self.hidden_channels}, num_heads={self.num_heads}."
             )
+        self._check_channels_per_step()
         check_model_size(self)
+
+    def _check_channels_per_step(self):
+        """Raises `InputError` if a step's channels do not divide those of some level."""
+        for level, channels in enumerate(self.channels_per_level, start=1):
+            if self.prior == "mar" and channels % self.prior_channels_per_step:
+                raise InputError(
+                    "`prior_channels_per_step` must divide the channels of each level; level "
+                    f"{level} of image_shape={self.image_shape} has {channels}; got "
+                    f"{self.prior_channels_per_step}."
+                )
 
     def _set_by_level(self, name, default):
         """Fills in one integer a level."""
@@ -183,7 +207,24 @@ class MarScfConfig(Config):
     @property
     def num_sampling_steps(self):
         """Sequential steps of the prior for one sample: O(N) for N x N images (Lemma 4.1)."""
-        return sum(self.channels_per_level) if self.prior == "mar" else self.num_levels
+        if self.prior == "gaussian":
+            return self.num_levels
+        return sum(self.channels_per_level) // self.prior_channels_per_step
+
+    @property
+    def has_gaussian_start(self):
+        """Whether the priors are mAR ones that start as Glow's: all causal ones do."""
+        is_gaussian = self.prior_network == "causal" or self.prior_start == "gaussian"
+        return self.prior == "mar" and is_gaussian
+
+    def check_gaussian_start(self, name, value):
+        """Raises `InputError` if a phase that priors start with, of an argument, cannot be."""
+        if not self.has_gaussian_start:
+            raise InputError(
+                f"`{name}` must not be given unless mAR priors start as Glow's: prior_start="
+                f"'gaussian' or prior_network='causal'; got {value}, prior={self.prior!r}, "
+                f"prior_network={self.prior_network!r}, prior_start={self.prior_start!r}."
+            )
 
     def latent_shape(self, level):
         """(H, W, C) of what the prior of a level, counted from 0, scores."""
@@ -198,4 +239,50 @@ def check_model_options(options):
     num_levels = options.get("num_levels", MarScfConfig.num_levels)
     is_known = isinstance(num_levels, numbers.Integral) and 1 <= num_levels <= MAX_LEVELS
     size = 2 ** int(num_levels) if is_known else 1
-    MarScfConfig(image_shape=(size, size, 1), **options)
+    # The fewest channels of an image with which those of a step divide those of each level.
+    per_step = options.get("prior_channels_per_step", 1)
+    is_known = isinstance(per_step, numbers.Integral) and 1 <= per_step < 2**31
+    channels = int(per_step) // math.gcd(per_step, 2) if is_known else 1
+    options = {name: value for name, value in options.items() if name != "prior_dilations"}
+    MarScfConfig(image_shape=(size, size, channels), **options)  # Dilations have an image's limit.
+
+
+# What only models with one value of another field have.
+_FIELDS_OF = {
+    ("coupling", "mixlogcdf"): (
+        "num_blocks",
+        "num_components",
+        "num_heads",
+        "dropout_rate",
+        "recompute_couplings",
+    ),
+    ("prior", "mar"): (
+        "prior_network",
+        "prior_channels_per_step",
+        "prior_start",
+        "prior_start_images",
+        "prior_hidden_channels",
+        "prior_num_layers",
+        "prior_kernel_sizes",
+        "prior_dilations",
+        "recompute_prior",
+    ),
+    ("prior_network", "conv_lstm"): ("prior_start", "recompute_prior"),
+}
+
+
+def fields_without_effect(options):
+    """The fields, of models and of training them, that have no effect with some values.
+
+    Args:
+        options: a dict from names of fields to values.
+
+    Returns:
+        A dict from the field's name to the flag because of which, such as "--prior=gaussian".
+    """
+    return {
+        name: f"--{field}={options[field]}"
+        for (field, value), names in _FIELDS_OF.items()
+        if options.get(field, value) != value
+        for name in names
+    }

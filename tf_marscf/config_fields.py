@@ -233,8 +233,8 @@ def integers(default, text, length):
 
 
 def integer_by_level(default, text):
-    """A field without a flag: an integer, or one a level; the class knows how many those are."""
-    return _field(default, lambda value, name: value, "list", text, flag=False)
+    """A field: an integer, or one a level; the class knows how many those are."""
+    return _field(default, lambda value, name: value, "integers", text, flag=True)
 
 
 def _field(default, check, kind, text, flag):

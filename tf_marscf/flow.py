@@ -252,6 +252,8 @@ def _build_prior(config, execution, level, seed, validate_args):
         num_layers=config.prior_num_layers,
         kernel_size=config.prior_kernel_sizes[level],
         dilation=config.prior_dilations[level],
+        channels_per_step=config.prior_channels_per_step,
+        start=config.prior_start,
         recompute=execution.recompute_prior,
         code_channels=config.prior_code_channels,
         code_hidden_channels=config.prior_code_hidden_channels,

@@ -101,14 +101,17 @@ def _prior_parameters(config, level):
     channels = config.channels_per_level[level]
     is_last = level == config.num_levels - 1
     if config.prior == "gaussian":
-        return 2 * channels if is_last else (9 * channels + 2) * 2 * channels
+        return _gaussian_prior_parameters(channels, is_last)
     if config.prior_network == "causal":
         return _causal_prior_parameters(config, level, channels, 0 if is_last else channels)
     hidden, num_taps = config.prior_hidden_channels, config.prior_kernel_sizes[level] ** 2
+    group_size = config.prior_channels_per_step
     layers = config.prior_num_layers * (8 * num_taps * hidden + 4) * hidden
     code = 0 if is_last else config.prior_code_channels
-    inputs = (num_taps * (1 + code) + 1) * hidden
-    outputs = 2 * (9 * hidden + 1)
+    inputs = (num_taps * (group_size + code) + 1) * hidden
+    outputs = 2 * group_size * (9 * hidden + 1) + _group_regression_parameters(config, channels)
+    if config.prior_start == "gaussian":
+        outputs += _gaussian_prior_parameters(channels, is_last)
     if is_last:
         return layers + inputs + outputs
     code_hidden = config.prior_code_hidden_channels
@@ -121,9 +124,20 @@ def _class_parameters(config, level):
     return 2 * (config.num_classes or 0) * math.prod(config.latent_shape(level))
 
 
+def _gaussian_prior_parameters(channels, is_last):
+    return 2 * channels if is_last else (9 * channels + 2) * 2 * channels
+
+
+def _group_regression_parameters(config, channels):
+    group_size = config.prior_channels_per_step
+    return channels * group_size if group_size > 1 else 0
+
+
 def _causal_prior_parameters(config, level, channels, conditional_channels):
     num_taps = config.prior_kernel_sizes[level] ** 2
-    inputs, features = conditional_channels + channels, channels * config.prior_hidden_channels
+    num_steps = channels // config.prior_channels_per_step
+    inputs, features = conditional_channels + channels, num_steps * config.prior_hidden_channels
     widths = [inputs] + [features] * config.prior_num_layers
     layers = sum((num_taps * width + 1) * features for width in widths[:-1])
-    return layers + (9 * (inputs + features) + 2) * 2 * channels
+    outputs = (9 * (inputs + features) + 2) * 2 * channels
+    return layers + outputs + _group_regression_parameters(config, channels)

@@ -29,6 +29,7 @@ from tf_marscf.reference_networks import (
     bounded,
     causal_prior,
     convolution,
+    group_regression,
     mix_log_cdf_network,
     zero_convolution,
 )
@@ -277,21 +278,37 @@ def sample_prior(prior, noise, rest):
 
 
 def mar_prior(network, latents, rest):
-    """Channel j: `conv(ConvLSTM(x_1 ... x_j))`, `x_j = conv(concat(l^(j-1), code of r))`."""
-    channels, code = tf.split(latents, latents.shape[-1], axis=-1), []
+    """Step j: `conv(ConvLSTM(x_1 ... x_j))`, `x_j = conv(concat(l^(j-1), code of r))`.
+
+    A step is one channel, as published, or a group of them. With a Gaussian start, Glow's prior is
+    added.
+    """
+    steps = tf.split(latents, latents.shape[-1] // network.channels_per_step, axis=-1)
+    code = []
     if rest is not None:
         first, second = network.code_convolutions
         hidden = tf.nn.relu(convolution(rest, first.kernel, first.bias))
         code = [convolution(hidden, second.kernel, second.bias)]
     inputs = [
         convolution(tf.concat([before, *code], axis=-1), network.input_kernel, network.input_bias)
-        for before in [tf.zeros_like(channels[0]), *channels[:-1]]
+        for before in [tf.zeros_like(steps[0]), *steps[:-1]]
     ]
     outputs = [
-        convolution(hidden, network.output_kernel, network.output_bias)
+        tf.split(convolution(hidden, network.output_kernel, network.output_bias), 2, axis=-1)
         for hidden in conv_lstm(network.conv_lstm, inputs)
     ]
-    return tf.unstack(tf.stack(outputs, axis=-1), axis=-2)
+    mean, log_scale = (tf.concat(parts, axis=-1) for parts in zip(*outputs, strict=True))
+    if network.gaussian_start is not None:
+        start = glow_prior(network.gaussian_start, rest)
+        mean, log_scale = mean + start[..., 0::2], log_scale + start[..., 1::2]
+    return mean + group_regression(network, latents), log_scale
+
+
+def glow_prior(network, rest):
+    """Even channels are means, odd ones log-scales: of r, or learned where there is none."""
+    if rest is None:
+        return tf.convert_to_tensor(network.mean_and_log_scale)
+    return zero_convolution(network.convolution, rest)
 
 
 def conv_lstm(network, sequence):

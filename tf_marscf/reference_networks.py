@@ -27,24 +27,40 @@ def bounded(log_scale, bound):
 
 
 def causal_prior(network, latents, rest):
-    """Channel j: `conv(concat(r, l^1 ... l^(j-1), f_1 ... f_j))`, f_j its features.
+    """Step j: `conv(concat(r, l^1 ... l^(j-1), f_1 ... f_j))`, f_j its features.
 
     Those of each layer are `relu(conv(maps))`, of `concat(r, l^1 ... l^(j-1))` first, then of
     `concat(f_1 ... f_j)` of the layer before. What must not be known is zero.
     """
     num_channels, outputs = latents.shape[-1], []
-    channel_of_feature = np.repeat(np.arange(num_channels), network.hidden_channels)
+    step_of_channel = np.arange(num_channels) // network.channels_per_step
+    num_steps = step_of_channel[-1] + 1
+    step_of_feature = np.repeat(np.arange(num_steps), network.hidden_channels)
     features = [0.0] * len(network.convolutions)
-    for j in range(num_channels):
-        known = tf.where(np.arange(num_channels) < j, latents, 0.0)
+    for j in range(num_steps):
+        known = tf.where(step_of_channel < j, latents, 0.0)
         maps = inputs = known if rest is None else tf.concat([rest, known], axis=-1)
         for index, layer in enumerate(network.convolutions):
             computed = tf.nn.relu(convolution(maps, layer.kernel, layer.bias, network.dilation))
-            features[index] = tf.where(channel_of_feature == j, computed, features[index])
+            features[index] = tf.where(step_of_feature == j, computed, features[index])
             maps = features[index]
         output = zero_convolution(network.output_convolution, tf.concat([inputs, maps], axis=-1))
-        outputs.append((output[..., j], output[..., num_channels + j]))
-    return tuple(tf.stack(parts, axis=-1) for parts in zip(*outputs, strict=True))
+        own = tf.boolean_mask(output, np.tile(step_of_channel == j, 2), axis=3)
+        outputs.append(tf.split(own, 2, axis=-1))
+    mean, log_scale = (tf.concat(parts, axis=-1) for parts in zip(*outputs, strict=True))
+    return mean + group_regression(network, latents), log_scale
+
+
+def group_regression(network, latents):
+    """`sum_{k < j} A_jk l^k` over the channels of a step, where it has several."""
+    if network.channels_per_step == 1:
+        return 0.0
+    matrices = tf.convert_to_tensor(network.group_regression.weight)
+    matrices = tf.linalg.set_diag(
+        tf.linalg.band_part(matrices, -1, 0), tf.zeros(matrices.shape[:2], matrices.dtype)
+    )
+    groups = tf.reshape(latents, [*latents.shape[:3], *matrices.shape[:2]])
+    return tf.reshape(tf.linalg.matvec(matrices, groups), latents.shape)
 
 
 def mix_log_cdf_network(network, z):

@@ -37,9 +37,19 @@ def test_values_may_be_texts_as_of_flags():
     assert AblationConfig(**config.to_dict()) == config
 
 
+def test_options_of_one_prior_are_read_by_their_kind():
+    config = AblationConfig(
+        priors=("gaussian:prior_max_log_scale=3.5", "causal:prior_num_layers=2")
+    )
+    (_, gaussian), (_, causal) = config.variants()
+    assert gaussian["prior_max_log_scale"] == 3.5
+    assert causal["prior_num_layers"] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        ({"priors": ("causal:prior_num_layers=1:prior_num_layers=2",)}, "got 'prior_num_layers=2'"),
         ({"priors": ("mar",)}, r"`priors` must be some of \('gaussian', .*got 'mar'"),
         ({"priors": ()}, "`priors` must be one or more; got none"),
         ({"priors": ("causal", "causal")}, "`priors` must be different; got 'causal,causal'"),

@@ -30,10 +30,14 @@ def operations_of_weights(model):
         network = prior.network.layer
         lstm = network.conv_lstm
         kernels = [*lstm.input_kernels, *lstm.recurrent_kernels, network.output_kernel]
-        entries += num_channels * sum(math.prod(kernel.shape) for kernel in kernels)
+        num_steps = prior.num_sampling_steps
+        entries += num_steps * sum(math.prod(kernel.shape) for kernel in kernels)
         kernel = math.prod(network.input_kernel.shape)
-        channel_share = kernel // network.input_kernel.shape[2]
-        entries += num_channels * channel_share + (kernel - channel_share)
+        group_share = kernel // network.input_kernel.shape[2] * network.channels_per_step
+        entries += num_steps * group_share + (kernel - group_share)
+        entries += num_channels**2 if network.group_regression is not None else 0
+        if network.gaussian_start is not None and network.gaussian_start.convolution is not None:
+            entries += math.prod(network.gaussian_start.convolution.kernel.shape)
         entries += sum(math.prod(layer.kernel.shape) for layer in network.code_convolutions)
         total += 2 * BATCH_SIZE * height * width * entries
     return total
@@ -43,6 +47,11 @@ def operations_of_weights(model):
 @pytest.mark.parametrize("num_steps", [1, 2])
 def test_affine_operations_follow_from_the_weights(image_shape, num_steps):
     model = small_model(image_shape, num_steps=num_steps)
+    assert log_prob_operations(model.config, BATCH_SIZE) == operations_of_weights(model)
+
+
+def test_operations_of_several_channels_a_step_and_of_a_gaussian_start():
+    model = small_model((8, 8, 3), prior_channels_per_step=3, prior_start="gaussian")
     assert log_prob_operations(model.config, BATCH_SIZE) == operations_of_weights(model)
 
 

@@ -31,6 +31,31 @@ from tests.running_commands import error_line, run_command
         ("interpolate.py --pairs=0:1 --seed=0", "`seed` must not be given with --pairs"),
         ("report.py --sections=training --benchmarks", "`benchmarks` must be False where"),
         ("report.py --sections=samples --temperature=0.5,0.7", "`temperature` must be None unless"),
+        (
+            "train.py --dataset=digits --prior=gaussian --prior_network=causal",
+            "`prior_network` must not be given with --prior=gaussian",
+        ),
+        (
+            "train.py --dataset=digits --prior_network=causal --prior_start=gaussian",
+            "`prior_start` must not be given with --prior_network=causal",
+        ),
+        # What a recipe says may be replaced; it sets the size of the mAR prior.
+        (
+            "train.py --flagfile=digits.flags --prior=gaussian --prior_start_images=9",
+            "`prior_start_images` must not be given with --prior=gaussian",
+        ),
+        (
+            "train.py --dataset=digits --num_levels=1 --prior_start_images=9",
+            "`prior_start_images` must not be given unless mAR priors start as Glow's",
+        ),
+        (
+            "train.py --dataset=digits --prior_kernel_sizes=3,x",
+            "must be integers >= 1, separated by commas",
+        ),
+        (
+            "train.py --dataset=digits --num_levels=2 --prior_kernel_sizes=3,5,3",
+            "`prior_kernel_sizes` must be 2 integers >= 1; got (3, 5, 3)",
+        ),
     ],
 )
 def test_they_are_refused_in_one_line(command, expected, tmp_path):

@@ -133,7 +133,8 @@ def test_values_and_gradients_are_those_of_the_plain_causal_prior(
 def assert_equal_to_reference(prior, num_images, tolerance):
     """Latents of noise, densities and all gradients, in a graph."""
     dtype, (*image_size, _) = prior.dtype, prior.event_shape
-    noise = tf.random.stateless_normal([num_images, *image_size, 3], [1, 2], dtype=dtype)
+    shape = [num_images, *prior.event_shape]
+    noise = tf.random.stateless_normal(shape, [1, 2], dtype=dtype)
     rest = random_images(num_images, *image_size, 2, dtype=dtype)
 
     def fast(noise, rest):

@@ -33,10 +33,13 @@ def normal(*shape, seed=0):
         (SpectralConvolution, (1, 1), 1, DenseChannels),
     ],
 )
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-5), ("float64", 1e-12)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance", "group_size"),
+    [("float32", 2e-5, 1), ("float64", 1e-12, 1), ("float64", 1e-12, 2)],
+)
 @pytest.mark.parametrize("has_offset", [False, True])
 def test_every_layout_computes_the_two_convolutions(
-    kind, image_size, dilation, expected, has_offset, dtype, tolerance
+    kind, image_size, dilation, expected, has_offset, dtype, tolerance, group_size
 ):
     """Values, and gradients to maps and weights."""
 
@@ -44,14 +47,22 @@ def test_every_layout_computes_the_two_convolutions(
         return tf.cast(normal(*shape, seed=seed), dtype)
 
     convolution = kind(*image_size, 5, dilation, *([dtype] if kind is SpectralConvolution else []))
-    around = channel_convolutions(image_size, convolution, input_size=5, output_size=3)
+    around = channel_convolutions(image_size, convolution, 5, 3, group_size)
     assert type(around) is expected
-    images, hidden = noise(2, *image_size, 3, seed=4), noise(2, *image_size, CHANNELS, seed=5)
+    images, hidden = (
+        noise(2, *image_size, 3 * group_size, seed=4),
+        noise(2, *image_size, CHANNELS, seed=5),
+    )
     offset = noise(2, *image_size, CHANNELS, seed=2) if has_offset else noise(CHANNELS, seed=2)
-    weights = [noise(5, 5, 1, CHANNELS), offset, noise(3, 3, CHANNELS, 2, seed=1), noise(2, seed=3)]
-    channels = around.from_images(images)
-    assert channels.shape[0] == 3
-    np.testing.assert_array_equal(around.to_images(channels), images)
+    weights = [
+        noise(5, 5, group_size, CHANNELS),
+        offset,
+        noise(3, 3, CHANNELS, 2 * group_size, seed=1),
+        noise(2 * group_size, seed=3),
+    ]
+    groups = around.from_images(images)
+    assert groups.shape[0] == 3
+    np.testing.assert_array_equal(around.to_images(groups), images)
 
     def fast(images, hidden, *weights):
         input_weights, output_weights = around.prepare(*weights)
@@ -60,7 +71,8 @@ def test_every_layout_computes_the_two_convolutions(
         return convolution.to_images(embedded), around.to_images(tf.stack(outputs))
 
     def plain(images, hidden, input_kernel, offset, output_kernel, bias):
-        embedded = reference_networks.convolution(images[..., 1:2], input_kernel) + offset
+        group = images[..., group_size : 2 * group_size]
+        embedded = reference_networks.convolution(group, input_kernel) + offset
         return embedded, reference_networks.convolution(hidden, output_kernel, bias)
 
     def values_and_gradients(function):

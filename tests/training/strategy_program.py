@@ -14,7 +14,7 @@ from tf_marscf.training.training_run import TrainingRun
 
 # Both couplings and both priors, and labels; so many blocks are a loop.
 MODELS = {
-    "affine": {"coupling": "affine", "num_levels": 1},
+    "affine": {"coupling": "affine", "num_levels": 1, "prior_start": "gaussian"},
     "classes": SIMPLE_OPTIONS | {"num_classes": 10},
     "mixlogcdf": MIX_LOG_CDF_OPTIONS | SIMPLE_OPTIONS | {"coupling": "mixlogcdf", "num_blocks": 3},
 }
@@ -38,6 +38,7 @@ def main(directory, strategy, coupling, num_accumulated_parts):
             warm_up_images=50,
             learning_rate=5e-3,
             average_decay=0.9,
+            prior_start_images=100 if coupling == "affine" else 0,
             num_accumulated_parts=int(num_accumulated_parts),
             num_sample_images=4,
             sample_every=0,

@@ -17,7 +17,8 @@ ARGUMENTS = (
     "--dataset=digits --num_levels=2 --num_steps=1 --hidden_channels=8 --prior_hidden_channels=4 "
     "--prior_num_layers=1 --batch_size=64 --num_epochs=6 --num_sample_images=4 --progress=line "
     "--warm_up_images=500 --learning_rate=4e-3 --decay=cosine --average_decay=0.9 "
-    "--checkpoint_every=7 --sample_every=0 --num_validation_images=213"
+    "--checkpoint_every=7 --sample_every=0 --num_validation_images=213 "
+    "--prior_start=gaussian --prior_start_images=2500"
 ).split()
 STEPS_PER_EPOCH = 20
 pytestmark = pytest.mark.slow

@@ -15,6 +15,8 @@ _PRIORS = {
     "causal": {"prior": "mar", "prior_network": "causal"},
 }
 _COUPLINGS = ("affine", "mixlogcdf")
+# The options of priors that a Gaussian one has, too.
+OPTIONS_OF_ALL_PRIORS = ("prior_max_log_scale",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,15 +96,16 @@ def _prior_options(text):
     name, *parts = text.split(":")
     if name not in _PRIORS:
         raise InputError(f"`priors` must be some of {tuple(_PRIORS)}; got {name!r}.")
+    options = dict(_PRIORS[name])
     kinds = {
         field.name: field.metadata["kind"]
         for field in dataclasses.fields(MarScfConfig)
-        if field.name.startswith("prior_") and field.name not in _PRIORS[name]
+        if field.name in OPTIONS_OF_ALL_PRIORS
+        or (options["prior"] == "mar" and field.name.startswith("prior_"))
     }
-    options = dict(_PRIORS[name])
     for part in parts:
         field, _, value = part.partition("=")
-        if options["prior"] == "gaussian" or field not in kinds:
+        if field in options or field not in kinds:
             raise InputError(f"`priors` must have options of the prior {name!r}; got {part!r}.")
         options[field] = _parsed(value, {"number": float, "string": str}.get(kinds[field], int))
     return options

@@ -80,18 +80,28 @@ def _mix_log_cdf_network(config, channels, num_pixels):
 def _causal_prior(config, level, channels, conditional_channels):
     """Of the whole kernels: half of their entries are masked, and computed all the same."""
     size, inputs = config.prior_kernel_sizes[level], conditional_channels + channels
-    features = channels * config.prior_hidden_channels
+    features = channels // config.prior_channels_per_step * config.prior_hidden_channels
     widths = [inputs] + [features] * config.prior_num_layers
     layers = [(size, width, features) for width in widths[:-1]]
-    return _convolutions(*layers, (3, inputs + features, 2 * channels))
+    outputs = (3, inputs + features, 2 * channels)
+    return _convolutions(*layers, outputs, *_group_regression(config, channels))
+
+
+def _group_regression(config, channels):
+    """One product of all channels, most of whose entries are zero."""
+    return [(1, channels, channels)] if config.prior_channels_per_step > 1 else []
 
 
 def _mar_prior(config, level, channels, conditional_channels):
     hidden = config.prior_hidden_channels
     size = config.prior_kernel_sizes[level]
     layer = _convolutions((size, 2 * hidden, 4 * hidden))
-    ends = _convolutions((size, 1, hidden), (OUTPUT_KERNEL_SIZE, hidden, 2))
-    operations = channels * (ends + config.prior_num_layers * layer)
+    group_size = config.prior_channels_per_step
+    ends = _convolutions((size, group_size, hidden), (OUTPUT_KERNEL_SIZE, hidden, 2 * group_size))
+    operations = channels // group_size * (ends + config.prior_num_layers * layer)
+    operations += _convolutions(*_group_regression(config, channels))
+    if config.prior_start == "gaussian":
+        operations += _convolutions((3, conditional_channels, 2 * channels))
     if conditional_channels:
         code_hidden, code = config.prior_code_hidden_channels, config.prior_code_channels
         operations += _convolutions(

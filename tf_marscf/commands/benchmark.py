@@ -21,8 +21,7 @@ from tf_marscf.benchmarks.comparison_configs import (
 )
 from tf_marscf.command_text import called_command
 from tf_marscf.commands import command_line
-from tf_marscf.config import ExecutionConfig, MarScfConfig
-from tf_marscf.config_fields import fields_with_flags
+from tf_marscf.config import ExecutionConfig, MarScfConfig, fields_without_effect
 from tf_marscf.errors import InputError
 from tf_marscf.files.atomic_file import read_json, write_json
 from tf_marscf.files.paths import output_file
@@ -63,8 +62,7 @@ def speed():
         **command_line.flag_values(MarScfConfig),
     )
     execution = ExecutionConfig(**command_line.flag_values(ExecutionConfig))
-    refuse_coupling_flags([config.coupling])
-    refuse_prior_flags(config)
+    command_line.refuse_flags_without_effect(vars(config))
     if values.baseline is not None and not os.path.isfile(values.baseline):
         raise InputError(f"`baseline` must be a file; got {values.baseline!r}.")
     baseline = {} if values.baseline is None else read_json(values.baseline)
@@ -82,24 +80,14 @@ def speed():
 def refuse_coupling_flags(couplings):
     """Refuses what was given and is of a coupling that none of the models has."""
     if "mixlogcdf" not in couplings:
-        names = ("num_blocks", "num_components", "num_heads", "dropout_rate", "recompute_couplings")
+        names = fields_without_effect({"coupling": "affine"})
         defined = [name for name in names if name in flags.FLAGS]
         command_line.refuse_given(defined, f"with --coupling={','.join(couplings)}")
 
 
-def refuse_prior_flags(config):
-    """Refuses what was given and is of another prior than that of a `MarScfConfig`."""
-    if config.prior != "mar":
-        reason = f"with --prior={config.prior}"
-        command_line.refuse_given([*mar_prior_flags(), "recompute_prior"], reason)
-    elif config.prior_network != "conv_lstm":
-        reason = f"with --prior_network={config.prior_network}"
-        command_line.refuse_given(["recompute_prior"], reason)
-
-
 def mar_prior_flags():
     """Names of the flags that only mAR priors have."""
-    names = [flag for _, flag in fields_with_flags(MarScfConfig) if flag.startswith("prior_")]
+    names = fields_without_effect({"prior": "gaussian"})
     return [name for name in names if name in flags.FLAGS]
 
 

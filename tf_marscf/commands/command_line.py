@@ -13,6 +13,7 @@ import sys
 from absl import app, flags, logging
 
 from tf_marscf.command_text import called_command
+from tf_marscf.config import fields_without_effect
 from tf_marscf.config_fields import REQUIRED, fields_with_flags
 from tf_marscf.errors import InputError, RunError, StoppedError
 from tf_marscf.files.paths import local_path
@@ -43,6 +44,24 @@ def define_path(name, default, text, required=False):
     flags.DEFINE(_PathParser(name), name, default, text, serializer=serializer, required=required)
 
 
+class _IntegersParser(flags.ArgumentParser):
+    """One integer, or a tuple of several."""
+
+    syntactic_help = "integers, separated by commas"
+
+    def parse(self, argument):
+        """Raises `ValueError` if something else is between the commas."""
+        parts = [part.strip() for part in argument.split(",")]
+        if not all(map(_SIZE.fullmatch, parts)):
+            raise ValueError("must be integers >= 1, separated by commas")
+        return int(parts[0]) if len(parts) == 1 else tuple(map(int, parts))
+
+
+def _define_integers(name, default, text, required=False):
+    serializer = flags.ArgumentSerializer()
+    flags.DEFINE(_IntegersParser(), name, default, text, serializer=serializer, required=required)
+
+
 def _define_list(name, default, text, required=False):
     if default is not None:
         values = default if isinstance(default, list | tuple) else [default]
@@ -57,6 +76,7 @@ _DEFINE = {
     "string": flags.DEFINE_string,
     "path": define_path,
     "list": _define_list,
+    "integers": _define_integers,
 }
 
 
@@ -100,14 +120,28 @@ def define_progress():
 def refuse_given(names, reason):
     """Raises `InputError` if one of some flags, which have no effect, was given.
 
+    What a flagfile says is a recipe, parts of which other flags may replace: it is not refused.
     `reason` says why they have none, the end of a sentence, such as "without --metrics".
     """
     for name in names:
         flag = flags.FLAGS[name]
-        if flag.present:
+        if flag.present and _is_outside_flagfiles(name):
             raise InputError(
                 f"`{name}` must not be given {reason}, where it has no effect; got {flag.value!r}."
             )
+
+
+def refuse_flags_without_effect(options):
+    """Refuses what has no effect with some values, as of `fields_without_effect`."""
+    for name, reason in fields_without_effect(options).items():
+        if name in flags.FLAGS:
+            refuse_given([name], f"with {reason}")
+
+
+def _is_outside_flagfiles(name):
+    """Whether the command's own arguments name a flag."""
+    names = [word.lstrip("-").partition("=")[0] for word in sys.argv[1:] if word.startswith("-")]
+    return not {name, f"no{name}"}.isdisjoint(names)
 
 
 def start_tensorflow():

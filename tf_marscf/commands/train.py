@@ -47,7 +47,9 @@ def initial_model_options(directory):
     options = {name: getattr(model, name) for name in command_line.flag_values(MarScfConfig)}
     for name, value in options.items():
         flag = flags.FLAGS[name]
-        if flag.present and flag.value != value:
+        # One integer stands for as many levels as there are.
+        values = (value, value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value)
+        if flag.present and flag.value not in values:
             raise InputError(
                 f"`{name}` must be that of `initial_weights`, {value!r}; got {flag.value!r}."
             )
@@ -71,6 +73,7 @@ def train(signals):
     data = DataConfig(**command_line.flag_values(DataConfig))
     if values.initial_weights is not None:
         model_options = initial_model_options(values.initial_weights)
+    command_line.refuse_flags_without_effect(vars(training) | model_options)
     train_dir = values.train_dir
     if values.tiny:
         train_dir, data, model_options, training = tiny(train_dir, data, model_options, training)

@@ -18,7 +18,7 @@ class ClassConditionalPrior(ImageDistribution):
     log-scale of its last level's prior.)
 
     `log_prob` and `sample` take y as `label`: int32 or int64, in range, of the leading shape of l,
-    or a scalar. It is checked as of `checked_label`.
+    or a scalar. It is checked as of `checked_label`. Further arguments of `log_prob` go to p'.
 
     Args:
         prior: p', a `LatentPrior` or whatever has its methods.
@@ -81,10 +81,12 @@ class ClassConditionalPrior(ImageDistribution):
         label = checked_label(label, self._num_classes, self.name, leading_shape)
         return rows_of_class(self.shift, label), rows_of_class(self.log_scale, label)
 
-    def _log_prob(self, value, conditional_input=None, label=None):
+    def _log_prob(self, value, conditional_input=None, label=None, **kwargs):
         shift, log_scale = self._of_class(label, value.shape[:-3])
         standardized = (value - shift) * tf.exp(-log_scale)
-        log_density = self._prior.log_prob(standardized, conditional_input=conditional_input)
+        log_density = self._prior.log_prob(
+            standardized, conditional_input=conditional_input, **kwargs
+        )
         return log_density - tf.reduce_sum(log_scale, axis=[-3, -2, -1])
 
     def _call_sample_n(

@@ -149,19 +149,22 @@ class FlowLevel(
         images, terms = self._inverse_levels(latents, "latents")
         return images, *self._log_prob_parts(terms, label)
 
-    def log_prob_parts(self, images, dropout_seed=None, label=None):
+    def log_prob_parts(self, images, dropout_seed=None, priors_rest=None, label=None):
         """The terms of `log_prob`, in nats.
 
         Args:
             images: [..., H, W, C].
             dropout_seed: [2] integer tensor that turns dropout on, or None.
+            priors_rest: `bool` scalar tensor: where it is true, mAR priors are their Gaussian start
+                alone, Glow's prior, and nothing else of them is computed. None: False.
             label: the images' classes, as of `checked_label`.
 
         Returns:
             `(log_priors, log_dets)`: two tuples with one tensor a level, each of the leading shape
             of `images`; `log_prob` is the sum of all.
         """
-        return self._log_prob_parts(self._forward_levels(images, dropout_seed), label)
+        terms = self._forward_levels(images, dropout_seed)
+        return self._log_prob_parts(terms, label, priors_rest)
 
     def class_log_probs(self, images):
         """The log p(x | y) of all classes y, in nats.
@@ -208,18 +211,20 @@ class FlowLevel(
         label = self._checked_label(label, value)
         if label is not None and label.shape.rank != 0:
             label = tf.reshape(label, [-1])
-        log_prob = _sum_of_parts(*self.log_prob_parts(images, dropout_seed, label))
+        log_prob = _sum_of_parts(*self.log_prob_parts(images, dropout_seed, label=label))
         return tf.reshape(log_prob, tf.shape(value)[:-EVENT_NDIMS])
 
     def _checked_label(self, label, maps):
         """As of `checked_label`, for images or latent maps."""
         return checked_label(label, self.num_classes, self.name, maps.shape[:-EVENT_NDIMS])
 
-    def _log_prob_parts(self, terms, label):
+    def _log_prob_parts(self, terms, label, priors_rest=None):
         """`(log_priors, log_dets)`: log p(l_i | r_i) and log|det df_i/dr_(i-1)| of each level."""
-        of_class = _label_argument(self._checked_label(label, terms[0].latents))
+        options = _label_argument(self._checked_label(label, terms[0].latents))
+        if priors_rest is not None:
+            options["is_resting"] = priors_rest
         log_priors = [
-            term.prior.log_prob(term.latents, conditional_input=term.rest, **of_class)
+            term.prior.log_prob(term.latents, conditional_input=term.rest, **options)
             for term in terms
         ]
         return tuple(log_priors), tuple(term.log_det for term in terms)

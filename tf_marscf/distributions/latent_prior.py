@@ -1,6 +1,7 @@
 """Base class of the priors of latent maps."""
 
 import abc
+import functools
 import math
 
 import tensorflow as tf
@@ -123,11 +124,12 @@ class LatentPrior(ImageDistribution, abc.ABC):
             )
         return conditional_input
 
-    def _log_prob(self, value, conditional_input=None):
-        return self._over_flat_batch(self._flat_log_prob, value, conditional_input)
+    def _log_prob(self, value, conditional_input=None, **options):
+        flat_log_prob = functools.partial(self._flat_log_prob, **options)
+        return self._over_flat_batch(flat_log_prob, value, conditional_input)
 
-    def _flat_log_prob(self, latents, conditional_input):
-        mean, log_scale = self._mean_and_log_scale(latents, conditional_input)
+    def _flat_log_prob(self, latents, conditional_input, **options):
+        mean, log_scale = self._mean_and_log_scale(latents, conditional_input, **options)
         standardized = (latents - mean) * tf.exp(-log_scale)
         log_density = -0.5 * tf.square(standardized) - log_scale - _HALF_LOG_2_PI
         return tf.reduce_sum(log_density, axis=[1, 2, 3])

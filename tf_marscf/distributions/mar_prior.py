@@ -9,6 +9,7 @@ from tf_marscf.networks.keras_module import KerasModule, network_policy
 from tf_marscf.networks.mar_prior_network import MarPriorNetwork
 
 MAR_NETWORKS = ("conv_lstm", "causal")
+MAR_STARTS = ("random", "gaussian")
 
 
 class MarPrior(LatentPrior):
@@ -17,13 +18,13 @@ class MarPrior(LatentPrior):
     Mean and log-scale of channel j come from a network that has read the channels before it
     (mAR-SCF, Section 3.2, Eq. 6-8): the paper's ConvLSTM, or masked convolutions, which cost a
     small part of it (`CausalPriorNetwork`). A density takes one pass over all channels; a sample
-    takes one step a channel, C in all.
+    takes one step after another, C / channels_per_step in all.
 
     Args:
         event_shape: (H, W, C) of l.
         num_conditional_channels: C_r, channels of r, or 0 at the last level.
         network: "conv_lstm" or "causal".
-        hidden_channels: of the ConvLSTM; or features of each channel.
+        hidden_channels: of the ConvLSTM; or features of each step.
         num_layers: of the ConvLSTM, or of features.
         kernel_size: odd `int`, of the ConvLSTM and its input convolution, or of the features'.
         dilation: of the ConvLSTM, or of the features' convolutions.
@@ -31,6 +32,11 @@ class MarPrior(LatentPrior):
         code_hidden_channels: channels between the two convolutions of that code.
         max_log_scale: M > 0: log-scales become `M tanh(log_scale / M)`; or None: those of the
             ConvLSTM have no bound, and those of masked convolutions M = 4.
+        channels_per_step: channels of l that one step of the network gives, a divisor of C. Within
+            such a group a channel's mean is linear in those before it.
+        start: of a ConvLSTM. "random", as published; or "gaussian": what the ConvLSTM gives is zero
+            at first, and added to the mean and log-scale of Glow's prior. A causal network starts
+            so anyway.
         recompute: if True, gradients run the ConvLSTM once more instead of keeping what it
             computed.
         seed: Python `int` or None, seed of the initial weights.
@@ -55,6 +61,8 @@ class MarPrior(LatentPrior):
         code_channels=4,
         code_hidden_channels=32,
         max_log_scale=None,
+        channels_per_step=1,
+        start="random",
         recompute=False,
         seed=None,
         dtype=tf.float32,
@@ -65,12 +73,20 @@ class MarPrior(LatentPrior):
         parameters = dict(locals())
         if network not in MAR_NETWORKS:
             raise ValueError(f"`network` must be one of {MAR_NETWORKS}; got {network!r}.")
+        if start not in MAR_STARTS:
+            raise ValueError(f"`start` must be one of {MAR_STARTS}; got {start!r}.")
+        if event_shape[-1] % channels_per_step:
+            raise ValueError(
+                f"`channels_per_step` must divide the {event_shape[-1]} channels of {name}; got "
+                f"{channels_per_step}."
+            )
         options = {
             "hidden_channels": hidden_channels,
             "num_layers": num_layers,
             "kernel_size": kernel_size,
             "dilation": dilation,
             "max_log_scale": max_log_scale,
+            "channels_per_step": channels_per_step,
             "seed": seed,
             "dtype": network_policy(dtype, network_dtype),
         }
@@ -79,10 +95,13 @@ class MarPrior(LatentPrior):
             options |= {
                 "code_channels": code_channels,
                 "code_hidden_channels": code_hidden_channels,
+                "start": start,
                 "recompute": recompute,
             }
         else:
             network_class = CausalPriorNetwork
+        self._channels_per_step = channels_per_step
+        self._has_gaussian_start = network == "causal" or start == "gaussian"
         with tf.name_scope(name) as name:
             self.network = KerasModule(
                 network_class(event_shape[-1], num_conditional_channels, **options)
@@ -103,11 +122,19 @@ class MarPrior(LatentPrior):
 
     @property
     def num_sampling_steps(self):
-        """Sequential steps of one sample: the channels of l."""
-        return self.event_shape[-1]
+        """Sequential steps of one sample: the channels of l, or groups of them."""
+        return self.event_shape[-1] // self._channels_per_step
 
-    def _mean_and_log_scale(self, latents, conditional_input):
-        return self.network(latents, conditional_input)
+    def _mean_and_log_scale(self, latents, conditional_input, is_resting=None):
+        if is_resting is None:
+            return self.network(latents, conditional_input)
+        if not self._has_gaussian_start:
+            raise ValueError(f"`is_resting` must be None without a Gaussian start of {self.name}.")
+        return tf.cond(
+            is_resting,
+            lambda: self.network.layer.start(latents, conditional_input),
+            lambda: self.network(latents, conditional_input),
+        )
 
     def _latents_from_noise(self, noise, conditional_input):
         return self.network.layer.latents_from_noise(noise, conditional_input)

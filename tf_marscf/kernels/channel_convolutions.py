@@ -1,9 +1,10 @@
-"""The two convolutions before and after the ConvLSTM, when it runs one channel at a time.
+"""The two convolutions before and after the ConvLSTM, when it runs one step at a time.
 
-    embed:   x = conv(channel) + offset,          1 channel -> C
-    output:  (mean, log_scale) = conv(h) + bias,  C channels -> 2
+    embed:   x = conv(group) + offset,            g channels -> C
+    output:  (mean, log_scale) = conv(h) + bias,  C channels -> 2 g
 
-Both have so few channels on one side that preparing a convolution takes longer than computing it.
+A group is the g channels of l that belong to a step. Both have so few channels on one side that
+preparing a convolution takes longer than computing it.
 On small maps they are products with dense matrices instead, in the layout of the ConvLSTM, so that
 nothing is transposed from step to step.
 """
@@ -18,68 +19,83 @@ _MAX_DENSE_PIXELS = 64
 
 
 class ImageChannels:
-    """Convolutions of images; a channel is [N, H, W, 1].
+    """Convolutions of images; a group is [N, H, W, g].
 
     Args:
         convolution: of the ConvLSTM.
+        group_size: g.
     """
 
-    def __init__(self, convolution):
+    channel_axis = -1  # Of a group.
+
+    def __init__(self, convolution, group_size=1):
         self._convolution = convolution
+        self._group_size = group_size
 
     def prepare(self, input_kernel, offset, output_kernel, output_bias):
         """The weights as the other methods take them.
 
         Args:
-            input_kernel: [k, k, 1, C].
+            input_kernel: [k, k, g, C].
             offset: [N, H, W, C], or [C].
-            output_kernel: [k, k, C, 2].
-            output_bias: [2].
+            output_kernel: [k, k, C, 2 g], means first.
+            output_bias: [2 g].
         """
         return (input_kernel, offset), (output_kernel, output_bias)
 
     def from_images(self, maps):
-        """[N, H, W, T] -> channels, stacked along the first axis."""
-        return tf.transpose(maps, [3, 0, 1, 2])[..., tf.newaxis]
+        """[N, H, W, T * g] -> T groups, stacked along the first axis."""
+        groups = tf.reshape(
+            maps, [-1, *maps.shape[1:3], maps.shape[3] // self._group_size, self._group_size]
+        )
+        return tf.transpose(groups, [3, 0, 1, 2, 4])
 
-    def to_images(self, channels):
+    def to_images(self, groups):
         """The inverse of `from_images`."""
-        return tf.transpose(channels[..., 0], [1, 2, 3, 0])
+        maps = tf.transpose(groups, [1, 2, 3, 0, 4])
+        return tf.reshape(maps, [-1, *maps.shape[1:3], maps.shape[3] * self._group_size])
 
-    def embed(self, channel, weights):
-        """A channel -> x, in the layout of the ConvLSTM; the first of the prepared weights."""
+    def embed(self, group, weights):
+        """A group -> x, in the layout of the ConvLSTM; the first of the prepared weights."""
         kernel, offset = weights
-        return self._convolution.from_images(convolve(channel, kernel) + offset)
+        return self._convolution.from_images(convolve(group, kernel) + offset)
 
     def output(self, maps, weights):
-        """The ConvLSTM's output -> `(mean, log_scale)`, shaped as a channel; the second of them."""
+        """The ConvLSTM's output -> `(mean, log_scale)`, shaped as a group; the second of them."""
         kernel, bias = weights
         return tf.split(convolve(self._convolution.to_images(maps), kernel) + bias, 2, axis=-1)
 
 
 class _SpectralChannels:
-    """Base: a channel is [P * d * d, N], as in the layout of a `SpectralConvolution`.
+    """Base: a group is [g * P * d * d, N], as in the layout of a `SpectralConvolution`.
 
-    Pixels are in the order (pixel of a phase, phase), so that no step transposes anything.
+    Its rows are in the order (channel, pixel of a phase, phase), so that no step transposes
+    anything.
 
     Args:
         image_size: (H, W).
         convolution: of the ConvLSTM, with the layout [P, C, d * d * N].
+        group_size: g.
     """
 
-    def __init__(self, image_size, convolution):
+    channel_axis = 0  # Of a group: its channels lie one after another.
+
+    def __init__(self, image_size, convolution, group_size=1):
         self._image_size = image_size
         self._convolution = convolution
+        self._group_size = group_size
         self._num_pixels = image_size[0] * image_size[1]
 
     def from_images(self, maps):
-        """[N, H, W, T] -> channels, stacked along the first axis."""
+        """[N, H, W, T * g] -> T groups, stacked along the first axis."""
         channels = tf.transpose(self._convolution.from_images(maps), [1, 0, 2])
-        return tf.reshape(channels, [maps.shape[-1], self._num_pixels, -1])
+        num_groups = maps.shape[-1] // self._group_size
+        return tf.reshape(channels, [num_groups, self._group_size * self._num_pixels, -1])
 
-    def to_images(self, channels):
+    def to_images(self, groups):
         """The inverse of `from_images`."""
-        maps = tf.reshape(channels, [channels.shape[0], self._convolution.num_pixels, -1])
+        num_channels = groups.shape[0] * self._group_size
+        maps = tf.reshape(groups, [num_channels, self._convolution.num_pixels, -1])
         return self._convolution.to_images(tf.transpose(maps, [1, 0, 2]))
 
     def _offset_maps(self, offset):
@@ -93,17 +109,17 @@ class DenseChannels(_SpectralChannels):
 
     def prepare(self, input_kernel, offset, output_kernel, output_bias):
         """As of `ImageChannels`."""
-        matrix = tf.transpose(_dense(input_kernel, self._image_size)[:, :, 0], [0, 2, 1])
-        input_matrix = tf.reshape(matrix, [-1, self._num_pixels])
+        matrix = tf.transpose(_dense(input_kernel, self._image_size), [0, 3, 2, 1])
+        input_matrix = tf.reshape(matrix, [-1, self._group_size * self._num_pixels])
         matrix = tf.transpose(_dense(output_kernel, self._image_size), [3, 0, 1, 2])
-        output_matrix = tf.reshape(matrix, [2 * self._num_pixels, -1])
+        output_matrix = tf.reshape(matrix, [2 * self._group_size * self._num_pixels, -1])
         bias = tf.repeat(output_bias, self._num_pixels)[:, tf.newaxis]
         return (input_matrix, self._offset_maps(offset)), (output_matrix, bias)
 
-    def embed(self, channel, weights):
+    def embed(self, group, weights):
         """As of `ImageChannels`."""
         matrix, offset = weights
-        maps = tf.matmul(matrix, channel)
+        maps = tf.matmul(matrix, group)
         return tf.reshape(maps, [self._num_pixels, offset.shape[-2], -1]) + offset
 
     def output(self, maps, weights):
@@ -121,23 +137,27 @@ class GatheredChannels(_SpectralChannels):
         convolution: of the ConvLSTM.
         input_size: odd `int`, of the input kernel.
         output_size: odd `int`, of the output kernel.
+        group_size: g.
     """
 
-    def __init__(self, image_size, convolution, input_size, output_size):
-        super().__init__(image_size, convolution)
+    def __init__(self, image_size, convolution, input_size, output_size, group_size=1):
+        super().__init__(image_size, convolution, group_size)
         self._num_phases = convolution.num_phases
         num_parts = self._num_phases**2
-        # [pixel of a phase, tap, phase]: the pixel that the tap reads.
-        sources = _sources(image_size, self._num_phases, input_size)
-        self._input_index = sources.reshape(-1, num_parts, sources.shape[1]).swapaxes(1, 2)
+        # [pixel of a phase, (tap, channel), phase]: the row of the group that is read.
+        sources = _sources(image_size, self._num_phases, input_size)[..., np.newaxis]
+        rows = sources + np.arange(group_size) * self._num_pixels
+        rows = np.where(sources == self._num_pixels, group_size * self._num_pixels, rows)
+        rows = rows.reshape(-1, num_parts, rows.shape[1] * group_size)
+        self._input_index = rows.swapaxes(1, 2)
         sources = _sources(image_size, self._num_phases, output_size)
-        num_taps = sources.shape[1]
-        # Products are rows (pixel of a phase, tap, (mean, log_scale), phase), and a row of zeros.
+        num_taps, num_outputs = sources.shape[1], 2 * group_size
+        # Products are rows (pixel of a phase, tap, output, phase), and a row of zeros.
         pixel, phase = np.divmod(sources, num_parts)
-        index = ((pixel * num_taps + np.arange(num_taps)) * 2 * num_parts + phase) + (
-            np.arange(2)[:, np.newaxis, np.newaxis] * num_parts
+        index = ((pixel * num_taps + np.arange(num_taps)) * num_outputs * num_parts + phase) + (
+            np.arange(num_outputs)[:, np.newaxis, np.newaxis] * num_parts
         )
-        num_rows = self._num_pixels * num_taps * 2
+        num_rows = self._num_pixels * num_taps * num_outputs
         self._output_index = np.where(sources == self._num_pixels, num_rows, index)
 
     def prepare(self, input_kernel, offset, output_kernel, output_bias):
@@ -149,10 +169,10 @@ class GatheredChannels(_SpectralChannels):
         bias = output_bias[:, tf.newaxis, tf.newaxis]
         return (input_matrix, self._offset_maps(offset)), (output_matrix, bias)
 
-    def embed(self, channel, weights):
+    def embed(self, group, weights):
         """As of `ImageChannels`."""
         matrix, offset = weights
-        neighbours = tf.gather(_with_zeros(channel), self._input_index)
+        neighbours = tf.gather(_with_zeros(group), self._input_index)
         neighbours = tf.reshape(neighbours, [*self._input_index.shape[:2], -1])
         return tf.matmul(matrix, neighbours) + offset
 
@@ -162,24 +182,26 @@ class GatheredChannels(_SpectralChannels):
         products = tf.matmul(matrix, maps)
         num_rows = products.shape[0] * products.shape[1] * self._num_phases**2
         rows = _with_zeros(tf.reshape(products, [num_rows, -1]))
-        return tf.unstack(tf.reduce_sum(tf.gather(rows, self._output_index), axis=2) + bias)
+        outputs = tf.reduce_sum(tf.gather(rows, self._output_index), axis=2) + bias
+        return tf.unstack(tf.reshape(outputs, [2, self._group_size * self._num_pixels, -1]))
 
 
-def channel_convolutions(image_size, convolution, input_size, output_size):
+def channel_convolutions(image_size, convolution, input_size, output_size, group_size=1):
     """Whichever is fastest.
 
     Args:
         image_size: (H, W).
         convolution: of the ConvLSTM.
-        input_size: odd `int`, of the kernel from a channel to the ConvLSTM.
+        input_size: odd `int`, of the kernel from a group to the ConvLSTM.
         output_size: odd `int`, of the kernel from the ConvLSTM to `(mean, log_scale)`.
+        group_size: g, channels of a step.
     """
     if isinstance(convolution, DirectConvolution):
-        return ImageChannels(convolution)
+        return ImageChannels(convolution, group_size)
     num_pixels = image_size[0] * image_size[1]
     if convolution.num_phases == 1 and num_pixels <= _MAX_DENSE_PIXELS:
-        return DenseChannels(image_size, convolution)
-    return GatheredChannels(image_size, convolution, input_size, output_size)
+        return DenseChannels(image_size, convolution, group_size)
+    return GatheredChannels(image_size, convolution, input_size, output_size, group_size)
 
 
 def _with_zeros(rows):

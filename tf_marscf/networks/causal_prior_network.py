@@ -5,9 +5,11 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.kernels.batch_parts import in_batch_parts
+from tf_marscf.kernels.channel_sampling import solve_regression
 from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.bounded_log_scale import bounded_log_scale
 from tf_marscf.networks.glow_layers import ZeroInitConv2D
+from tf_marscf.networks.group_regression import GroupRegression
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds
 
 _MAX_LOG_SCALE = 4.0
@@ -16,8 +18,9 @@ _MAX_LOG_SCALE = 4.0
 class CausalPriorNetwork(keras.layers.Layer):
     """Mean and log-scale of each channel given those before it, without a recurrence.
 
-    Each channel has features of its own, which read the conditional input r and the channels before
-    it; so do its mean and log-scale (MADE, Germain et al. 2015, over the channels of maps):
+    Each step has features of its own, which read the conditional input r and the channels of the
+    steps before it; so do its mean and log-scale (MADE, Germain et al. 2015, over the channels of
+    maps). A step j is one channel l^j:
 
         f_j = relu(conv(concat(r, l^1 ... l^(j-1))) + bias)
         f_j = relu(conv(concat(f_1 ... f_j)) + bias)                        (each further layer)
@@ -27,16 +30,20 @@ class CausalPriorNetwork(keras.layers.Layer):
     The last convolution starts at zero, as Glow's: a new prior is a standard normal. Log-scales are
     bounded, because they depend on channels without a bound, of which a sample has one after
     another: it could leave the dtype's range. A density takes `num_layers + 1` convolutions of all
-    channels, whose kernels are masked; a sample takes one step a channel.
+    channels, whose kernels are masked; a sample takes one step after another.
+
+    With g > 1 channels a step, l^j is the group of g channels of step j, T / g in all, and means
+    depend on the channels before in the group by `GroupRegression`.
 
     Args:
         num_channels: T, channels of the latent map.
         num_conditional_channels: channels of r, or 0 for none.
-        hidden_channels: features of each channel.
+        hidden_channels: features of each step.
         num_layers: layers of features.
         kernel_size: odd `int`, of the features' convolutions.
         dilation: `int` >= 1, of the features' convolutions.
         max_log_scale: M > 0; None: 4.
+        channels_per_step: g, a divisor of `num_channels`.
         seed: `int` or None, seed of the initial weights.
     """
 
@@ -50,6 +57,7 @@ class CausalPriorNetwork(keras.layers.Layer):
         kernel_size=3,
         dilation=1,
         max_log_scale=None,
+        channels_per_step=1,
         seed=None,
         dtype=None,
         name=None,
@@ -60,9 +68,11 @@ class CausalPriorNetwork(keras.layers.Layer):
         self.hidden_channels = hidden_channels
         self.dilation = dilation
         self.max_log_scale = _MAX_LOG_SCALE if max_log_scale is None else max_log_scale
+        self.channels_per_step = channels_per_step
+        self.num_steps = num_channels // channels_per_step
         self.convolutions = [
             keras.layers.Conv2D(
-                num_channels * hidden_channels,
+                self.num_steps * hidden_channels,
                 kernel_size,
                 padding="same",
                 data_format="channels_last",
@@ -76,12 +86,18 @@ class CausalPriorNetwork(keras.layers.Layer):
             2 * num_channels, dtype=self.dtype_policy, name="output_convolution"
         )
 
+        self.group_regression = None
+        if channels_per_step > 1:
+            self.group_regression = GroupRegression(
+                self.num_steps, channels_per_step, dtype=self.dtype_policy, name="group_regression"
+            )
+
     def build(self, input_shape=None):
         """Creates the weights; their shapes follow from the constructor's arguments."""
-        # How many channels of l an entry may know. What is to know b may read what knows a <= b.
-        channels = np.arange(self.num_channels)
+        # How many steps an entry may know. What is to know b may read what knows a <= b.
+        channels = np.repeat(np.arange(self.num_steps), self.channels_per_step)
         inputs = np.concatenate([np.zeros(self.num_conditional_channels, int), channels + 1])
-        features = np.repeat(channels, self.hidden_channels)
+        features = np.repeat(np.arange(self.num_steps), self.hidden_channels)
         read, self._masks = inputs, []
         for convolution in self.convolutions:
             convolution.build((None, None, None, len(read)))
@@ -90,6 +106,8 @@ class CausalPriorNetwork(keras.layers.Layer):
         read = np.concatenate([inputs, features])
         self.output_convolution.build((None, None, None, len(read)))
         self._masks.append(np.less_equal.outer(read, np.tile(channels, 2)))
+        if self.group_regression is not None:
+            self.group_regression.build()
         self.built = True
 
     def masked_weights(self):
@@ -112,9 +130,22 @@ class CausalPriorNetwork(keras.layers.Layer):
             `(mean, log_scale)`, each [N, H, W, T]; channel j depends on the latents before j only.
         """
         weights = self.masked_weights()  # Once for all parts of the batch.
-        return in_batch_parts(
+        mean, log_scale = in_batch_parts(
             lambda *maps: self._mean_and_log_scale(*maps, weights), latents, conditional_input
         )
+        if self.group_regression is not None:
+            mean += self.group_regression(latents)
+        return mean, log_scale
+
+    def start(self, latents, conditional_input=None):
+        """`(mean, log_scale)` by r alone, Glow's prior; arguments and shapes of a call."""
+        kernel, bias = self.masked_weights()[-1]
+        if conditional_input is None:
+            mean, log_scale = self._bounded(bias)
+        else:
+            kernel = kernel[:, :, : self.num_conditional_channels]
+            mean, log_scale = self._output(conditional_input, kernel, bias)
+        return tuple(tf.broadcast_to(part, tf.shape(latents)) for part in (mean, log_scale))
 
     def _mean_and_log_scale(self, latents, conditional_input, weights):
         *hidden_weights, output_weights = weights
@@ -127,11 +158,15 @@ class CausalPriorNetwork(keras.layers.Layer):
         return tf.nn.relu(tf.nn.bias_add(convolve(maps, kernel, self.dilation), bias))
 
     def _output(self, maps, kernel, bias):
-        mean, raw = tf.split(tf.nn.bias_add(convolve(maps, kernel), bias), 2, axis=-1)
+        return self._bounded(tf.nn.bias_add(convolve(maps, kernel), bias))
+
+    def _bounded(self, outputs):
+        """`(mean, log_scale)` of the last convolution's outputs, means first."""
+        mean, raw = tf.split(outputs, 2, axis=-1)
         return mean, bounded_log_scale(raw, self.max_log_scale)
 
     def latents_from_noise(self, noise, conditional_input=None):
-        """Channel after channel, for sampling: `l^j = mean_j + exp(log_scale_j) * noise^j`.
+        """Step after step, for sampling: `l^j = mean_j + exp(log_scale_j) * noise^j`.
 
         Args:
             noise: [N, H, W, T].
@@ -140,29 +175,55 @@ class CausalPriorNetwork(keras.layers.Layer):
         Returns:
             The latents, [N, H, W, T].
         """
-        weights = self.masked_weights()
+        *hidden_weights, output_weights = self.masked_weights()
+        weights = [tuple(map(self._by_step, layer)) for layer in hidden_weights]
+        weights.append(tuple(self._by_step(weight, num_parts=2) for weight in output_weights))
+        regressions = []
+        if self.group_regression is not None:
+            regressions = [self.group_regression.coefficients()]
         return in_batch_parts(
-            lambda *maps: self._latents_from_noise(*maps, weights), noise, conditional_input
+            lambda *maps: self._latents_from_noise(*maps, weights, regressions),
+            noise,
+            conditional_input,
         )
 
-    def _latents_from_noise(self, noise, conditional_input, weights):
-        """Each step computes one channel's entries only, from maps whose later entries are zero."""
-        *hidden_weights, (output_kernel, output_bias) = weights
-        num_channels, num_features = self.num_channels, self.hidden_channels
-        latents, features = tf.zeros_like(noise), [0.0] * len(hidden_weights)
-        for channel in range(num_channels):
+    def _by_step(self, values, num_parts=1):
+        """[..., parts * T * s] -> [T, ..., parts * s]: s entries of each part belong to a step."""
+        leading, size = values.shape[:-1], values.shape[-1] // (num_parts * self.num_steps)
+        leading = [-1 if length is None else length for length in leading]
+        values = tf.reshape(values, [*leading, num_parts, self.num_steps, size])
+        *others, last = range(len(leading) + 3)
+        values = tf.transpose(values, [others.pop(), *others, last])
+        return tf.reshape(values, [self.num_steps, *leading, num_parts * size])
+
+    def _latents_from_noise(self, noise, conditional_input, weights, regressions):
+        """Each step computes its entries only, from maps whose later entries are zero."""
+        *hidden_weights, (output_kernels, output_biases) = weights
+        noise_by_step = self._by_step(noise)
+        zeros = tf.zeros_like(noise)
+        feature_zeros = tf.tile(zeros[..., :1], [1, 1, 1, self.num_steps * self.hidden_channels])
+
+        def body(step, latents, features):
             maps = inputs = _side_by_side(conditional_input, latents)
-            own = slice(channel * num_features, (channel + 1) * num_features)
-            for layer, (kernel, bias) in enumerate(hidden_weights):
-                own_features = self._features(maps, kernel[..., own], bias[own])
-                features[layer] += _at(channel, own_features, num_channels)
-                maps = features[layer]
-            own = slice(channel, None, num_channels)
+            known = []
+            for feature_maps, (kernels, biases) in zip(features, hidden_weights, strict=True):
+                own_features = self._features(maps, kernels[step], biases[step])
+                maps = _with_step(feature_maps, step, own_features)
+                known.append(maps)
             mean, log_scale = self._output(
-                _side_by_side(inputs, maps), output_kernel[..., own], output_bias[own]
+                _side_by_side(inputs, maps), output_kernels[step], output_biases[step]
             )
-            own_noise = noise[..., channel : channel + 1]
-            latents += _at(channel, mean + tf.exp(log_scale) * own_noise, num_channels)
+            group = mean + tf.exp(log_scale) * noise_by_step[step]
+            for coefficients in regressions:
+                group = solve_regression(group, coefficients[step], axis=-1)
+            return step + 1, _with_step(latents, step, group), known
+
+        _, latents, _ = tf.while_loop(
+            lambda step, *_: step < self.num_steps,
+            body,
+            (tf.constant(0), zeros, [feature_zeros] * len(hidden_weights)),
+            maximum_iterations=self.num_steps,
+        )
         return latents
 
 
@@ -171,8 +232,9 @@ def _side_by_side(first, second):
     return second if first is None else tf.concat([first, second], axis=-1)
 
 
-def _at(position, maps, num_positions):
-    """Maps in their place among `num_positions` of as many channels, all others zero."""
-    size = maps.shape[-1]
-    before, after = position * size, (num_positions - 1 - position) * size
-    return tf.pad(maps, [[0, 0], [0, 0], [0, 0], [before, after]])
+def _with_step(maps, step, entries):
+    """Maps with the entries of one step in their place; the others stay."""
+    *_, size = entries.shape
+    repeated = tf.tile(entries, [1, 1, 1, maps.shape[-1] // size])
+    step_of_entry = np.arange(maps.shape[-1], dtype=np.int32) // size
+    return tf.where(tf.equal(step_of_entry, step), repeated, maps)

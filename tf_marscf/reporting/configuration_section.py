@@ -1,7 +1,7 @@
 """The configuration of a run, and the commands that repeat run and report."""
 
 from tf_marscf.command_text import command_text
-from tf_marscf.config import MarScfConfig
+from tf_marscf.config import MarScfConfig, fields_without_effect
 from tf_marscf.config_fields import field_defaults, fields_with_flags
 from tf_marscf.data import DataConfig
 from tf_marscf.reporting.page import Section
@@ -30,7 +30,9 @@ def _training_command(train_dir, run):
     """The flags that differ from the defaults; None where `bin/train.py` cannot repeat the run."""
     if run.training is None or run.data is None:
         return None
+    without_effect = fields_without_effect(run.model.to_dict() | run.training)
     model = _not_default(run.model.to_dict(), _model_defaults(run.model))
+    model = {name: value for name, value in model.items() if name not in without_effect}
     del model["image_shape"]  # It is that of the data.
     if model.keys() - {flag for _, flag in fields_with_flags(MarScfConfig)}:
         return None
@@ -40,7 +42,8 @@ def _training_command(train_dir, run):
         flags["data_dir"] = "DATA_DIR"
     defaults = _training_defaults(run.training)
     training = _not_default(run.training, defaults)
-    flags |= {name: value for name, value in training.items() if name in defaults}
+    names = defaults.keys() - without_effect.keys()
+    flags |= {name: value for name, value in training.items() if name in names}
     if run.pixels.published_scaling:
         flags["published_scaling"] = True
     return command_text("train", flags)

@@ -20,6 +20,8 @@ _DEFAULT_EXECUTION = {"network_dtype": None, "recompute_prior": False, "recomput
 # Fields of the architecture that earlier versions did not have, with what all models were then.
 _LATER_FIELDS = {
     "prior_network": "conv_lstm",
+    "prior_channels_per_step": 1,
+    "prior_start": "random",
     "max_log_scale": None,
     "prior_max_log_scale": None,
     "num_classes": None,

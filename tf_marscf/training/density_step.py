@@ -109,4 +109,6 @@ def _gradients_of_part(log_prob_terms, batch, dropout_seed, variables, num_parts
         terms = bits_per_dim(sums, images.shape[1:].num_elements())
         terms /= tf.cast(num_images, terms.dtype)
         loss = tf.reduce_sum(terms)
-    return tape.gradient(loss, variables), terms
+    # In eager steps, weights of a prior that rests are not connected.
+    gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+    return gradients, terms

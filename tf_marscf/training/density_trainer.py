@@ -1,5 +1,7 @@
 """The Keras model that trains a distribution."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -47,6 +49,8 @@ class DensityTrainer(keras.Model):
         num_accumulated_parts: equal parts of a batch, whose gradients are added up one after
             another: less memory, the same step but for dropout's masks.
         weight_average: a `WeightAverage` to update and to evaluate beside the weights, or None.
+        prior_start_steps: steps at the start in which mAR priors rest: they are Glow's, from which
+            they start (`FlowLevel.log_prob_parts`). None: there is no such phase.
         name: Python `str`.
     """
 
@@ -57,9 +61,13 @@ class DensityTrainer(keras.Model):
         seed=0,
         num_accumulated_parts=1,
         weight_average=None,
+        prior_start_steps=None,
         name="density_trainer",
     ):
-        super().__init__(name=name, dtype=images_distribution.distribution.dtype.name)
+        model = images_distribution.distribution
+        if prior_start_steps is not None:
+            model.config.check_gaussian_start("prior_start_steps", prior_start_steps)
+        super().__init__(name=name, dtype=model.dtype.name)
         # In a function, so that checkpoints see each variable by one path.
         self._get_average = lambda: weight_average
         self.density = DensityLayer(images_distribution, seed=seed, name="density")
@@ -69,7 +77,8 @@ class DensityTrainer(keras.Model):
         self._clip_norm = clip_norm
         self._seed = seed
         self._num_accumulated_parts = num_accumulated_parts
-        levels = range(1, images_distribution.distribution.config.num_levels + 1)
+        self.prior_start_steps = prior_start_steps
+        levels = range(1, model.config.num_levels + 1)
         self.value_names = (
             "bits_per_dim",
             "gradient_norm",
@@ -198,8 +207,11 @@ class DensityTrainer(keras.Model):
         step = self.optimizer.iterations
         noise_seed, dropout_seed = step_seeds(self._seed, step)
         images = self.images_distribution.dequantize(pixels, seed=noise_seed)
+        priors_rest = None
+        if self.prior_start_steps is not None:
+            priors_rest = tf.cast(step, tf.int64) < self.prior_start_steps
         values = density_step(
-            self._log_prob_terms,
+            functools.partial(self._log_prob_terms, priors_rest),
             (images,) if label is None else (images, label),
             dropout_seed,
             [weight.value for weight in self.trainable_weights],
@@ -217,9 +229,11 @@ class DensityTrainer(keras.Model):
         means = self.epoch_sums[:2] / self.epoch_sums[-1]
         return self._logs({"bits_per_dim": means[0], "gradient_norm": means[1]})
 
-    def _log_prob_terms(self, batch, dropout_seed):
+    def _log_prob_terms(self, priors_rest, batch, dropout_seed):
         images, label = batch if len(batch) > 1 else (*batch, None)
-        log_priors, log_dets = self.density.model.log_prob_parts(images, dropout_seed, label)
+        log_priors, log_dets = self.density.model.log_prob_parts(
+            images, dropout_seed, priors_rest, label
+        )
         return [*log_priors, *log_dets]
 
     def test_step(self, data):
@@ -267,6 +281,7 @@ class DensityTrainer(keras.Model):
             "seed": self._seed,
             "num_accumulated_parts": self._num_accumulated_parts,
             "average_decay": None if average is None else average.decay,
+            "prior_start_steps": self.prior_start_steps,
             "name": self.name,
         }
 

@@ -24,6 +24,7 @@ _TINY_TRAINING = {
     "num_epochs": 2,
     "evaluate_every": 4,
     "warm_up_images": 64,
+    "prior_start_images": 64,
     "num_accumulated_parts": 1,
     "num_sample_images": 9,
     "sample_every": 1,
@@ -62,6 +63,12 @@ class TrainingConfig(ExecutionConfig):
         "none",
         ("none", "cosine"),
         "Of the learning rate. cosine: from the end of the warm-up down to zero at the last image.",
+    )
+    prior_start_images: int = integer(
+        0,
+        "For the first so many images mAR priors rest: they are Glow's prior, as which they start, "
+        "and nothing else of them is computed or trained.",
+        least=0,
     )
     clip_norm: float = number(
         1.0, "Greatest norm of the gradient of bits/dim; longer ones are shortened.", above=0

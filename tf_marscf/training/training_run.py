@@ -126,6 +126,13 @@ class TrainingRun:
         if model.num_classes is not None:
             for split in self._dataset.splits():
                 self._dataset.labels(split, model.num_classes)  # The errors come here.
+        if training.prior_start_images:
+            model.check_gaussian_start("prior_start_images", training.prior_start_images)
+            if initial_weights is not None:
+                raise InputError(
+                    "`prior_start_images` must be 0 with `initial_weights`, whose priors are past "
+                    f"their start; got {training.prior_start_images}."
+                )
         self.config = RunConfig(
             model=model, pixels=pixels, data=data, training=dataclasses.asdict(training)
         )

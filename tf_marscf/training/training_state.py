@@ -132,6 +132,7 @@ class TrainingState:
                 seed=training.seed,
                 num_accumulated_parts=training.num_accumulated_parts,
                 weight_average=average,
+                prior_start_steps=self._prior_start_steps(),
             )
             self.trainer.compile(optimizer=optimizer, jit_compile=training.jit_compile)
 
@@ -168,6 +169,13 @@ class TrainingState:
             variable.assign(tf.convert_to_tensor(value))
         self._start_average()
 
+    def _prior_start_steps(self):
+        """Steps in which the priors rest, or None; batches may have had another size before."""
+        if not self.training.prior_start_images:
+            return None
+        left = self.training.prior_start_images - int(self.progress.images_seen)
+        return self.step - (-max(left, 0) // self.training.batch_size)
+
     def _start_average(self):
         if self.trainer.weight_average is not None:
             self.trainer.weight_average.start()
@@ -194,6 +202,7 @@ class TrainingState:
         self._leave_later_best(path, log)
         self._schedule.first_step = self.step
         self._schedule.first_image = int(self.progress.images_seen)
+        self.trainer.prior_start_steps = self._prior_start_steps()
         self.progress.resize_epochs(self._epoch_size)
         if 0 < int(self.progress.epoch_images) < self._epoch_size:
             self.trainer.keep_epoch_sums()
