@@ -7,28 +7,10 @@ import pytest
 from absl import flags
 
 from tests.running_commands import ROOT, error_line, run_command
-from tf_marscf.commands.recipes import with_recipe
+from tf_marscf.commands.recipes import KEPT, with_recipe
 from tf_marscf.errors import InputError
 
 FLAGFILES = sorted(path.name for path in ROOT.glob("*.flags"))
-# What says neither which model it is nor how it learns, and stays as the flagfile has it.
-NO_HYPERPARAMETERS = {
-    "dataset",
-    "num_validation_images",
-    "evaluate_every",
-    "evaluation_batch_size",
-    "num_sample_images",
-    "sample_every",
-    "checkpoint_every",
-    "log_every",
-    "jit_compile",
-    "strategy",
-    "seed",
-    "num_accumulated_parts",
-    "network_dtype",
-    "recompute_prior",
-    "recompute_couplings",
-}
 AFFINE = {"coupling": "affine", "num_steps": "32", "hidden_channels": "512", "batch_size": "128"}
 MIX_LOG_CDF = {
     "coupling": "mixlogcdf",
@@ -109,6 +91,22 @@ def test_one_line_says_what_is_set_by_whom(flagfile):
     )
 
 
+def test_what_the_recipe_does_not_say_is_the_default_and_not_the_flagfiles(flagfile):
+    """Such as what has no published value, and whose default is none."""
+    with flagfile.open("a") as file:
+        file.write("--max_log_scale=3\n--nobatch_norm\n--sample_every=5\n")
+    arguments = [f"--flagfile={flagfile}", "--recipe=large"]
+    assert values_of(*arguments) == {
+        "dataset": "digits", "num_steps": "99", "batch_size": "77", "sample_every": "5",
+        "recipe": "large",
+    }  # fmt: skip
+    assert with_recipe(["train.py", *arguments])[1] == (
+        "recipe large: num_steps=99, batch_size=77; "
+        "not from the flagfile, but the default: batch_norm, max_log_scale"
+    )
+    assert values_of(*arguments, "--max_log_scale=2")["max_log_scale"] == "2"
+
+
 def test_unknown_recipes_are_refused_with_the_known_ones(flagfile):
     with pytest.raises(InputError) as error:
         values_of(f"--flagfile={flagfile}", "--recipe=paper")
@@ -130,9 +128,9 @@ def test_the_papers_recipe_is_published_whatever_the_flagfile_says(flagfile):
     name = flagfile.removesuffix(".flags")
     published = PUBLISHED_FOR_ALL | PUBLISHED[name]
     assert {flag: merged[flag] for flag in published} == published
-    assert merged == own | paper | {"recipe": "paper"}
-    # Else the flagfile would have a say in the paper's recipe: state the published value there.
-    assert not own.keys() - NO_HYPERPARAMETERS - paper.keys()
+    kept = {name: value for name, value in own.items() if name in KEPT}
+    assert merged == kept | paper | {"recipe": "paper"}
+    assert kept["dataset"] == own["dataset"]
     assert "dataset" not in paper
     # Another recipe is another run.
     assert paper["train_dir"] == f"{own['train_dir']}_paper"

@@ -1,9 +1,10 @@
 """Recipes: named sets of flag values, files of the names of flagfiles in a folder beside them.
 
-`--flagfile=cifar.flags --recipe=paper` reads `recipes/paper/cifar.flags` as well. What the recipe
-sets is stronger than the flagfile, and the command line is stronger than both, wherever a flag
-stands in it. `--recipe=default`, the default, reads no further file: as everywhere in absl, what
-comes last wins.
+`--flagfile=cifar.flags --recipe=paper` reads `recipes/paper/cifar.flags` as well. Of the flagfile
+there remains what says which images, and how often something is written: which model it is and how
+it learns is what the recipe says, or else the default. The command line is stronger than both,
+wherever a flag stands in it. `--recipe=default`, the default, changes nothing: as everywhere in
+absl, what comes last wins.
 """
 
 import os
@@ -14,6 +15,14 @@ from absl import flags
 from tf_marscf.errors import InputError
 
 DEFAULT = "default"
+# No hyperparameters: they stay as the flagfile has them, unless the recipe sets them.
+KEPT = frozenset(
+    "checkpoint_every data_dir dataset deterministic evaluate_every evaluation_batch_size "
+    "initial_weights intra_op_threads jit_compile log_every max_images network_dtype "
+    "num_accumulated_parts num_bits num_channels num_sample_images "
+    "num_validation_images progress recompute_couplings recompute_prior sample_every seed strategy "
+    "tensor_float_32 tiny train_dir".split()
+)
 _FOLDER = "recipes"
 _DIRECTIVE = re.compile("--?(flagfile|recipe)(?:=(.*))?", re.DOTALL)
 _FLAG = re.compile("--?([A-Za-z]\\w*)(=.*)?", re.DOTALL)
@@ -48,9 +57,11 @@ def with_recipe(arguments):
             f"`recipe` must be one of those of {names}: {', '.join(_known_recipes(flagfiles))}; "
             f"got {recipe!r}, without a file {_path(recipe, flagfiles[-1])}."
         )
-    options = [f"--flagfile={path}" for path in [*flagfiles, *files]]
-    program = arguments[0]
-    return [program, *options, f"--recipe={recipe}", *others], _text(recipe, files, others)
+    lines, settings = _lines(flagfiles), _lines(files)
+    kept = [line for line in lines if _name(line) in KEPT]
+    dropped = {_name(line) for line in lines} - KEPT - {_name(line) for line in settings}
+    options = [*kept, *settings, f"--recipe={recipe}"]
+    return [arguments[0], *options, *others], _text(recipe, settings, others, dropped)
 
 
 def check_recipe(arguments):
@@ -99,15 +110,22 @@ def _known_recipes(flagfiles):
     return [DEFAULT, *sorted(known)]
 
 
-def _text(recipe, files, others):
-    """What the files of a recipe set, and what of that the command line sets otherwise."""
-    lines = flags.FLAGS.read_flags_from_files([f"--flagfile={path}" for path in files])
+def _lines(files):
+    """The flags in files, in their order."""
+    return flags.FLAGS.read_flags_from_files([f"--flagfile={path}" for path in files])
+
+
+def _text(recipe, lines, others, dropped):
+    """What a recipe sets, what of that the command line sets otherwise, and what it drops."""
     settings = {_name(line): line.lstrip("-") for line in lines}
     given = {_name(argument) for argument in others}
     text = ", ".join(setting for name, setting in settings.items() if name not in given)
     overruled = [name for name in settings if name in given]
     if overruled:
         text += f"; from the command line: {', '.join(overruled)}"
+    dropped = sorted(dropped - given)
+    if dropped:
+        text += f"; not from the flagfile, but the default: {', '.join(dropped)}"
     return f"recipe {recipe}: {text}"
 
 
