@@ -88,8 +88,17 @@ def test_wrong_arguments_are_named(arguments, expected):
 def test_benchmarks_take_all_options_of_the_model():
     """What stands here is what an axis says, or what their models do without."""
     options = {field.name for field, _ in fields_with_flags(MarScfConfig)}
-    assert options - vars(DensityBenchmarkConfig()).keys() == {"prior", "dropout_rate"}
-    assert options - vars(AblationConfig()).keys() == {"prior", "prior_network", "coupling"}
+    assert options - vars(DensityBenchmarkConfig()).keys() == {
+        "prior",
+        "dropout_rate",
+        "num_classes",
+    }
+    assert options - vars(AblationConfig()).keys() == {
+        "prior",
+        "prior_network",
+        "coupling",
+        "num_classes",
+    }
 
 
 def test_the_command_of_a_result_does_not_tell_where_files_are():

@@ -24,6 +24,8 @@ class BenchmarkedModelConfig(Config):
 
     num_steps: int = same_field(MarScfConfig, "num_steps", 4)
     hidden_channels: int = same_field(MarScfConfig, "hidden_channels", 64)
+    prior_channels_per_step: int = same_field(MarScfConfig, "prior_channels_per_step")
+    prior_start: str = same_field(MarScfConfig, "prior_start")
     prior_hidden_channels: int = same_field(MarScfConfig, "prior_hidden_channels")
     prior_num_layers: int = same_field(MarScfConfig, "prior_num_layers")
     num_blocks: int = same_field(MarScfConfig, "num_blocks")
@@ -67,7 +69,7 @@ class ComparisonConfig(BenchmarkedModelConfig):
                 "`models` must be different names, 'mar' among them; "
                 f"got {','.join(self.models)!r}."
             )
-        check_model_options({"num_levels": 1, **self.model_options})
+        check_model_options({"num_levels": vars(self).get("num_levels", 1), **self.model_options})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -123,6 +125,8 @@ class TrainedModelsConfig(BenchmarkedModelConfig):
     """
 
     num_levels: int = same_field(MarScfConfig, "num_levels", 2)
+    prior_kernel_sizes: tuple = same_field(MarScfConfig, "prior_kernel_sizes")
+    prior_dilations: tuple = same_field(MarScfConfig, "prior_dilations")
     dataset: str = same_field(DataConfig, "name", "digits")
     data_dir: str = same_field(DataConfig, "data_dir")
     num_channels: int = same_field(DataConfig, "num_channels")

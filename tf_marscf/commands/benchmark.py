@@ -108,7 +108,7 @@ def compare(name):
         if set(config.priors) == {"gaussian"}:
             command_line.refuse_given(mar_prior_flags(), "with --priors=gaussian")
     else:
-        refuse_coupling_flags([config.coupling])
+        command_line.refuse_flags_without_effect(vars(config))
     command_line.start_tensorflow()
     if name == "sampling":
         from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark as Benchmark
