@@ -7,6 +7,7 @@ from tf_marscf.distributions.latent_prior import LatentPrior
 from tf_marscf.distributions.mar_prior import MarPrior
 from tf_marscf.distributions.pixel_scaling import PixelScaling
 from tf_marscf.distributions.split_prior import SplitPrior
+from tf_marscf.distributions.variational_dequantizer import VariationalDequantizer
 
 __all__ = [
     "Dequantized",
@@ -16,4 +17,5 @@ __all__ = [
     "MarPrior",
     "PixelScaling",
     "SplitPrior",
+    "VariationalDequantizer",
 ]

@@ -30,7 +30,8 @@ class BitsPerDim:
         standard_error: of the mean, from the spread between images; None for a single image.
         terms: bits per dimension by name, means over images and draws: `grey_levels`, the width of
             a grey level, log2(num_grey_levels); `log_det`, that of the flow; `prior_level_1` ...,
-            the prior of each level; `importance_weighting`, what the bound over many draws gains
+            the prior of each level; `dequantization`, log q of a dequantizer's noise, only where
+            there is one; `importance_weighting`, what the bound over many draws gains
             over the mean over draws: 0 for one draw, else <= 0.
         log_det_by_level: `log_det` of each level, a tuple; its sum is the term, up to rounding.
     """
@@ -57,7 +58,8 @@ class BitsPerDim:
         check_entries(content, _RULES)
         terms, log_dets = content["terms"], content["log_det_by_level"]
         priors = [f"prior_level_{level}" for level, _ in enumerate(log_dets, 1)]
-        if list(terms) != ["grey_levels", "log_det", *priors, "importance_weighting"]:
+        learned = [name for name in ["dequantization"] if name in terms]
+        if list(terms) != ["grey_levels", "log_det", *priors, *learned, "importance_weighting"]:
             raise InputError(f"terms must be those of {len(log_dets)} levels; got {list(terms)}.")
         if sum(terms.values()) != content["bits_per_dim"] or sum(log_dets) != terms["log_det"]:
             raise InputError("terms must add up to bits_per_dim, and log_det_by_level to log_det.")
@@ -78,9 +80,9 @@ class BitsPerDim:
 def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     """The `BitsPerDim` of all images of a data set.
 
-    With x_s the image k and the s-th of S draws of noise, D dimensions and n grey levels,
+    With x_s the image k and the s-th of S draws of noise u_s, D dimensions and n grey levels,
 
-        bits/dim = (log n - log(1/S sum_s p(x_s)) / D) / log 2
+        bits/dim = (log n - log(1/S sum_s p(x_s) / q(u_s | k)) / D) / log 2,  q = 1 if uniform
         log p(x) = sum_i log p(l_i | r_i) + sum_i log-det_i
 
     (mAR-SCF, Eq. 4, and Burda et al. 2016 for S > 1.) Each term is its mean over the draws. The
@@ -114,13 +116,16 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     if len(totals) > 1:
         standard_error = float(totals.std(ddof=1)) / math.sqrt(len(totals))
     *means, gain = (float(mean) for mean in values.mean(axis=1))
-    log_dets, priors = means[: len(means) // 2], means[len(means) // 2 :]
+    num_levels = len(images_distribution.distribution.levels)
+    log_dets, priors = means[:num_levels], means[num_levels : 2 * num_levels]
     terms = {
         "grey_levels": grey_levels,
         "log_det": sum(log_dets),
         **{f"prior_level_{level}": prior for level, prior in enumerate(priors, 1)},
-        "importance_weighting": gain if num_samples > 1 else 0.0,
     }
+    if images_distribution.dequantizer is not None:
+        terms["dequantization"] = means[-1]
+    terms["importance_weighting"] = gain if num_samples > 1 else 0.0
     return BitsPerDim(
         mean=sum(terms.values()),
         standard_error=standard_error,
@@ -134,28 +139,36 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
 def _terms_graph(images_distribution, size, num_samples):
     """A graph: at most `size` images and a seed -> log-dets, log-priors and what the bound gains.
 
-    These are in nats, float64 [2 L + 1, N]. The noise is that of `images_distribution.log_prob`.
+    Before the last comes -log q of a dequantizer, if there is one. These are in nats, float64
+    [2 L + 1, N] or [2 L + 2, N]. The noise is that of `images_distribution.log_prob`.
     """
     model, event_shape = images_distribution.distribution, images_distribution.event_shape
-
+    has_dequantizer = images_distribution.dequantizer is not None
+    num_terms = 2 * len(model.levels) + has_dequantizer
     signature = [tf.TensorSpec([None, *event_shape], tf.uint8), tf.TensorSpec([2], tf.int32)]
 
     @tf.function(input_signature=signature, autograph=False)
     def terms(pixels, seed):
         num_images = tf.shape(pixels)[0]
 
+        def pad(maps):
+            """To a static size: only such batches are computed in parts (`batch_parts.py`)."""
+            maps = tf.pad(maps, [[0, size - num_images], [0, 0], [0, 0], [0, 0]])
+            return tf.ensure_shape(maps, [size, *event_shape])
+
         def score(draw_seed):
-            images = images_distribution.dequantize(pixels, draw_seed)
-            # A static size: only such batches are computed in parts (`batch_parts.py`).
-            images = tf.pad(images, [[0, size - num_images], [0, 0], [0, 0], [0, 0]])
-            images = tf.ensure_shape(images, [size, *event_shape])
+            noise = images_distribution.noise(pixels, draw_seed)
+            images, log_noise_prob = images_distribution.dequantize_with(*map(pad, (noise, pixels)))
             log_priors, log_dets = model.log_prob_parts(images)
-            return tf.cast(tf.stack([*log_dets, *log_priors]), tf.float64)
+            parts = [*log_dets, *log_priors]
+            if has_dequantizer:
+                parts.append(-log_noise_prob)
+            return tf.cast(tf.stack(parts), tf.float64)
 
         draws = tf.map_fn(
             score,
             tf.stack(split_seed(stateless_seed(seed), num_samples)),
-            fn_output_signature=tf.TensorSpec([2 * len(model.levels), size], tf.float64),
+            fn_output_signature=tf.TensorSpec([num_terms, size], tf.float64),
             parallel_iterations=1,
         )[..., :num_images]
         means = tf.reduce_mean(draws, axis=0)

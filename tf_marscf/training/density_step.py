@@ -15,7 +15,7 @@ def step_seeds(seed, step):
 
 def density_step(
     log_prob_terms,
-    images,
+    batch,
     dropout_seed,
     variables,
     optimizer,
@@ -34,9 +34,10 @@ def density_step(
     compiled with XLA, which cannot raise, the gradients are zeros then.
 
     Args:
-        log_prob_terms: function of images [N, H, W, C] and a seed of dropout; a list of terms [N]
-            in nats, which add up to log p.
-        images: continuous images [N, H, W, C].
+        log_prob_terms: function of a batch and a seed of dropout; a list of terms [N] in nats,
+            which add up to log p.
+        batch: continuous images [N, H, W, C]; or a tuple whose first entry has this shape, such as
+            noise and grey levels, all of N entries.
         dropout_seed: [2] integer tensor.
         variables: the `tf.Variable`s to train.
         optimizer: a Keras optimizer that is built for them.
@@ -49,7 +50,7 @@ def density_step(
         A vector: loss, norm of its gradient before it is clipped, and the terms, in bits/dim.
     """
     gradients, terms = _gradients(
-        log_prob_terms, images, dropout_seed, variables, num_accumulated_parts
+        log_prob_terms, batch, dropout_seed, variables, num_accumulated_parts
     )
     context = tf.distribute.get_replica_context()
     num_replicas = context.num_replicas_in_sync
@@ -75,18 +76,21 @@ def density_step(
     return tf.concat([[loss, norm], terms], axis=0)
 
 
-def _gradients(log_prob_terms, images, dropout_seed, variables, num_parts):
+def _gradients(log_prob_terms, batch, dropout_seed, variables, num_parts):
     """This replica's share of the gradients of bits/dim, and of its terms, a vector.
 
     Over all replicas, both add up to those of the global batch.
     """
     if num_parts == 1:
-        return _gradients_of_part(log_prob_terms, images, dropout_seed, variables, num_parts)
-    parts = tf.reshape(images, [num_parts, -1, *images.shape[1:]])
+        return _gradients_of_part(log_prob_terms, batch, dropout_seed, variables, num_parts)
+    parts = tf.nest.map_structure(
+        lambda values: tf.reshape(values, [num_parts, -1, *values.shape[1:]]), batch
+    )
     seeds = tf.stack(split_seed(dropout_seed, num_parts))
 
     def gradients_of_part(index):
-        return _gradients_of_part(log_prob_terms, parts[index], seeds[index], variables, num_parts)
+        part = tf.nest.map_structure(lambda values: values[index], parts)
+        return _gradients_of_part(log_prob_terms, part, seeds[index], variables, num_parts)
 
     def add_part(index, sums):
         return index + 1, tf.nest.map_structure(tf.add, sums, gradients_of_part(index))
@@ -96,11 +100,12 @@ def _gradients(log_prob_terms, images, dropout_seed, variables, num_parts):
     )[1]
 
 
-def _gradients_of_part(log_prob_terms, images, dropout_seed, variables, num_parts):
+def _gradients_of_part(log_prob_terms, batch, dropout_seed, variables, num_parts):
+    images, *_ = tf.nest.flatten(batch)
     num_replicas = tf.distribute.get_replica_context().num_replicas_in_sync
     num_images = tf.shape(images)[0] * (num_replicas * num_parts)
     with tf.GradientTape() as tape:
-        sums = tf.stack([tf.reduce_sum(term) for term in log_prob_terms(images, dropout_seed)])
+        sums = tf.stack([tf.reduce_sum(term) for term in log_prob_terms(batch, dropout_seed)])
         terms = bits_per_dim(sums, images.shape[1:].num_elements())
         terms /= tf.cast(num_images, terms.dtype)
         loss = tf.reduce_sum(terms)

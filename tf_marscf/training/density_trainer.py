@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_marscf.density_layer import DensityLayer
+from tf_marscf.distributions.image_distribution import check_value
 from tf_marscf.errors import InputError
 from tf_marscf.training.density_step import density_step, step_seeds
 from tf_marscf.training.fit_arguments import (
@@ -75,6 +76,8 @@ class DensityTrainer(keras.Model):
             *(f"prior_bits_per_dim/level_{level}" for level in levels),
             *(f"log_det_bits_per_dim/level_{level}" for level in levels),
         )
+        if images_distribution.dequantizer is not None:
+            self.value_names += ("dequantization_bits_per_dim",)
         count = len(self.value_names)
         self.step_values = _state_variable(count, "step_values")
         self.epoch_sums = _state_variable(count + 1, "epoch_sums")
@@ -189,12 +192,12 @@ class DensityTrainer(keras.Model):
 
     def train_step(self, data):
         """One step of gradient descent on a batch of uint8 images [N, H, W, C]."""
-        pixels = training_pixels(data)
+        pixels = check_value(self.images_distribution, training_pixels(data), "pixels")
         step = self.optimizer.iterations
         noise_seed, dropout_seed = step_seeds(self._seed, step)
         values = density_step(
             self._log_prob_terms,
-            self.images_distribution.dequantize(pixels, seed=noise_seed),
+            (self.images_distribution.noise(pixels, seed=noise_seed), pixels),
             dropout_seed,
             [weight.value for weight in self.trainable_weights],
             self.optimizer,
@@ -211,9 +214,11 @@ class DensityTrainer(keras.Model):
         means = self.epoch_sums[:2] / self.epoch_sums[-1]
         return self._logs({"bits_per_dim": means[0], "gradient_norm": means[1]})
 
-    def _log_prob_terms(self, images, dropout_seed):
+    def _log_prob_terms(self, noise_and_pixels, dropout_seed):
+        images, log_noise_prob = self.images_distribution.dequantize_with(*noise_and_pixels)
         log_priors, log_dets = self.density.model.log_prob_parts(images, dropout_seed)
-        return [*log_priors, *log_dets]
+        terms = [*log_priors, *log_dets]
+        return terms if self.images_distribution.dequantizer is None else [*terms, -log_noise_prob]
 
     def test_step(self, data):
         """Adds a batch of uint8 images to the mean bits/dim of an evaluation."""
