@@ -43,13 +43,13 @@ def transform_noise(dequantizer, pixels, noise):
     condition = (tf.cast(pixels, noise.dtype) + 0.5) / dequantizer.num_grey_levels * 2.0 - 1.0
     condition = reference.squeeze(condition)
     _, *steps = dequantizer.flow.bijectors
-    hidden, log_q = reference.squeeze(noise), reference.normal_log_density(noise, 0.0, 0.0)
+    hidden, log_q = reference.squeeze(noise), _standard_normal_log_density(noise)
     for step in steps:
         hidden, log_det = conditional_flow_step(step, hidden, condition)
         log_q -= log_det
     v = reference.unsqueeze(hidden)
     u = 0.5 * (1.0 + tf.math.erf(v / math.sqrt(2.0)))
-    return u, log_q - reference.normal_log_density(v, 0.0, 0.0)
+    return u, log_q - _standard_normal_log_density(v)
 
 
 def conditional_flow_step(step, h, condition):
@@ -68,3 +68,7 @@ def conditional_flow_step(step, h, condition):
     log_scale = 2.0 * tf.tanh(raw / 2.0)
     y = tf.concat([z1, z2 * tf.exp(log_scale) + shift], axis=-1)
     return y, log_det + tf.reduce_sum(log_scale, _EACH_MAP)
+
+
+def _standard_normal_log_density(maps):
+    return reference.normal_log_density(maps, tf.zeros_like(maps), tf.zeros_like(maps))

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.special
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -84,14 +85,15 @@ def test_log_prob_is_the_change_of_volume():
 
 
 def test_density_integrates_to_one():
-    """Over the cube of four pixels, at the middles of 12^4 cells."""
+    """Over the cube of four pixels, at u = Phi(t) for the nodes t of a Gauss-Hermite rule."""
     dequantizer = small_dequantizer((2, 2, 1), dtype="float64", scale=0.1)
-    middles = (np.arange(12) + 0.5) / 12
-    points = np.array(list(itertools.product(middles, repeat=4))).reshape(-1, 2, 2, 1)
-    pixels = random_pixels(2, 2, 1)
-    density = dequantizer.prob(points, conditional_input=pixels).numpy()
-    assert density.std() > 0.1
-    assert density.mean() == pytest.approx(1.0, rel=0.01)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(12)
+    points = itertools.product(scipy.special.ndtr(nodes), repeat=4)
+    points = np.array(list(points)).reshape(-1, 2, 2, 1)
+    weights = np.prod(list(itertools.product(weights / np.sum(weights), repeat=4)), axis=-1)
+    density = dequantizer.prob(points, conditional_input=random_pixels(2, 2, 1)).numpy()
+    assert np.std(density) > 0.1
+    assert np.sum(weights * density) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_outside_of_the_cell_there_is_no_density():
