@@ -164,9 +164,9 @@ class VariationalDequantizer(ImageDistribution):
             u, [..., H, W, C], and log q, in nats, [...].
         """
         noise, pixels = check_value(self, noise, "noise"), self._checked_pixels(pixels)
-        if noise.shape != pixels.shape:
-            shape = tf.broadcast_dynamic_shape(tf.shape(noise), tf.shape(pixels))
-            noise = tf.broadcast_to(noise, shape)
+        shape = tf.broadcast_dynamic_shape(tf.shape(noise), tf.shape(pixels))
+        static_shape = tf.broadcast_static_shape(noise.shape, pixels.shape)
+        noise = tf.ensure_shape(tf.broadcast_to(noise, shape), static_shape)
         hidden, log_det = self.flow.forward_and_log_det(self._beside_images(noise, pixels))
         normal, _ = tf.split(self._squeeze.inverse(hidden), 2, axis=-1)
         normal = tf.ensure_shape(tf.reshape(normal, tf.shape(noise)), noise.shape)
