@@ -200,7 +200,7 @@ class TestVariational:
         continuous, log_noise_prob = images.dequantize_with(images.noise(many, seed=2), many)
         terms = images.distribution.log_prob(continuous) - log_noise_prob
         bound = importance_weighted_bound(terms) + images.scaling.log_volume(4)
-        assert bound.numpy() == pytest.approx(exact, abs=0.03)
+        assert bound.numpy() == pytest.approx(exact, abs=0.05)
 
     def test_trained_noise_makes_the_bound_tight(self):
         """Uniform noise loses 1.35 nats, a narrow q in the middle of the cell next to none."""

@@ -60,7 +60,8 @@ def test_terms_add_up_to_bits_per_dim(distribution, num_samples):
 @pytest.mark.parametrize("num_samples", [1, 3])
 def test_learned_noise_has_a_term_of_its_own(num_samples):
     images = variational_distribution(prior="gaussian")
-    randomize(images, scale=0.05)
+    randomize(images.distribution)
+    randomize(images.dequantizer, scale=0.2)
     result = evaluate_bits_per_dim(images, batches(), num_samples, seed=5)
     expected = np.concatenate(
         [
