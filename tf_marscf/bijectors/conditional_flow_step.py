@@ -11,6 +11,7 @@ from tf_marscf.bijectors.image_bijector import (
 from tf_marscf.bijectors.image_chain import ImageChain
 from tf_marscf.bijectors.invertible_conv1x1 import InvertibleConv1x1
 from tf_marscf.networks.affine_coupling_network import AffineCouplingNetwork
+from tf_marscf.networks.bounded_log_scale import bounded_log_scale
 from tf_marscf.networks.initializers import spawn_seeds
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 
@@ -121,4 +122,4 @@ class ConditionalFlowStep(ImageBijector):
 
     def _shift_and_log_scale(self, first, condition):
         shift, raw = self.network(tf.concat([first, condition], axis=-1))
-        return shift, _MAX_LOG_SCALE * tf.tanh(raw / _MAX_LOG_SCALE)
+        return shift, bounded_log_scale(raw, _MAX_LOG_SCALE)
