@@ -3,6 +3,7 @@
 import numpy as np
 
 import tf_marscf
+from tf_marscf.distributions import VariationalDequantizer
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.fused_adamax import FusedAdamax
 
@@ -22,6 +23,15 @@ def small_distribution(**kwargs):
     """A `Dequantized` of 8x8 images with 17 grey levels."""
     options = {"seed": 0} | MODEL_OPTIONS | MIX_LOG_CDF_OPTIONS | kwargs
     return tf_marscf.Dequantized(tf_marscf.MarScf((8, 8, 1), **options), num_grey_levels=17)
+
+
+def variational_distribution(num_steps=1, **kwargs):
+    """The same with learned noise."""
+    images = small_distribution(**kwargs)
+    dequantizer = VariationalDequantizer(
+        (8, 8, 1), 17, num_steps, 4, seed=3, dtype=images.distribution.dtype
+    )
+    return images.copy(dequantizer=dequantizer)
 
 
 def small_trainer(distribution, optimizer=None, jit_compile=False, run_eagerly=False, **kwargs):

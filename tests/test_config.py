@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tf_marscf import MarScf, MarScfConfig
-from tf_marscf.config import ExecutionConfig
+from tf_marscf.config import DequantizationConfig, ExecutionConfig
 from tf_marscf.config_fields import REQUIRED
+from tf_marscf.errors import InputError
 
 
 def test_published_defaults():
@@ -143,6 +144,24 @@ def test_execution_is_no_part_of_the_architecture_and_rebuilds_the_model():
         MarScf.from_config(model.config, execution=model.execution),
     ):
         assert (twin.config, twin.execution) == (model.config, model.execution)
+
+
+def test_a_dequantizer_has_defaults_and_uniform_noise_has_none():
+    variational = DequantizationConfig(dequantization="variational", dequantizer_num_steps=2)
+    assert variational.dequantizer_hidden_channels == 32
+    assert DequantizationConfig(**variational.to_dict()) == variational
+    uniform = DequantizationConfig()
+    assert uniform.changes() == {}
+    assert DequantizationConfig(**uniform.to_dict()) == uniform
+    with pytest.raises(
+        InputError,
+        match="`dequantizer_num_steps` must not be given with dequantization='uniform'.*got 4",
+    ):
+        DequantizationConfig(dequantizer_num_steps=4)
+    with pytest.raises(InputError, match="`dequantization` must be one of .*; got 'learned'"):
+        DequantizationConfig(dequantization="learned")
+    with pytest.raises(InputError, match="`dequantizer_hidden_channels` must be an integer >= 1"):
+        DequantizationConfig(dequantization="variational", dequantizer_hidden_channels=0)
 
 
 def test_a_config_cannot_be_changed():

@@ -4,9 +4,15 @@ import pytest
 
 from tests.small_models import OPTIONS
 from tf_marscf import MarScf, MarScfConfig
-from tf_marscf.config import check_model_options
+from tf_marscf.config import DequantizationConfig, check_model_options
+from tf_marscf.distributions import VariationalDequantizer
 from tf_marscf.errors import InputError
-from tf_marscf.model_size import MAX_WEIGHT_BYTES, num_parameters, weight_bytes
+from tf_marscf.model_size import (
+    MAX_WEIGHT_BYTES,
+    num_dequantizer_parameters,
+    num_parameters,
+    weight_bytes,
+)
 
 MODELS = [
     {"image_shape": (8, 8, 1)},
@@ -34,6 +40,16 @@ def test_counts_are_those_of_models(options):
         variable.shape.num_elements() * variable.dtype.size for variable in model.variables
     )
     assert weight_bytes(model.config) == counted
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "options"), [((8, 8, 1), {}), ((4, 6, 3), {"num_steps": 3})]
+)
+def test_count_of_a_dequantizer(image_shape, options):
+    dequantizer = VariationalDequantizer(image_shape, hidden_channels=5, **options)
+    counted = sum(variable.shape.num_elements() for variable in dequantizer.trainable_variables)
+    assert num_dequantizer_parameters(dequantizer.config, image_shape) == counted
+    assert num_dequantizer_parameters(DequantizationConfig(), image_shape) == 0
 
 
 @pytest.mark.parametrize(

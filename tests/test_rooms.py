@@ -27,6 +27,7 @@ ROOMS = [
     "runs",
     "data",
     "density_layer",
+    "reference_dequantizer",
     "reference",
     "reference_networks",
     "flow",
@@ -35,7 +36,7 @@ ROOMS = [
     "networks",
     "kernels",
 ]
-REFERENCE = {"reference", "reference_networks"}
+REFERENCE = {"reference", "reference_dequantizer", "reference_networks"}
 # What all rooms share, and needs none of them.
 COMMON = {
     "_version",

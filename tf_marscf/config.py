@@ -1,6 +1,7 @@
-"""What a model is, and how it computes: two configs, checked once.
+"""What a model is, and how it computes: three configs, checked once.
 
-`MarScfConfig` is saved with the weights, and part of their digest. `ExecutionConfig` changes what a
+`MarScfConfig` and `DequantizationConfig` are saved with the weights, and part of their digest.
+`ExecutionConfig` changes what a
 computation costs and, for `network_dtype`, its last digits: the same weights serve either way.
 """
 
@@ -27,6 +28,7 @@ _PUBLISHED_KERNEL_SIZES = (5, 5, 3)
 _PUBLISHED_DILATIONS = (2, 1)
 # Of log-scales: less leaves no scales, and with more their squares could leave float32.
 _LEAST_BOUND, _GREATEST_BOUND = 0.01, 40.0
+_DEQUANTIZER_DEFAULTS = {"dequantizer_num_steps": 4, "dequantizer_hidden_channels": 32}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,36 @@ class ExecutionConfig(Config):
                 "`network_dtype` must be None unless `dtype` is 'float32'; got "
                 f"network_dtype={self.network_dtype!r}, dtype={dtype!r}."
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DequantizationConfig(Config):
+    """The noise that makes grey levels continuous; see `VariationalDequantizer`."""
+
+    dequantization: str = choice(
+        "uniform",
+        ("uniform", "variational"),
+        "Noise within each grey level: uniform, or drawn from a flow that is trained with the "
+        "model, for a tighter bound.",
+    )
+    dequantizer_num_steps: int = integer(
+        None, "Steps of that flow; default: 4. Variational only.", num_bits=31
+    )
+    dequantizer_hidden_channels: int = integer(
+        None, "Channels of its networks; default: 32. Variational only.", num_bits=31
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name, default in _DEQUANTIZER_DEFAULTS.items():
+            value = getattr(self, name)
+            if self.dequantization == "variational":
+                self._set(name, default if value is None else value)
+            elif value is not None:
+                raise InputError(
+                    f"`{name}` must not be given with dequantization={self.dequantization!r}, "
+                    f"where it has no effect; got {value!r}."
+                )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

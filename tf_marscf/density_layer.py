@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_marscf.distributions import Dequantized
+from tf_marscf.distributions import Dequantized, VariationalDequantizer
 from tf_marscf.errors import InputError, InputTypeError
 from tf_marscf.flow import MarScf
 from tf_marscf.stateless_seed import split_seed
@@ -53,10 +53,10 @@ class DensityLayer(keras.layers.Layer):
         self._is_dequantized = is_dequantized
         self._distribution = distribution  # For `tf.train.Checkpoint`, which sees no lists.
         self._seed_generator = keras.random.SeedGenerator(seed)
-        weights = _keras_variables(model)
+        weights = _keras_variables(distribution, model)
         trains = [weight.trainable for weight in weights]
         # Keras orders weights by this when it saves them: it must not depend on what is frozen.
-        for weight, variable in zip(weights, model.variables, strict=True):
+        for weight, variable in zip(weights, distribution.variables, strict=True):
             weight.trainable = variable.trainable
         self._distribution_weights = weights
         for weight, is_trained in zip(weights, trains, strict=True):
@@ -100,8 +100,9 @@ class DensityLayer(keras.layers.Layer):
     def initialize(self, images):
         """Sets every ActNorm from a batch [N, H, W, C], uint8 for a `Dequantized`."""
         if self._is_dequantized:
-            images = self.distribution.dequantize(images, seed=_INFERENCE_SEED)
-        self.model.initialize(images)
+            self.distribution.initialize(images, seed=_INFERENCE_SEED)
+        else:
+            self.model.initialize(images)
 
     def log_prob(self, value, **kwargs):
         """`log_prob` of the distribution, in nats."""
@@ -130,6 +131,8 @@ class DensityLayer(keras.layers.Layer):
                 "published_scaling": scaling.published,
                 "validate_args": self.distribution.validate_args,
             }
+            if self.distribution.dequantizer is not None:
+                pixels["dequantizer"] = self.distribution.dequantizer.get_config()
         initial_seed = self.model.parameters["seed"]
         return {
             "model": self.model.get_config(),
@@ -152,6 +155,9 @@ class DensityLayer(keras.layers.Layer):
         )
         pixels = config.pop("pixels")
         if pixels is not None:
+            dequantizer = pixels.get("dequantizer")
+            if dequantizer is not None:
+                pixels = pixels | {"dequantizer": VariationalDequantizer(**dequantizer)}
             distribution = Dequantized(distribution, **pixels)
         return cls(distribution, **config)
 
@@ -169,7 +175,8 @@ class DensityLayer(keras.layers.Layer):
             self._seed_generator.state.assign(seed_state)
 
     def _check_weights_are_its_own(self):
-        for weight, variable in zip(self._distribution_weights, self.model.variables, strict=True):
+        variables = self.distribution.variables
+        for weight, variable in zip(self._distribution_weights, variables, strict=True):
             if weight.value is not variable:
                 raise InputError(
                     f"`stateless_call` must be of a model without a {type(self).__name__}: a "
@@ -193,20 +200,29 @@ def images_and_label(inputs, num_classes):
     return tuple(inputs)
 
 
-def _keras_variables(model):
-    """One `keras.Variable` that holds each variable of a model, in the model's order."""
+def _keras_variables(distribution, model):
+    """One `keras.Variable` that holds each variable of a distribution of a model, in its order."""
+    scopes = {
+        f"level_{number}/{name}": part
+        for number, level in enumerate(model.levels, start=1)
+        for name, part in [
+            *((bijector.name, bijector) for bijector in level.level_bijector.bijectors),
+            ("prior", level.latent_prior),
+        ]
+    }
+    if distribution is not model and distribution.dequantizer is not None:
+        flow = distribution.dequantizer.flow
+        scopes |= {f"dequantizer/{bijector.name}": bijector for bijector in flow.bijectors}
     names = {}
-    for number, level in enumerate(model.levels, start=1):
-        parts = [(bijector.name, bijector) for bijector in level.level_bijector.bijectors]
-        for scope, part in [*parts, ("prior", level.latent_prior)]:
-            for variable in part.variables:
-                name = variable.name.split(":")[0].split("/", 1)[-1]
-                names[variable.ref()] = f"level_{number}/{scope}/{name}".replace("/", ".")
-    for variable in model.variables:
+    for scope, part in scopes.items():
+        for variable in part.variables:
+            name = variable.name.split(":")[0].split("/", 1)[-1]
+            names[variable.ref()] = f"{scope}/{name}".replace("/", ".")
+    for variable in distribution.variables:
         # Kept with the variable: Keras would take two for two weights, and train both.
         if not hasattr(variable, "_keras_variable"):
             name, trainable = names[variable.ref()], variable.trainable
             variable._keras_variable = keras.Variable(
                 variable, trainable=trainable, autocast=False, name=name
             )
-    return [variable._keras_variable for variable in model.variables]
+    return [variable._keras_variable for variable in distribution.variables]

@@ -62,6 +62,36 @@ def check_model_size(config):
         )
 
 
+def num_dequantizer_parameters(config, image_shape):
+    """The number of trainable parameters of the dequantizer of a `DequantizationConfig`."""
+    if config.dequantization == "uniform":
+        return 0
+    channels, hidden = 4 * image_shape[2], config.dequantizer_hidden_channels
+    act_norm = 2 * channels
+    convolution = 2 * channels**2 + channels
+    # Half of the noise's channels go into a network, and all of the image's.
+    network = 9 * (channels // 2 + channels) * hidden + hidden**2 + 2 * 2 * hidden
+    network += (9 * hidden + 2) * channels
+    return config.dequantizer_num_steps * (act_norm + convolution + network)
+
+
+def check_dequantizer_size(config, image_shape, dtype):
+    """Raises `InputError` if the steps or the weights of a dequantizer are too many."""
+    if config.dequantization == "uniform":
+        return
+    num_steps, channels = config.dequantizer_num_steps, 4 * image_shape[2]
+    num_values = num_dequantizer_parameters(config, image_shape)
+    num_values += num_steps * (channels**2 + channels)  # Permutations and signs.
+    limit, size = min(MAX_WEIGHT_BYTES, input_files.memory_bytes()), _BYTES[dtype] * num_values
+    if num_steps > MAX_LAYERS or size > limit:
+        raise InputError(
+            f"a dequantizer must have at most {MAX_LAYERS} steps and {_gib(limit)} GiB of weights, "
+            f"the lesser of {_gib(MAX_WEIGHT_BYTES)} GiB and the memory; got {_gib(size)} GiB: "
+            f"dequantizer_num_steps={num_steps}, "
+            f"dequantizer_hidden_channels={config.dequantizer_hidden_channels}."
+        )
+
+
 def _gib(num_bytes):
     return f"{num_bytes / 1024**3:,.1f}"
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tf_marscf.config import DequantizationConfig
 from tf_marscf.errors import InputError, MissingInputError, RunError
 from tf_marscf.files.atomic_file import atomic_directory
 from tf_marscf.files.paths import local_path
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 from tf_marscf.runs.run_config import FILE_NAME, PixelConfig, RunConfig
-from tf_marscf.runs.trained_model import restore_model
+from tf_marscf.runs.trained_model import checkpoint_objects, restore_model
 
 # Where an export keeps the weights that its graph holds as constants.
 EXPORTED_WEIGHTS = Path("assets.extra", "tf_marscf")
@@ -30,14 +31,17 @@ def save(images_distribution, directory):
     """
     directory = new_directory("directory", directory)
     model, scaling = images_distribution.distribution, images_distribution.scaling
+    dequantizer = images_distribution.dequantizer
+    objects = checkpoint_objects("model", images_distribution)
     with atomic_directory(directory) as partial:
-        CheckpointStore(partial, "best").save(tf.train.Checkpoint(model=model), step=0)
+        CheckpointStore(partial, "best").save(tf.train.Checkpoint(**objects), step=0)
         RunConfig(
             model=model.config,
             execution=model.execution,
             pixels=PixelConfig(
                 num_grey_levels=scaling.num_grey_levels, published_scaling=scaling.published
             ),
+            dequantization=DequantizationConfig() if dequantizer is None else dequantizer.config,
         ).save(partial)
 
 

@@ -160,7 +160,7 @@ def stateless_uniform(shape, seed, dtype, first_row=0):
     return tf.cast(bits, dtype) * 2.0**-precision
 
 
-def stateless_normal(shape, seed, dtype):
+def stateless_normal(shape, seed, dtype, first_row=0):
     """Standard-normal noise, by the Box-Muller transform of `stateless_uniform`.
 
         sqrt(-2 log(1 - u)) cos(2 pi v)
@@ -169,8 +169,11 @@ def stateless_normal(shape, seed, dtype):
         shape: shape of the noise.
         seed: as of `stateless_seed`.
         dtype: float32 or float64.
+        first_row: as of `stateless_uniform`.
     """
-    first, second = (stateless_uniform(shape, part, dtype) for part in split_seed(seed, 2))
+    first, second = (
+        stateless_uniform(shape, part, dtype, first_row) for part in split_seed(seed, 2)
+    )
     return tf.sqrt(-2.0 * tf.math.log1p(-first)) * tf.cos((2.0 * math.pi) * second)
 
 
@@ -186,6 +189,11 @@ def batch_uniform(shape, seed, dtype):
         dtype: float dtype.
     """
     return stateless_uniform(shape, seed, dtype, first_row_of_replica(shape[0]))
+
+
+def batch_normal(shape, seed, dtype):
+    """Standard-normal noise for a batch, as `batch_uniform` is uniform noise for one."""
+    return stateless_normal(shape, seed, dtype, first_row_of_replica(shape[0]))
 
 
 def batch_mask(shape, seed, probability):

@@ -5,10 +5,13 @@ import pytest
 from tests.small_models import small_model
 from tf_marscf.benchmarks.operation_count import (
     convolution_operations,
+    dequantization_operations,
     flow_operations,
     log_prob_operations,
     prior_operations,
 )
+from tf_marscf.config import DequantizationConfig
+from tf_marscf.distributions import VariationalDequantizer
 
 BATCH_SIZE = 3
 
@@ -63,6 +66,18 @@ def test_attention_is_all_that_a_mix_log_cdf_network_has_besides():
     )
     expected = operations_of_weights(model) + attention
     assert log_prob_operations(model.config, BATCH_SIZE) == expected
+
+
+def test_operations_of_noise_follow_from_the_weights():
+    dequantizer = VariationalDequantizer((8, 6, 3), num_steps=2, hidden_channels=5)
+    entries = 0
+    for step in dequantizer.flow.bijectors[1:]:
+        kernels = [v for v in step.network.layer.variables if v.name == "kernel"]
+        kernels.append(step.invertible_conv1x1.lower)
+        entries += sum(math.prod(kernel.shape) for kernel in kernels)
+    counted = dequantization_operations(dequantizer.config, (8, 6, 3), BATCH_SIZE)
+    assert counted == 2 * BATCH_SIZE * 4 * 3 * entries
+    assert dequantization_operations(DequantizationConfig(), (8, 6, 3), BATCH_SIZE) == 0
 
 
 def test_a_prior_without_network_has_no_operations():

@@ -12,6 +12,7 @@ from tf_marscf import bijectors as bijectors_module
 from tf_marscf.bijectors import (
     ActNorm,
     AffineCoupling,
+    ConditionalFlowStep,
     FlowStep,
     HalfSwap,
     ImageBijector,
@@ -48,6 +49,7 @@ LAYERS = {
     "mix_log_cdf_flow_step": functools.partial(
         FlowStep, 4, 8, "mixlogcdf", coupling_options=MIX_LOG_CDF_OPTIONS, seed=2
     ),
+    "conditional_flow_step": functools.partial(ConditionalFlowStep, 2, 2, 8, seed=2),
     "image_chain": chain,
 }
 WITH_NETWORK = [name for name in LAYERS if "coupling" in name or "step" in name]

@@ -66,6 +66,15 @@ def test_they_are_refused_in_one_line(command, expected, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("flag", ["--dequantizer_num_steps=4", "--dequantizer_hidden_channels=8"])
+def test_those_of_a_dequantizer_are_refused_with_uniform_noise(flag, tmp_path):
+    process = run_command("train.py", f"--train_dir={tmp_path / 'run'}", "--dataset=digits", flag)
+    assert process.returncode == 2
+    assert "must not be given with dequantization='uniform'" in error_line(process)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "expected"),
     [

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_marscf
 from tests.small_extractors import MeanAndSpread
 from tests.small_models import randomize
-from tests.small_trainers import random_pixels, small_distribution
+from tests.small_trainers import random_pixels, small_distribution, variational_distribution
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim, evaluate_bits_per_dim
 from tf_marscf.evaluation.evaluation_config import EvaluationConfig
@@ -55,6 +55,29 @@ def test_terms_add_up_to_bits_per_dim(distribution, num_samples):
     ]  # fmt: skip
     assert result.terms["grey_levels"] == math.log2(17)
     assert json.loads(json.dumps(result.to_dict()))["bits_per_dim"] == result.mean
+
+
+@pytest.mark.parametrize("num_samples", [1, 3])
+def test_learned_noise_has_a_term_of_its_own(num_samples):
+    images = variational_distribution(prior="gaussian")
+    randomize(images.distribution)
+    randomize(images.dequantizer, scale=0.2)
+    result = evaluate_bits_per_dim(images, batches(), num_samples, seed=5)
+    expected = np.concatenate(
+        [
+            images.bits_per_dim(pixels, seed=[5, batch], num_samples=num_samples)
+            for batch, pixels in enumerate(batches())
+        ]
+    )
+    assert result.mean == pytest.approx(expected.mean(), rel=1e-6)
+    assert sum(result.terms.values()) == result.mean
+    assert list(result.terms)[-2:] == ["dequantization", "importance_weighting"]
+    assert result.terms["dequantization"] > 0.0  # The mean of log q is a Kullback-Leibler distance.
+    content = json.loads(json.dumps(result.to_dict()))
+    assert BitsPerDim.from_dict(content) == result
+    wrong = content["terms"] | {"dequantization": content["terms"]["dequantization"] + 0.1}
+    with pytest.raises(InputError, match="terms must add up"):
+        BitsPerDim.from_dict(content | {"terms": wrong})
 
 
 def test_terms_of_one_draw_are_those_of_the_model(distribution):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tf_marscf.config import ExecutionConfig, MarScfConfig
+from tf_marscf.config import DequantizationConfig, ExecutionConfig, MarScfConfig
 from tf_marscf.data import DataConfig
 from tf_marscf.errors import InputError, MissingInputError
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
@@ -52,6 +52,24 @@ def test_execution_has_a_section_where_it_is_not_the_default(tmp_path):
     assert saved["execution"] == {"network_dtype": "bfloat16"}
     assert saved["model"] == content()["model"]
     assert RunConfig.load(tmp_path) == changed
+
+
+def test_dequantization_has_a_section_where_it_is_not_uniform(tmp_path):
+    changed = dataclasses.replace(
+        CONFIG, dequantization=DequantizationConfig(dequantization="variational")
+    )
+    changed.save(tmp_path)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert saved["dequantization"] == {
+        "dequantization": "variational",
+        "dequantizer_num_steps": 4,
+        "dequantizer_hidden_channels": 32,
+    }
+    assert RunConfig.load(tmp_path) == changed
+    assert changed.num_parameters > CONFIG.num_parameters
+    damaged = saved | {"dequantization": saved["dequantization"] | {"dequantizer_num_steps": 10**5}}
+    with pytest.raises(InputError, match="a dequantizer must have at most 10000 steps"):
+        load_text(tmp_path, json.dumps(damaged))
 
 
 @pytest.mark.parametrize("network_dtype", [None, "bfloat16"])

@@ -4,7 +4,7 @@ import json
 import numpy as np
 
 import tf_marscf
-from tests.small_trainers import random_pixels, small_distribution
+from tests.small_trainers import random_pixels, small_distribution, variational_distribution
 from tf_marscf.runs.trained_model import weights_digest
 
 
@@ -30,6 +30,16 @@ def test_any_weight_the_architecture_and_the_scaling_count():
     variable.assign_add(1e-6 + 0.0 * variable)
     digests.add(weights_digest(changed))
     assert len(digests) == 6
+
+
+def test_learned_noise_counts():
+    pixels = variational_distribution()
+    digest = weights_digest(pixels)
+    others = [small_distribution(), variational_distribution(num_steps=2)]
+    assert digest not in {weights_digest(other) for other in others}
+    variable = pixels.dequantizer.trainable_variables[-1]
+    variable.assign_add(1e-6 + 0.0 * variable)
+    assert weights_digest(pixels) != digest
 
 
 def test_how_a_model_computes_does_not_count():

@@ -7,15 +7,16 @@ import sys
 import tensorflow as tf
 
 from tests.small_trainers import MIX_LOG_CDF_OPTIONS, MODEL_OPTIONS, SIMPLE_OPTIONS
+from tf_marscf.config import DequantizationConfig
 from tf_marscf.data import DataConfig
 from tf_marscf.errors import RunError
 from tf_marscf.training.training_config import TrainingConfig
 from tf_marscf.training.training_run import TrainingRun
 
-# Both couplings and both priors, and labels; so many blocks are a loop.
+# Both couplings and both priors, labels and learned noise; so many blocks are a loop.
 MODELS = {
     "affine": {"coupling": "affine", "num_levels": 1, "prior_start": "gaussian"},
-    "classes": SIMPLE_OPTIONS | {"num_classes": 10},
+    "variational": SIMPLE_OPTIONS | {"num_classes": 10},
     "mixlogcdf": MIX_LOG_CDF_OPTIONS | SIMPLE_OPTIONS | {"coupling": "mixlogcdf", "num_blocks": 3},
 }
 
@@ -47,6 +48,9 @@ def main(directory, strategy, coupling, num_accumulated_parts):
             strategy=strategy,
         ),
         progress="none",
+        dequantization=DequantizationConfig(
+            dequantization="variational" if coupling == "variational" else "uniform"
+        ),
     )
     try:
         results = run.run()

@@ -94,7 +94,7 @@ def fixture_run_of_two_workers(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf", "classes"])
+@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf", "variational"])
 def test_two_devices_and_two_workers_have_the_losses_of_one_device(
     tmp_path, coupling, run_of_one_device, run_of_two_workers
 ):

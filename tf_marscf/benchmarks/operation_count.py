@@ -46,6 +46,21 @@ def prior_operations(config, batch_size):
     return operations
 
 
+def dequantization_operations(config, image_shape, batch_size):
+    """Operations of the noise of `batch_size` images, of a `DequantizationConfig`; 0 if uniform."""
+    if config.dequantization == "uniform":
+        return 0
+    height, width, num_channels = image_shape
+    channels, hidden = 4 * num_channels, config.dequantizer_hidden_channels
+    step = _convolutions(
+        (1, channels, channels),
+        (3, channels // 2 + channels, hidden),
+        (1, hidden, hidden),
+        (3, hidden, channels),
+    )
+    return batch_size * (height // 2) * (width // 2) * config.dequantizer_num_steps * step
+
+
 def convolution_operations(maps_shape, kernel_shape):
     """Operations of one plain convolution of [N, H, W, C_in] by [k, k, C_in, C_out]."""
     return 2 * math.prod(maps_shape[:3]) * math.prod(kernel_shape)

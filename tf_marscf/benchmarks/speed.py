@@ -8,16 +8,18 @@ import tensorflow as tf
 from tf_marscf.benchmarks.measurement import interleaved_seconds, waiting_task
 from tf_marscf.benchmarks.operation_count import (
     convolution_operations,
+    dequantization_operations,
     flow_operations,
     log_prob_operations,
     prior_operations,
 )
 from tf_marscf.benchmarks.speed_parts import PART_TASKS, part_tasks
-from tf_marscf.distributions import Dequantized
+from tf_marscf.config import DequantizationConfig
 from tf_marscf.errors import InputError
-from tf_marscf.flow import MarScf
 from tf_marscf.kernels.batch_parts import in_batch_parts
 from tf_marscf.kernels.devices import num_cores, num_intra_op_threads
+from tf_marscf.runs.run_config import PixelConfig, RunConfig
+from tf_marscf.runs.trained_model import build_distribution
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.fused_adamax import FusedAdamax
 
@@ -28,7 +30,15 @@ _PEAK_SHAPE = (256, 16, 16, 32)  # Maps of one ConvLSTM layer.
 _PEAK_KERNEL = (3, 3, 32, 128)
 
 
-def measure_speed(config, batch_size, num_repeats, baseline=None, execution=None, report=print):
+def measure_speed(
+    config,
+    batch_size,
+    num_repeats,
+    baseline=None,
+    execution=None,
+    report=print,
+    dequantization=None,
+):
     """Times the tasks with random weights and images, interleaved with a plain convolution.
 
     Args:
@@ -38,6 +48,7 @@ def measure_speed(config, batch_size, num_repeats, baseline=None, execution=None
         baseline: dict from tasks to seconds, to compare with.
         execution: an `ExecutionConfig`, or None for the default.
         report: called with each line of a table.
+        dequantization: a `DequantizationConfig` for the training step, or None for uniform noise.
 
     Returns:
         A dict that JSON can hold: seconds, medians, by `TASKS` and `PART_TASKS`, and operations of
@@ -48,7 +59,9 @@ def measure_speed(config, batch_size, num_repeats, baseline=None, execution=None
     """
     baseline = _checked_baseline(baseline or {})
     start_memory = _peak_memory()
-    tasks = _model_tasks(config, batch_size, execution) | {"convolution": _convolution_task()}
+    dequantization = dequantization or DequantizationConfig()
+    tasks = _model_tasks(config, batch_size, execution, dequantization)
+    tasks["convolution"] = _convolution_task()
     times = interleaved_seconds(tasks, num_repeats)
     seconds = {task: statistics.median(values) for task, values in times.items()}
     report(f"{'task':<18}{'seconds':>10}{'baseline':>10}{'speed-up':>10}")
@@ -78,6 +91,9 @@ def measure_speed(config, batch_size, num_repeats, baseline=None, execution=None
         for task, words in (("log_prob", "density"), ("gradient", "gradient"))
     ]
     report(f"the prior, timed alone, against the flow alone: {', '.join(shares)}")
+    operations = dequantization_operations(dequantization, config.image_shape, batch_size)
+    if operations:
+        report(f"a dequantizer's noise, in the training step only: {operations / 1e9:.1f} GFLOP")
     report(f"threads: {num_intra_op_threads()} an operation, on {num_cores()} cores")
     report(f"memory: {start_memory:.0f} MiB before, {_peak_memory():.0f} MiB at the peak")
     return {task: seconds[task] for task in (*TASKS, *PART_TASKS)} | of_image
@@ -97,20 +113,21 @@ def _checked_baseline(baseline):
     return seconds
 
 
-def _model_tasks(config, batch_size, execution):
+def _model_tasks(config, batch_size, execution, dequantization):
     """A dict from each of `TASKS` and `PART_TASKS` to a `waiting_task`."""
-    model = MarScf.from_config(config, seed=0, execution=execution)
-    images_distribution = Dequantized(model)
+    run = RunConfig(model=config, pixels=PixelConfig(), dequantization=dequantization)
+    images_distribution = build_distribution(run, seed=0, execution=execution)
+    model = images_distribution.distribution
     pixels = tf.cast(
         tf.random.stateless_uniform(
             [batch_size, *config.image_shape], [0, 1], maxval=256, dtype=tf.int32
         ),
         tf.uint8,
     )
+    images_distribution.initialize(pixels, seed=0)
     images = images_distribution.dequantize(pixels, seed=0)
-    model.initialize(images)
     optimizer = FusedAdamax(8e-4)
-    optimizer.build(model.trainable_variables)
+    optimizer.build(images_distribution.trainable_variables)
     trainer = DensityTrainer(images_distribution)
     trainer.compile(optimizer=optimizer, jit_compile=False)
     examples, of_class = pixels, {}

@@ -1,6 +1,7 @@
 """TFP bijectors: one layer of the flow a file; `forward` maps images towards latents."""
 
 from tf_marscf.bijectors.act_norm import ActNorm
+from tf_marscf.bijectors.conditional_flow_step import ConditionalFlowStep
 from tf_marscf.bijectors.coupling import AffineCoupling, MixLogCdfCoupling
 from tf_marscf.bijectors.flow_step import FlowStep
 from tf_marscf.bijectors.half_swap import HalfSwap
@@ -13,6 +14,7 @@ from tf_marscf.bijectors.squeeze import Squeeze
 __all__ = [
     "ActNorm",
     "AffineCoupling",
+    "ConditionalFlowStep",
     "FlowStep",
     "HalfSwap",
     "ImageBijector",

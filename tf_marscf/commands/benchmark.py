@@ -21,7 +21,12 @@ from tf_marscf.benchmarks.comparison_configs import (
 )
 from tf_marscf.command_text import called_command
 from tf_marscf.commands import command_line
-from tf_marscf.config import ExecutionConfig, MarScfConfig, fields_without_effect
+from tf_marscf.config import (
+    DequantizationConfig,
+    ExecutionConfig,
+    MarScfConfig,
+    fields_without_effect,
+)
 from tf_marscf.errors import InputError
 from tf_marscf.files.atomic_file import read_json, write_json
 from tf_marscf.files.paths import output_file
@@ -40,6 +45,7 @@ def define_speed_flags():
     command_line.define_image_size()
     flags.DEFINE_integer("image_channels", 3, "Channels of the images.")
     command_line.define_flags(MarScfConfig, num_steps=4, hidden_channels=64)
+    command_line.define_flags(DequantizationConfig)
     command_line.define_flags(ExecutionConfig)
     flags.DEFINE_integer("batch_size", 16, "Images a call.", lower_bound=1)
     flags.DEFINE_integer(
@@ -61,6 +67,7 @@ def speed():
         image_shape=(height, width, values.image_channels),
         **command_line.flag_values(MarScfConfig),
     )
+    dequantization = DequantizationConfig(**command_line.flag_values(DequantizationConfig))
     execution = ExecutionConfig(**command_line.flag_values(ExecutionConfig))
     command_line.refuse_flags_without_effect(vars(config))
     if values.baseline is not None and not os.path.isfile(values.baseline):
@@ -71,7 +78,13 @@ def speed():
     from tf_marscf.benchmarks.speed import measure_speed
 
     seconds = measure_speed(
-        config, values.batch_size, values.num_repeats, baseline, execution, print_line
+        config,
+        values.batch_size,
+        values.num_repeats,
+        baseline,
+        execution,
+        print_line,
+        dequantization,
     )
     if output is not None:
         write_json(output, seconds)

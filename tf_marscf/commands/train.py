@@ -6,17 +6,23 @@ import sys
 from absl import flags
 
 from tf_marscf.commands import command_line, recipes
-from tf_marscf.config import MarScfConfig, check_model_options
+from tf_marscf.config import DequantizationConfig, MarScfConfig, check_model_options
 from tf_marscf.data import DataConfig
 from tf_marscf.errors import InputError
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.training.stop_signals import StopSignals
-from tf_marscf.training.training_config import TrainingConfig, tiny
+from tf_marscf.training.training_config import TrainingConfig, tiny, tiny_dequantization
 
 
 def define_flags():
     """Defines the flags."""
-    for config_class in (MarScfConfig, TrainingConfig, DataConfig, PixelConfig):
+    for config_class in (
+        MarScfConfig,
+        DequantizationConfig,
+        TrainingConfig,
+        DataConfig,
+        PixelConfig,
+    ):
         command_line.define_flags(config_class)
     command_line.define_path(
         "train_dir", None, "Directory for everything that the run writes.", required=True
@@ -56,6 +62,13 @@ def initial_model_options(directory):
     return options
 
 
+def dequantization_of_flags():
+    """The `DequantizationConfig`; None for that of `--initial_weights`, which needs no flag."""
+    config = DequantizationConfig(**command_line.flag_values(DequantizationConfig))
+    is_given = flags.FLAGS["dequantization"].present
+    return config if is_given or flags.FLAGS.initial_weights is None else None
+
+
 def main():
     """Trains, and prints one line with the result at the end."""
     with StopSignals() as signals:
@@ -71,12 +84,14 @@ def train(signals):
     check_model_options(model_options)
     training = TrainingConfig(**command_line.flag_values(TrainingConfig))
     data = DataConfig(**command_line.flag_values(DataConfig))
+    dequantization = dequantization_of_flags()
     if values.initial_weights is not None:
         model_options = initial_model_options(values.initial_weights)
     command_line.refuse_flags_without_effect(vars(training) | model_options)
     train_dir = values.train_dir
     if values.tiny:
         train_dir, data, model_options, training = tiny(train_dir, data, model_options, training)
+        dequantization = dequantization and tiny_dequantization(dequantization)
     command_line.start_tensorflow()
     import tensorflow as tf
 
@@ -93,6 +108,7 @@ def train(signals):
         initial_weights=values.initial_weights,
         progress=values.progress,
         note=recipe,
+        dequantization=dequantization,
     )
     run.run(signals)
 

@@ -8,6 +8,7 @@ from tf_marscf.distributions.latent_prior import LatentPrior
 from tf_marscf.distributions.mar_prior import MarPrior
 from tf_marscf.distributions.pixel_scaling import PixelScaling
 from tf_marscf.distributions.split_prior import SplitPrior
+from tf_marscf.distributions.variational_dequantizer import VariationalDequantizer
 
 __all__ = [
     "ClassConditionalPrior",
@@ -18,4 +19,5 @@ __all__ = [
     "MarPrior",
     "PixelScaling",
     "SplitPrior",
+    "VariationalDequantizer",
 ]

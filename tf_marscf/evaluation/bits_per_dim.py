@@ -26,7 +26,8 @@ class BitsPerDim:
         standard_error: of the mean, from the spread between images; None for a single image.
         terms: bits per dimension by name, means over images and draws: `grey_levels`, the width of
             a grey level, log2(num_grey_levels); `log_det`, that of the flow; `prior_level_1` ...,
-            the prior of each level; `importance_weighting`, what the bound over many draws gains
+            the prior of each level; `dequantization`, log q of a dequantizer's noise, only where
+            there is one; `importance_weighting`, what the bound over many draws gains
             over the mean over draws: 0 for one draw, else <= 0.
         log_det_by_level: `log_det` of each level, a tuple; its sum is the term, up to rounding.
     """
@@ -53,7 +54,8 @@ class BitsPerDim:
         check_entries(content, _RULES)
         terms, log_dets = content["terms"], content["log_det_by_level"]
         priors = [f"prior_level_{level}" for level, _ in enumerate(log_dets, 1)]
-        if list(terms) != ["grey_levels", "log_det", *priors, "importance_weighting"]:
+        learned = [name for name in ["dequantization"] if name in terms]
+        if list(terms) != ["grey_levels", "log_det", *priors, *learned, "importance_weighting"]:
             raise InputError(f"terms must be those of {len(log_dets)} levels; got {list(terms)}.")
         if sum(terms.values()) != content["bits_per_dim"] or sum(log_dets) != terms["log_det"]:
             raise InputError("terms must add up to bits_per_dim, and log_det_by_level to log_det.")
@@ -74,9 +76,9 @@ class BitsPerDim:
 def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
     """The `BitsPerDim` of all images of a data set.
 
-    With x_s the image k and the s-th of S draws of noise, D dimensions and n grey levels,
+    With x_s the image k and the s-th of S draws of noise u_s, D dimensions and n grey levels,
 
-        bits/dim = (log n - log(1/S sum_s p(x_s)) / D) / log 2
+        bits/dim = (log n - log(1/S sum_s p(x_s) / q(u_s | k)) / D) / log 2,  q = 1 if uniform
         log p(x) = sum_i log p(l_i | r_i) + sum_i log-det_i
 
     (mAR-SCF, Eq. 4, and Burda et al. 2016 for S > 1.) Each term is its mean over the draws. The
@@ -104,13 +106,16 @@ def mean_bits_per_dim(scores):
     if len(totals) > 1:
         standard_error = float(totals.std(ddof=1)) / math.sqrt(len(totals))
     *means, gain = (float(mean) for mean in scores.terms.mean(axis=1))
-    log_dets, priors = means[: len(means) // 2], means[len(means) // 2 :]
+    num_levels = scores.num_levels
+    log_dets, priors = means[:num_levels], means[num_levels : 2 * num_levels]
     terms = {
         "grey_levels": scores.grey_levels,
         "log_det": sum(log_dets),
         **{f"prior_level_{level}": prior for level, prior in enumerate(priors, 1)},
-        "importance_weighting": gain if num_samples > 1 else 0.0,
     }
+    if len(means) > 2 * num_levels:
+        terms["dequantization"] = means[-1]
+    terms["importance_weighting"] = gain if num_samples > 1 else 0.0
     return BitsPerDim(
         mean=sum(terms.values()),
         standard_error=standard_error,

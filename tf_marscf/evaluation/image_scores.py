@@ -17,8 +17,10 @@ class ImageScores:
 
     Attributes:
         terms: [2 L + 1, N]: log-dets by level, log-priors by level, and what the bound over many
-            draws gains over the mean over draws. With the bits of a grey level they add up to
-            `bits_per_dim` [N]; of a model with classes, that is of log P(k | y), y the label.
+            draws gains over the mean over draws; [2 L + 2, N] with that of a dequantizer's log q
+            before the last. With the bits of a grey level they add up to `bits_per_dim` [N]; of a
+            model with classes, that is of log P(k | y), y the label.
+        num_levels: L.
         grey_levels: the bits of a grey level, log2(num_grey_levels).
         num_samples: S, draws of noise an image.
         labels: y, int64 [N]; None for a model without classes.
@@ -26,6 +28,7 @@ class ImageScores:
     """
 
     terms: np.ndarray
+    num_levels: int
     grey_levels: float
     num_samples: int
     labels: np.ndarray = None
@@ -56,6 +59,7 @@ def score_images(images_distribution, batches, num_samples=1, seed=0):
     log_volume = images_distribution.scaling.log_volume(num_dimensions)
     scores = ImageScores(
         terms=bits_per_dim(nats, num_dimensions),
+        num_levels=len(images_distribution.distribution.levels),
         grey_levels=math.log2(images_distribution.num_grey_levels),
         num_samples=num_samples,
         labels=np.concatenate(labels) if labels else None,
@@ -71,14 +75,16 @@ def score_images(images_distribution, batches, num_samples=1, seed=0):
 def _scores_graph(images_distribution, size, num_samples):
     """A graph: at most `size` images and a seed -> log-dets, log-priors and what the bound gains.
 
-    These are in nats, float64 [2 L + 1, N]. Of a model with classes there is a label, too, and a
-    second result, the log-density given each class, [num_classes, N]. The noise is that of
+    Before the last comes -log q of a dequantizer, if there is one. These are in nats, float64
+    [2 L + 1, N] or [2 L + 2, N]. Of a model with classes there is a label, too, and a second
+    result, the log-density given each class, [num_classes, N]. The noise is that of
     `images_distribution.log_prob`.
     """
     model, event_shape = images_distribution.distribution, images_distribution.event_shape
     num_levels, has_classes = len(model.levels), images_distribution.num_classes is not None
     signature = [tf.TensorSpec([None, *event_shape], tf.uint8), tf.TensorSpec([2], tf.int32)]
-    specs = [tf.TensorSpec([2 * num_levels, size], tf.float64)]
+    has_dequantizer = images_distribution.dequantizer is not None
+    specs = [tf.TensorSpec([2 * num_levels + has_dequantizer, size], tf.float64)]
     if has_classes:
         signature.append(tf.TensorSpec([None], tf.int64))
         specs.append(tf.TensorSpec([images_distribution.num_classes, size], tf.float64))
@@ -89,19 +95,24 @@ def _scores_graph(images_distribution, size, num_samples):
         if has_classes:
             label = tf.ensure_shape(tf.pad(label, [[0, size - num_images]]), [size])
 
+        def pad(maps):
+            """To a static size: only such batches are computed in parts (`batch_parts.py`)."""
+            maps = tf.pad(maps, [[0, size - num_images], [0, 0], [0, 0], [0, 0]])
+            return tf.ensure_shape(maps, [size, *event_shape])
+
         def score(draw_seed):
-            images = images_distribution.dequantize(pixels, draw_seed)
-            # A static size: only such batches are computed in parts (`batch_parts.py`).
-            images = tf.pad(images, [[0, size - num_images], [0, 0], [0, 0], [0, 0]])
-            images = tf.ensure_shape(images, [size, *event_shape])
+            noise = images_distribution.noise(pixels, draw_seed)
+            images, log_noise_prob = images_distribution.dequantize_with(*map(pad, (noise, pixels)))
+            noise_terms = [-log_noise_prob] if has_dequantizer else []
             if not has_classes:
                 log_priors, log_dets = model.log_prob_parts(images)
-                return (tf.cast(tf.stack([*log_dets, *log_priors]), tf.float64),)
+                return (tf.cast(tf.stack([*log_dets, *log_priors, *noise_terms]), tf.float64),)
             of_classes, log_dets = model.class_log_prob_parts(images)
             log_priors = [tf.gather(part, label, batch_dims=1) for part in of_classes]
-            terms = tf.cast(tf.stack([*log_dets, *log_priors]), tf.float64)
+            terms = tf.cast(tf.stack([*log_dets, *log_priors, *noise_terms]), tf.float64)
             log_priors_of_classes = tf.transpose(tf.cast(tf.add_n(of_classes), tf.float64))
-            return terms, log_priors_of_classes + tf.reduce_sum(terms[:num_levels], axis=0)
+            of_all_classes = tf.add_n([*log_dets, *noise_terms])
+            return terms, log_priors_of_classes + tf.cast(of_all_classes, tf.float64)
 
         draws, *draws_of_classes = tf.map_fn(
             score,

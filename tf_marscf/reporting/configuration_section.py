@@ -1,7 +1,7 @@
 """The configuration of a run, and the commands that repeat run and report."""
 
 from tf_marscf.command_text import command_text
-from tf_marscf.config import MarScfConfig, fields_without_effect
+from tf_marscf.config import DequantizationConfig, MarScfConfig, fields_without_effect
 from tf_marscf.config_fields import field_defaults, fields_with_flags
 from tf_marscf.data import DataConfig
 from tf_marscf.reporting.page import Section
@@ -20,6 +20,10 @@ def configuration_section(context):
             data["data_dir"] = "given, not shown"  # It names a place on somebody's machine.
         groups["Data"] = _group(data, field_defaults(DataConfig))
     groups["Pixels"] = _group(run.pixels.to_dict(), field_defaults(PixelConfig))
+    if run.dequantization.changes():
+        groups["Dequantization"] = _group(
+            run.dequantization.to_dict(), field_defaults(DequantizationConfig)
+        )
     if run.training is not None:
         groups["Training"] = _group(run.training, _training_defaults(run.training))
     commands = [_training_command(context.config.train_dir, run), _report_command(context.config)]
@@ -44,6 +48,7 @@ def _training_command(train_dir, run):
     training = _not_default(run.training, defaults)
     names = defaults.keys() - without_effect.keys()
     flags |= {name: value for name, value in training.items() if name in names}
+    flags |= run.dequantization.changes()
     if run.pixels.published_scaling:
         flags["published_scaling"] = True
     return command_text("train", flags)

@@ -16,6 +16,7 @@ _METRICS = {"fid": "FID", "kid": "KID", "inception_score": "Inception score"}
 _TERMS = {
     "grey_levels": ("grey levels", "width of a grey level"),
     "log_det": ("log-det", "volume change of all levels' flows"),
+    "dequantization": ("dequantization", "log-density of the noise, which is learned"),
     "importance_weighting": (
         "importance weighting",
         "what the bound over many draws gains over one draw",

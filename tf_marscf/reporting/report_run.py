@@ -11,7 +11,6 @@ from tf_marscf.errors import InputError, RunError, warn
 from tf_marscf.files.atomic_file import atomic_write
 from tf_marscf.files.paths import output_directory, output_file
 from tf_marscf.files.result_files import write_result
-from tf_marscf.model_size import num_parameters
 from tf_marscf.reporting.benchmark_sections import (
     density_section,
     read_given_benchmarks,
@@ -157,7 +156,7 @@ def _tiles(context):
     if best:
         step, bits_per_dim = best
         yield f"{bits_per_dim:.3f}", f"validation bits/dim, best, at step {step:,}", ""
-    yield f"{num_parameters(model):,}", "parameters", ""
+    yield f"{context.run.num_parameters:,}", "parameters", ""
     label = "sequential steps a sample (Lemma A.1)" if model.prior == "mar" else "steps a sample"
     yield f"{model.num_sampling_steps}", label, ""
     if curves:

@@ -52,6 +52,7 @@ _PANELS = (
     ),
     Panel("Prior", "bits/dim", (("train", "prior_bits_per_dim/", ""),)),
     Panel("Log-det", "bits/dim", (("train", "log_det_bits_per_dim/", ""),)),
+    Panel("Dequantization", "bits/dim", (("train", "dequantization_bits_per_dim", ""),)),
     Panel("Learning rate", "", (("train", "learning_rate", ""),)),
     Panel("Gradient norm (of bits/dim, before clipping)", "", (("train", "gradient_norm", ""),)),
     Panel("Speed", "images per second", (("train", "images_per_second", ""),)),

@@ -3,11 +3,16 @@
 import dataclasses
 import os
 
-from tf_marscf.config import ExecutionConfig, MarScfConfig
+from tf_marscf.config import DequantizationConfig, ExecutionConfig, MarScfConfig
 from tf_marscf.config_fields import REQUIRED, Config, boolean, choice, integer, path, string
 from tf_marscf.data.data_config import DataConfig
 from tf_marscf.errors import InputError, MissingInputError
 from tf_marscf.files.atomic_file import read_json, write_json
+from tf_marscf.model_size import (
+    check_dequantizer_size,
+    num_dequantizer_parameters,
+    num_parameters,
+)
 
 FILE_NAME = "config.json"
 
@@ -49,6 +54,7 @@ class RunConfig:
         training: the arguments of the training, a dict, or None for imported weights.
         execution: the `ExecutionConfig` of what is loaded. A training run evaluates and samples
             with the default, whatever it trains with.
+        dequantization: the noise within a grey level, a `DequantizationConfig`.
     """
 
     model: MarScfConfig
@@ -56,6 +62,17 @@ class RunConfig:
     data: DataConfig = None
     training: dict = None
     execution: ExecutionConfig = ExecutionConfig()
+    dequantization: DequantizationConfig = DequantizationConfig()
+
+    def __post_init__(self):
+        check_dequantizer_size(self.dequantization, self.model.image_shape, self.model.dtype)
+
+    @property
+    def num_parameters(self):
+        """The number of trainable parameters, the dequantizer's included."""
+        return num_parameters(self.model) + num_dequantizer_parameters(
+            self.dequantization, self.model.image_shape
+        )
 
     def save(self, directory):
         """Writes the config file of a directory, whole or not at all."""
@@ -67,6 +84,8 @@ class RunConfig:
         }
         if self.execution.changes():
             content["execution"] = self.execution.changes()
+        if self.dequantization.changes():
+            content["dequantization"] = self.dequantization.to_dict()
         write_json(os.path.join(directory, FILE_NAME), content)
 
     @classmethod
@@ -91,7 +110,7 @@ class RunConfig:
     @classmethod
     def _from_content(cls, content):
         required = {"model", "pixels", "data", "training"}
-        _check_keys("the config", content, required, required | {"execution"})
+        _check_keys("the config", content, required, required | {"execution", "dequantization"})
         if not isinstance(content["training"], dict | None):
             raise InputError(f"`training` must be an object or null; got {content['training']!r}.")
         model, execution = content["model"], content.get("execution", {})
@@ -107,6 +126,9 @@ class RunConfig:
             data=None if data is None else _read(DataConfig, "data", data),
             training=content["training"],
             execution=_read(ExecutionConfig, "execution", execution),
+            dequantization=_read(
+                DequantizationConfig, "dequantization", content.get("dequantization", {})
+            ),
         )
 
 

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.distributions import Dequantized
+from tf_marscf.distributions import Dequantized, VariationalDequantizer
 from tf_marscf.errors import InputError, MissingInputError, warn
 from tf_marscf.flow import MarScf
 from tf_marscf.runs.checkpoint_store import CheckpointStore, DamagedCheckpointsError
@@ -26,6 +26,36 @@ _LATER_FIELDS = {
     "prior_max_log_scale": None,
     "num_classes": None,
 }
+
+
+def build_distribution(config, seed=None, execution=None):
+    """A new `Dequantized` of a `MarScf`, as a `RunConfig` says.
+
+    Args:
+        config: the `RunConfig`.
+        seed: Python `int` or None, seed of the initial weights.
+        execution: an `ExecutionConfig`; default: that of the config.
+    """
+    execution = config.execution if execution is None else execution
+    model = MarScf.from_config(config.model, seed=seed, execution=execution)
+    dequantizer = VariationalDequantizer.from_config(
+        config.dequantization,
+        config.model.image_shape,
+        config.pixels.num_grey_levels,
+        # Another seed than those of the model's layers.
+        seed=None if seed is None else 2**32 + seed,
+        dtype=config.model.dtype,
+        network_dtype=execution.network_dtype,
+    )
+    return Dequantized(model, **config.pixels.to_dict(), dequantizer=dequantizer)
+
+
+def checkpoint_objects(name, images_distribution):
+    """What a checkpoint holds of a `Dequantized`: a dict from names, which begin with `name`."""
+    objects = {name: images_distribution.distribution}
+    if images_distribution.dequantizer is not None:
+        objects[f"{name}_dequantizer"] = images_distribution.dequantizer
+    return objects
 
 
 def restore_model(config, directory, which="best", argument="train_dir"):
@@ -49,10 +79,11 @@ def restore_model(config, directory, which="best", argument="train_dir"):
         if CheckpointStore(directory, "latest").paths():
             warn(f"{os.fspath(directory)!r} has no checkpoint 'best' yet: 'latest' is used")
             which = "latest"
-    model = MarScf.from_config(config.model, execution=config.execution)
+    images_distribution = build_distribution(config)
 
     def read(prefix):
-        objects = {"average" if _has_average(prefix) else "model": model}
+        name = "average" if _has_average(prefix) else "model"
+        objects = checkpoint_objects(name, images_distribution)
         restored = tf.train.Checkpoint(**objects).read(prefix)
         restored.assert_existing_objects_matched().expect_partial()
 
@@ -69,7 +100,7 @@ def restore_model(config, directory, which="best", argument="train_dir"):
         )
     for path, reason in refused:
         warn(f"checkpoint {str(path)!r} is refused: {reason}")
-    return Dequantized(model, **config.pixels.to_dict())
+    return images_distribution
 
 
 def averaged_checkpoint(config, directory):
@@ -112,6 +143,8 @@ def weights_digest(images_distribution):
         "model": architecture | _DEFAULT_EXECUTION,
         "scaling": [scaling.num_grey_levels, scaling.published],
     }
+    if images_distribution.dequantizer is not None:
+        facts["dequantization"] = images_distribution.dequantizer.config.to_dict()
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for variable in images_distribution.variables:
         values = np.ascontiguousarray(variable.numpy())

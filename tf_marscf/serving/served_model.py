@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tf_marscf.distributions.bits_per_dim import bits_per_dim
-from tf_marscf.stateless_seed import stateless_uniform
+from tf_marscf.stateless_seed import stateless_normal, stateless_uniform
 
 MAX_NUM_SAMPLES = 1024
 _NOISE_SEED = 20200620
@@ -55,9 +55,11 @@ class ServedModel:
     def score(self, images, labels=None):
         """`log_prob` in nats and `bits_per_dim` of uint8 images [N, H, W, C]; each [N]."""
         dtype, num_dimensions = self._model.dtype, self._images.num_dimensions
-        noise = stateless_uniform(self._images.event_shape, _NOISE_SEED, dtype)
+        draw = stateless_uniform if self._images.dequantizer is None else stateless_normal
+        noise = draw(self._images.event_shape, _NOISE_SEED, dtype)
         of_class = self._of_class(labels, images)
-        density = self._model.log_prob(self._continuous(images, noise), **of_class)
+        values, log_noise_prob = self._images.dequantize_with(noise, self._checked(images))
+        density = self._model.log_prob(values, **of_class) - log_noise_prob
         density = tf.debugging.check_numerics(density, _NO_DENSITY)
         log_prob = density + tf.constant(self._images.scaling.log_volume(num_dimensions), dtype)
         return {"log_prob": log_prob, "bits_per_dim": bits_per_dim(log_prob, num_dimensions)}
@@ -108,7 +110,8 @@ class ServedModel:
     def encode(self, images):
         """`latents` [N, H * W * C] of uint8 images: those of the middle of each grey level."""
         noise = tf.constant(0.5, self._model.dtype)
-        parts = self._model.latents(self._continuous(images, noise))
+        values = self._images.scaling.continuous(self._checked(images), noise)
+        parts = self._model.latents(values)
         flat = [tf.reshape(part, [-1, part.shape[1:].num_elements()]) for part in parts]
         return {"latents": tf.concat(flat, axis=-1)}
 
@@ -141,8 +144,8 @@ class ServedModel:
         with tf.control_dependencies(checks):
             return {"label": tf.identity(labels)}
 
-    def _continuous(self, images, noise):
-        """The continuous values of images, once their grey levels are checked."""
+    def _checked(self, images):
+        """The images, once their grey levels are checked."""
         num_grey_levels, checks = self._images.num_grey_levels, []
         if num_grey_levels < 256:
             check = tf.debugging.assert_less(
@@ -152,5 +155,4 @@ class ServedModel:
             )
             checks.append(check)
         with tf.control_dependencies(checks):
-            images = tf.identity(images)
-        return self._images.scaling.continuous(images, noise)
+            return tf.identity(images)

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tf_marscf.density_layer import DensityLayer
+from tf_marscf.distributions.image_distribution import check_value
 from tf_marscf.errors import InputError
 from tf_marscf.training.density_step import density_step, step_seeds
 from tf_marscf.training.fit_arguments import (
@@ -85,6 +86,8 @@ class DensityTrainer(keras.Model):
             *(f"prior_bits_per_dim/level_{level}" for level in levels),
             *(f"log_det_bits_per_dim/level_{level}" for level in levels),
         )
+        if images_distribution.dequantizer is not None:
+            self.value_names += ("dequantization_bits_per_dim",)
         count = len(self.value_names)
         self.step_values = _state_variable(count, "step_values")
         self.epoch_sums = _state_variable(count + 1, "epoch_sums")
@@ -204,15 +207,16 @@ class DensityTrainer(keras.Model):
     def train_step(self, data):
         """One step of gradient descent on a batch of uint8 images [N, H, W, C]."""
         pixels, label = training_examples(data, self.images_distribution.num_classes)
+        pixels = check_value(self.images_distribution, pixels, "pixels")
         step = self.optimizer.iterations
         noise_seed, dropout_seed = step_seeds(self._seed, step)
-        images = self.images_distribution.dequantize(pixels, seed=noise_seed)
+        batch = (self.images_distribution.noise(pixels, seed=noise_seed), pixels)
         priors_rest = None
         if self.prior_start_steps is not None:
             priors_rest = tf.cast(step, tf.int64) < self.prior_start_steps
         values = density_step(
             functools.partial(self._log_prob_terms, priors_rest),
-            (images,) if label is None else (images, label),
+            batch if label is None else (*batch, label),
             dropout_seed,
             [weight.value for weight in self.trainable_weights],
             self.optimizer,
@@ -230,11 +234,13 @@ class DensityTrainer(keras.Model):
         return self._logs({"bits_per_dim": means[0], "gradient_norm": means[1]})
 
     def _log_prob_terms(self, priors_rest, batch, dropout_seed):
-        images, label = batch if len(batch) > 1 else (*batch, None)
+        noise, pixels, *label = batch
+        images, log_noise_prob = self.images_distribution.dequantize_with(noise, pixels)
         log_priors, log_dets = self.density.model.log_prob_parts(
-            images, dropout_seed, priors_rest, label
+            images, dropout_seed, priors_rest, *label
         )
-        return [*log_priors, *log_dets]
+        terms = [*log_priors, *log_dets]
+        return terms if self.images_distribution.dequantizer is None else [*terms, -log_noise_prob]
 
     def test_step(self, data):
         """Adds a batch of uint8 images to the mean bits/dim of an evaluation."""

@@ -62,8 +62,8 @@ class RunLog:
 def load_earlier_config(train_dir, config):
     """The `RunConfig` of the run in a directory; None if there is none to go on from.
 
-    A `RunError` if it is a run of another model or data set than that of `config`, or there are
-    imported weights, or what is left of a run that lost its checkpoints.
+    A `RunError` if it is a run of another model, dequantization or data set than that of `config`,
+    or there are imported weights, or what is left of a run that lost its checkpoints.
     """
     latest = CheckpointStore(train_dir, "latest")
     remains = _remains(train_dir)
@@ -80,7 +80,7 @@ def load_earlier_config(train_dir, config):
             f"`train_dir` {train_dir!r} holds {', '.join(remains)} of a run, and no checkpoint in "
             "checkpoints/latest to go on from. Put a copy of one back, or give another directory."
         )
-    for name in ("model", "data", "pixels"):
+    for name in ("model", "data", "pixels", "dequantization"):
         before, now = (dataclasses.asdict(getattr(part, name)) for part in (earlier, config))
         before.pop("data_dir", None)  # Where the data lie does not change what they are.
         changed = changes_of(before, now)

@@ -18,6 +18,7 @@ _TINY_MODEL = {
     "num_blocks": 1,
     "num_components": 4,
 }
+_TINY_DEQUANTIZER = {"dequantizer_num_steps": 1, "dequantizer_hidden_channels": 16}
 _TINY_TRAINING = {
     "batch_size": 16,
     "evaluation_batch_size": 16,
@@ -144,6 +145,16 @@ class TrainingConfig(ExecutionConfig):
                     f"num_accumulated_parts={self.num_accumulated_parts}; got "
                     f"{getattr(self, name)}."
                 )
+
+
+def tiny_dequantization(config):
+    """A smaller `DequantizationConfig` of the same kind."""
+    smaller = {
+        name: min(most, getattr(config, name))
+        for name, most in _TINY_DEQUANTIZER.items()
+        if getattr(config, name) is not None
+    }
+    return dataclasses.replace(config, **smaller)
 
 
 def tiny(train_dir, data, model_options, training):

@@ -31,10 +31,11 @@ class TrainingLog(keras.callbacks.Callback):
     """Writes what TensorBoard shows, all of it over training steps.
 
     In `train/`, every few steps, the values of that step: `bits_per_dim`, its terms
-    `prior_bits_per_dim/level_i` and `log_det_bits_per_dim/level_i` (with the bits of a grey level,
-    they add up to it), `gradient_norm`, `learning_rate` and `images_per_second`; pictures of
-    samples. In `validation/`, after each epoch, `bits_per_dim` of the weights and
-    `average_bits_per_dim` of their moving average.
+    `prior_bits_per_dim/level_i`, `log_det_bits_per_dim/level_i` and, of a dequantizer,
+    `dequantization_bits_per_dim` (with the bits of a grey level, they add up to it),
+    `gradient_norm`, `learning_rate` and `images_per_second`; pictures of samples. In `validation/`,
+    after each epoch, `bits_per_dim` of the weights and `average_bits_per_dim` of their moving
+    average.
 
     The names of event files begin with the time, by a clock that may be set back. So each also has
     the number of its session, the next that is free, and the step after which it goes on.

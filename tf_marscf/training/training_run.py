@@ -5,7 +5,7 @@ import os
 
 import tensorflow as tf
 
-from tf_marscf.config import MarScfConfig
+from tf_marscf.config import DequantizationConfig, MarScfConfig
 from tf_marscf.data import (
     collect_images,
     evaluation_pipeline,
@@ -15,7 +15,6 @@ from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.files.atomic_file import write_json
 from tf_marscf.files.paths import local_path
-from tf_marscf.model_size import num_parameters
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import restore_model
 from tf_marscf.sampling.sample_stream import SampleStream
@@ -68,6 +67,8 @@ class TrainingRun:
             and pixel scaling are those of the directory. None: random weights.
         progress: "auto", "bar", "line" or "none": what is printed of each epoch.
         note: a line for `run.log`, such as where the arguments come from; None for none.
+        dequantization: a `DequantizationConfig`; default: that of `initial_weights`, or uniform.
+            A variational one may start from the weights of a uniform one: it starts as that.
 
     Attributes:
         config: the `RunConfig` that is saved in the directory.
@@ -88,6 +89,7 @@ class TrainingRun:
         initial_weights=None,
         progress="auto",
         note=None,
+        dequantization=None,
     ):
         if progress not in _VERBOSITY:
             raise InputError(f"`progress` must be one of {tuple(_VERBOSITY)}; got {progress!r}.")
@@ -117,6 +119,7 @@ class TrainingRun:
         if initial_weights is not None:
             self._source = RunConfig.load(initial_weights, "initial_weights")
             model, pixels = self._source.model, self._source.pixels
+            dequantization = _dequantization(self._source.dequantization, dequantization)
             expected = (model.image_shape, pixels.num_grey_levels)
             if seen != expected:
                 raise InputError(
@@ -134,7 +137,11 @@ class TrainingRun:
                     f"their start; got {training.prior_start_images}."
                 )
         self.config = RunConfig(
-            model=model, pixels=pixels, data=data, training=dataclasses.asdict(training)
+            model=model,
+            pixels=pixels,
+            data=data,
+            training=dataclasses.asdict(training),
+            dequantization=dequantization or DequantizationConfig(),
         )
         steps_per_pass = num_images // training.batch_size
         self._num_steps = training.num_epochs * steps_per_pass
@@ -207,16 +214,17 @@ class TrainingRun:
     def _start(self, state, log):
         """Sets the weights of a new run."""
         text = f"starting with {self._dataset.num_train_images} training images"
+        batches = training_batches(self._dataset, state)
         if self._initial_weights is None:
             log.write(text)
             # ActNorm is set from the first training batch, as published, if that is not small.
             with self._strategy.scope():
-                state.initialize(training_batches(self._dataset, state), self._training.seed)
+                state.initialize(batches, self._training.seed)
             return
         log.write(f"{text}, from the weights in {self._initial_weights}")
         source = restore_model(self._source, self._initial_weights, argument="initial_weights")
         with self._strategy.scope():
-            state.copy_weights(source)
+            state.copy_weights(source, batches, self._training.seed)
 
     def _callbacks(self, state, log, signals):
         callbacks = [CountSteps(state)]
@@ -255,7 +263,7 @@ class TrainingRun:
             "test_bits_per_dim": test.mean,
             "test_bits_per_dim_standard_error": test.standard_error,
             "num_test_images": test.num_images,
-            "num_parameters": num_parameters(self.config.model),
+            "num_parameters": self.config.num_parameters,
         }
         write_json(self._path(RESULTS_FILE), results)
         try_to_save_picture(
@@ -269,3 +277,15 @@ class TrainingRun:
             f"({test.num_images} images, {results['num_parameters']} parameters)"
         )
         return results
+
+
+def _dequantization(source, given):
+    """The `DequantizationConfig` of a run that starts from weights; the given one may be None."""
+    if given is None:
+        return source
+    if given != source and source.dequantization != "uniform":
+        raise InputError(
+            "`dequantization` must be that of `initial_weights`, which is variational; got "
+            f"{given.to_dict()} instead of {source.to_dict()}."
+        )
+    return given

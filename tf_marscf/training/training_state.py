@@ -1,14 +1,12 @@
 """All of a training run that its checkpoints hold."""
 
-import dataclasses
 import math
 
 import tensorflow as tf
 
-from tf_marscf.distributions import Dequantized
 from tf_marscf.errors import RunError
-from tf_marscf.flow import MarScf
 from tf_marscf.runs.checkpoint_store import CheckpointStore, write_order
+from tf_marscf.runs.trained_model import build_distribution, checkpoint_objects
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.optimizers import make_optimizer
 from tf_marscf.training.strategies import gather_from_workers, is_chief
@@ -117,11 +115,13 @@ class TrainingState:
             decay_images=num_images if training.decay == "cosine" else None,
         )
         with strategy.scope():
-            self.images_distribution = _build(config, training)
+            self.images_distribution = build_distribution(config, training.seed, training.execution)
             self.distributions = {"model": self.images_distribution}
             average = None
             if training.average_decay:
-                self.distributions["average"] = _build(config, training)
+                self.distributions["average"] = build_distribution(
+                    config, training.seed, training.execution
+                )
                 average = WeightAverage(*self.distributions.values(), training.average_decay)
             self.evaluated = list(self.distributions)[-1]
             optimizer = make_optimizer(training.optimizer, self._schedule)
@@ -153,19 +153,19 @@ class TrainingState:
 
         Small batches give no statistics: as many are taken as make `MIN_INITIAL_IMAGES`.
         """
-        if isinstance(batches.element_spec, tuple):
-            batches = batches.map(lambda pixels, label: pixels)
-        num_batches = -(-MIN_INITIAL_IMAGES // batches.element_spec.shape[0])
-        pixels = tf.concat(list(batches.take(num_batches)), axis=0)
-        images = self.images_distribution.dequantize(pixels, seed=seed)
-        self.images_distribution.distribution.initialize(images)
+        self.images_distribution.initialize(_first_images(batches), seed)
         self._start_average()
 
-    def copy_weights(self, images_distribution):
-        """Sets all weights to those of another distribution of the same architecture."""
-        for variable, value in zip(
-            self.images_distribution.variables, images_distribution.variables, strict=True
-        ):
+    def copy_weights(self, images_distribution, batches, seed):
+        """Sets the weights to those of another distribution of the same architecture.
+
+        Where that has no dequantizer and this has, it is initialised from the first batches.
+        """
+        target, source = self.images_distribution, images_distribution
+        if source.dequantizer is None and target.dequantizer is not None:
+            target.dequantizer.initialize(_first_images(batches), seed)
+            target, source = target.distribution, source.distribution
+        for variable, value in zip(target.variables, source.variables, strict=True):
             variable.assign(tf.convert_to_tensor(value))
         self._start_average()
 
@@ -277,8 +277,15 @@ class TrainingState:
             optimizer=self.trainer.optimizer,
             progress=self.progress,
             epoch_sums=self.trainer.epoch_sums,
-            **{name: self.distributions[name].distribution for name in names},
+            **self._objects(names),
         )
+
+    def _objects(self, names):
+        """What checkpoints hold of some of the distributions."""
+        objects = {}
+        for name in names:
+            objects |= checkpoint_objects(name, self.distributions[name])
+        return objects
 
     def save_latest(self):
         """Saves the state; raises a `RunError` if it cannot be written."""
@@ -288,11 +295,10 @@ class TrainingState:
     def save_best(self, name):
         """Saves the weights of one of the `distributions` as the best; errors as above."""
         if self._is_chief:
-            objects = {name: self.distributions[name].distribution}
-            self._best.save(tf.train.Checkpoint(**objects), self.step)
+            self._best.save(tf.train.Checkpoint(**self._objects([name])), self.step)
 
 
-def _build(config, training):
-    """A new distribution of uint8 images."""
-    model = MarScf.from_config(config.model, seed=training.seed, execution=training.execution)
-    return Dequantized(model, **dataclasses.asdict(config.pixels))
+def _first_images(batches):
+    """The first batches of images that make `MIN_INITIAL_IMAGES`, as one."""
+    num_batches = -(-MIN_INITIAL_IMAGES // batches.element_spec.shape[0])
+    return tf.concat(list(batches.take(num_batches)), axis=0)
