@@ -5,7 +5,7 @@ import numpy as np
 import tf_marscf
 from tf_marscf.distributions import VariationalDequantizer
 from tf_marscf.training.density_trainer import DensityTrainer
-from tf_marscf.training.fused_adamax import FusedAdamax
+from tf_marscf.training.fused_optimizers import FusedAdamax
 
 MODEL_OPTIONS = {
     "num_levels": 2,

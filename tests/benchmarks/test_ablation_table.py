@@ -81,7 +81,7 @@ def test_what_went_wrong_has_its_row():
     assert causal["bits_per_dim_at_steps"] is None
     *_, last = markdown(AXES, config, [gaussian, causal]).splitlines()
     assert last.endswith(
-        "| - | - | 0 | - | -; seed 0 failed: MemoryError; seed 1 failed: MemoryError |"
+        "| - | - | 0 | - | - | -; seed 0 failed: MemoryError; seed 1 failed: MemoryError |"
     )
 
 

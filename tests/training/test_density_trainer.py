@@ -14,7 +14,7 @@ from tests.small_trainers import (
 )
 from tf_marscf.data import padded_evaluation_pipeline
 from tf_marscf.training.density_trainer import DensityTrainer
-from tf_marscf.training.fused_adamax import FusedAdamax
+from tf_marscf.training.fused_optimizers import FusedAdamax
 from tf_marscf.training.weight_average import WeightAverage
 
 # Both couplings and both priors; one of them with the prior of a split.

@@ -21,7 +21,7 @@ from tests.tiny_trainers import (
 )
 from tf_marscf.errors import InputError
 from tf_marscf.training.density_trainer import DensityTrainer
-from tf_marscf.training.fused_adamax import FusedAdamax
+from tf_marscf.training.fused_optimizers import FusedAdamax
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 from tf_marscf.training.weight_average import WeightAverage
 

@@ -13,7 +13,7 @@ from tf_marscf.data import evaluation_pipeline, training_pipeline
 from tf_marscf.distributions import Dequantized
 from tf_marscf.stateless_seed import split_seed
 from tf_marscf.training.density_step import density_step, step_seeds
-from tf_marscf.training.optimizers import make_optimizer
+from tf_marscf.training.fused_optimizers import make_optimizer
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 from tf_marscf.training.weight_average import WeightAverage
 

@@ -21,7 +21,7 @@ from tf_marscf.kernels.devices import num_cores, num_intra_op_threads
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import build_distribution
 from tf_marscf.training.density_trainer import DensityTrainer
-from tf_marscf.training.fused_adamax import FusedAdamax
+from tf_marscf.training.fused_optimizers import FusedAdamax
 
 TASKS = ("train_step", "log_prob", "sample")
 _OPERATIONS = ("flow_operations", "prior_operations")

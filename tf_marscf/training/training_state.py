@@ -8,7 +8,7 @@ from tf_marscf.errors import RunError
 from tf_marscf.runs.checkpoint_store import CheckpointStore, write_order
 from tf_marscf.runs.trained_model import build_distribution, checkpoint_objects
 from tf_marscf.training.density_trainer import DensityTrainer
-from tf_marscf.training.optimizers import make_optimizer
+from tf_marscf.training.fused_optimizers import make_optimizer
 from tf_marscf.training.strategies import gather_from_workers, is_chief
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 from tf_marscf.training.weight_average import WeightAverage

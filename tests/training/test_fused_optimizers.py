@@ -1,11 +1,11 @@
-"""The fused Adamax is Keras's."""
+"""The fused optimizers are Keras's."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_marscf.training.fused_adamax import FusedAdamax
+from tf_marscf.training.fused_optimizers import FusedAdam, FusedAdamax
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 
 OPTIONS = {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3}
@@ -31,11 +31,15 @@ def run(optimizer, dtype, num_steps=6):
     return [*variables, *(variable.value for variable in optimizer.variables)]
 
 
+@pytest.mark.parametrize(
+    ("fused_class", "plain_class"),
+    [(FusedAdamax, keras.optimizers.Adamax), (FusedAdam, keras.optimizers.Adam)],
+)
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
-def test_steps_and_state_are_those_of_keras(dtype):
+def test_steps_and_state_are_those_of_keras(dtype, fused_class, plain_class):
     schedule = WarmUpSchedule(0.1, batch_size=2, warm_up_images=6)
-    fused = run(FusedAdamax(schedule, **OPTIONS), dtype)
-    plain = run(keras.optimizers.Adamax(schedule, **OPTIONS), dtype)
+    fused = run(fused_class(schedule, **OPTIONS), dtype)
+    plain = run(plain_class(schedule, **OPTIONS), dtype)
     assert len(fused) == len(plain)
     for ours, theirs in zip(fused, plain, strict=True):
         # Keras rounds its constants to float32.
@@ -54,8 +58,12 @@ def test_steps_are_exact_in_float64():
     np.testing.assert_allclose(first, x, rtol=1e-13)
 
 
-def test_a_step_is_one_operation_a_variable():
-    optimizer = FusedAdamax(0.1)
+@pytest.mark.parametrize(
+    ("optimizer_class", "operation", "num_powers"),
+    [(FusedAdamax, "ResourceApplyAdaMax", 1), (FusedAdam, "ResourceApplyAdam", 2)],
+)
+def test_a_step_is_one_operation_a_variable(optimizer_class, operation, num_powers):
+    optimizer = optimizer_class(0.1)
     variables = [tf.Variable(tf.ones([2])) for _ in range(3)]
     optimizer.build(variables)
 
@@ -64,16 +72,18 @@ def test_a_step_is_one_operation_a_variable():
         optimizer.apply_gradients([(tf.ones([2]), variable) for variable in variables])
 
     operations = step.get_concrete_function().graph.get_operations()
-    assert sum(op.type == "ResourceApplyAdaMax" for op in operations) == len(variables)
+    assert sum(op.type == operation for op in operations) == len(variables)
     # The one that is assigned counts the steps.
     assert sum("Assign" in op.type for op in operations) == 1
     # The scalars are the same for all variables.
-    assert sum(op.type == "Pow" for op in operations) == 1
+    assert sum(op.type == "Pow" for op in operations) == num_powers
     step()
     np.testing.assert_allclose(variables[0], 0.9 * np.ones(2), rtol=1e-5)
     assert int(optimizer.iterations) == 1
 
 
-def test_config_builds_the_same_optimizer():
-    optimizer = FusedAdamax(0.1, **OPTIONS)
-    assert FusedAdamax.from_config(optimizer.get_config()).get_config() == optimizer.get_config()
+@pytest.mark.parametrize("optimizer_class", [FusedAdam, FusedAdamax])
+def test_config_builds_the_same_optimizer(optimizer_class):
+    optimizer = optimizer_class(0.1, **OPTIONS)
+    copy = optimizer_class.from_config(optimizer.get_config())
+    assert copy.get_config() == optimizer.get_config()
