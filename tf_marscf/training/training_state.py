@@ -299,6 +299,8 @@ class TrainingState:
 
 
 def _first_images(batches):
-    """The first batches of images that make `MIN_INITIAL_IMAGES`, as one."""
+    """The first batches of images that make `MIN_INITIAL_IMAGES`, as one, without labels."""
+    if isinstance(batches.element_spec, tuple):
+        batches = batches.map(lambda pixels, label: pixels)
     num_batches = -(-MIN_INITIAL_IMAGES // batches.element_spec.shape[0])
     return tf.concat(list(batches.take(num_batches)), axis=0)
