@@ -43,7 +43,7 @@ def test_files_hold_table_and_curves(small):
     assert lines[-1].startswith("wrote ") and lines[-1].count("ablation") >= 5
     with open(directory / "ablation.csv", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
-    assert list(table[0]) == ["prior", "coupling", *COLUMNS]
+    assert list(table[0]) == ["prior", "coupling", "dequantization", *COLUMNS]
     assert len(table) == len(result["table"]) == 4
     with open(directory / "ablation_curves.csv", encoding="utf-8") as file:
         curves = list(csv.DictReader(file))
@@ -88,7 +88,7 @@ def test_a_larger_ablation_goes_on_with_a_smaller_one(small):
     lines = []
     config = dataclasses.replace(CONFIG, priors=("causal",), num_training_steps=4)
     result = Ablation(config, directory).run(lines.append)
-    assert lines[1] == "causal, affine, seed 0: going on after step 3"
+    assert lines[1] == "causal, affine, uniform, seed 0: going on after step 3"
     assert [row["step"] for row in result["rows"]] == [0, 0, 2, 2, 3, 3, 4, 4]
     assert result["rows"][:6] == [row for row in smaller["rows"] if row["prior"] == "causal"]
     # What is done is not done again.
@@ -96,17 +96,39 @@ def test_a_larger_ablation_goes_on_with_a_smaller_one(small):
     assert again["rows"] == result["rows"]
 
 
+def test_learned_noise_is_trained_averaged_and_gone_on_with(tmp_path):
+    config = dataclasses.replace(
+        CONFIG, priors=("gaussian",), dequantizations=("uniform", "variational")
+    )
+    unbroken = Ablation(config, tmp_path / "unbroken").run(lambda line: None)
+    broken = tmp_path / "broken"
+    Ablation(dataclasses.replace(config, num_training_steps=2), broken).run(lambda line: None)
+    resumed = Ablation(config, broken).run(lambda line: None)
+    scores = [
+        {
+            (row["dequantization"], row["average_decay"], row["step"]): row["bits_per_dim"]
+            for row in result["rows"]
+        }
+        for result in (unbroken, resumed)
+    ]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-6)
+    # New noise is uniform, from other bits; what is trained differs.
+    assert scores[0]["uniform", 0.0, 0] == pytest.approx(scores[0]["variational", 0.0, 0], rel=0.1)
+    assert scores[0]["uniform", 0.0, 3] != scores[0]["variational", 0.0, 3]
+    assert scores[0]["variational", 0.9, 3] != scores[0]["variational", 0.0, 3]
+
+
 def test_others_go_on_when_one_fails(monkeypatch, tmp_path, capsys):
     class FailingModel(ablation_module.AblationModel):
-        def __init__(self, config, seed):
+        def __init__(self, config, *args):
             if config.prior == "mar":
                 raise ValueError("no such prior")
-            super().__init__(config, seed)
+            super().__init__(config, *args)
 
     config = dataclasses.replace(CONFIG, num_training_steps=1)
     with monkeypatch.context() as patch:
         patch.setattr(ablation_module, "AblationModel", FailingModel)
-        with pytest.raises(RunError, match="not trained: causal, affine, seed 0: ValueError"):
+        with pytest.raises(RunError, match="not trained: causal, .* seed 0: ValueError"):
             Ablation(config, tmp_path).run(lambda line: None)
     assert "Traceback" in capsys.readouterr().err
     result = json.loads((tmp_path / "ablation.json").read_text())

@@ -16,11 +16,15 @@ def test_variants_are_all_combinations():
     )
     variants = list(config.variants())
     assert [tuple(values.values()) for values, _ in variants] == [
-        (prior, coupling) for prior in config.priors for coupling in config.couplings
+        (prior, coupling, "uniform") for prior in config.priors for coupling in config.couplings
     ]
     assert variants[0][1] == {"prior": "gaussian", "coupling": "affine"}
     assert variants[3] == (
-        {"prior": "causal:prior_hidden_channels=2", "coupling": "mixlogcdf"},
+        {
+            "prior": "causal:prior_hidden_channels=2",
+            "coupling": "mixlogcdf",
+            "dequantization": "uniform",
+        },
         {
             "prior": "mar",
             "prior_network": "causal",

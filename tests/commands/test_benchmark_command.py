@@ -82,12 +82,12 @@ def test_a_killed_ablation_ends_with_the_results_of_an_unbroken_one(tmp_path):
     assert unbroken.returncode == 0, unbroken.stderr
     killed = start_command("benchmark.py", *arguments, f"--output_dir={tmp_path / 'killed'}")
     for prior in ("gaussian", "causal", "gaussian", "causal"):
-        killed.wait_for_line(f"{prior}, affine, seed 0")
+        killed.wait_for_line(f"{prior}, affine, uniform, seed 0")
     killed.kill()
     killed.communicate()
     assert not (tmp_path / "killed" / "ablation.json").exists()
     resumed = run_command("benchmark.py", *arguments, f"--output_dir={tmp_path / 'killed'}")
     assert resumed.returncode == 0, resumed.stderr
-    assert "causal, affine, seed 0: going on after step 2" in resumed.stdout
+    assert "causal, affine, uniform, seed 0: going on after step 2" in resumed.stdout
     assert found("killed") == found("unbroken")
     assert len(found("unbroken")) == 2 * 2 * 4

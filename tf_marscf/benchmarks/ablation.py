@@ -13,6 +13,8 @@ from tf_marscf.benchmarks.comparison_models import (
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
 from tf_marscf.benchmarks.resumable_training import TrainingBudget, train_in_turns
 from tf_marscf.benchmarks.trained_models_benchmark import TrainedModelsBenchmark
+from tf_marscf.config import DequantizationConfig
+from tf_marscf.distributions import Dequantized, VariationalDequantizer
 from tf_marscf.errors import RunError
 from tf_marscf.files.atomic_file import atomic_write, write_csv
 from tf_marscf.model_size import num_parameters
@@ -33,7 +35,30 @@ _CURVE_COLUMNS = (
 
 
 class AblationModel(MarScfModel):
-    """`MarScf`, trained with dropout, as `bin/train.py` does."""
+    """`MarScf`, trained with dropout, as `bin/train.py` does.
+
+    Args:
+        config: a `MarScfConfig`.
+        seed: of the initial weights, a dequantizer's too.
+        dequantization: a `DequantizationConfig`.
+    """
+
+    def __init__(self, config, seed, dequantization):
+        super().__init__(config, seed)
+        self._config = config
+        self._seed = seed
+        self._dequantization = dequantization
+
+    def dequantized(self, num_grey_levels):
+        """The `Dequantized` of the model, with its dequantizer, if any."""
+        dequantizer = VariationalDequantizer.from_config(
+            self._dequantization,
+            self._config.image_shape,
+            num_grey_levels,
+            # Another seed than those of the model's layers.
+            seed=2**32 + self._seed,
+        )
+        return Dequantized(self.distribution, num_grey_levels, dequantizer=dequantizer)
 
     def training_log_prob(self, images, dropout_seed):
         """Log-density in nats, [N]."""
@@ -65,6 +90,7 @@ class Ablation(TrainedModelsBenchmark):
         *TrainedModelsBenchmark.free_fields,
         "priors",
         "couplings",
+        "dequantizations",
         "seeds",
         "equal_parameters",
         # Of the variants, which are told apart by the architecture of each.
@@ -130,6 +156,7 @@ class Ablation(TrainedModelsBenchmark):
 
     def _training_of(self, values, model_config, seed):
         config = self._config
+        dequantization = DequantizationConfig(dequantization=values["dequantization"])
         row = values | {
             "seed": seed,
             "hidden_channels": model_config.hidden_channels,
@@ -137,7 +164,7 @@ class Ablation(TrainedModelsBenchmark):
         }
 
         def make_trainer():
-            model = AblationModel(model_config, seed)
+            model = AblationModel(model_config, seed, dequantization)
             decays = [decay for decay in config.average_decays if decay]
             return ComparisonTrainer(
                 model, self._dataset, self._evaluation_images, config, seed, decays
@@ -158,7 +185,7 @@ class Ablation(TrainedModelsBenchmark):
                 for decay, (mean, error) in scores.items()
             ]
 
-        facts = {"model": model_config.to_dict(), "seed": seed}
+        facts = {"model": model_config.to_dict(), "seed": seed} | dequantization.changes()
         name = ", ".join([*values.values(), f"seed {seed}"])
         return self._training(name, facts, make_trainer, make_rows)
 

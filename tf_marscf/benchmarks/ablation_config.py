@@ -15,13 +15,14 @@ _PRIORS = {
     "causal": {"prior": "mar", "prior_network": "causal"},
 }
 _COUPLINGS = ("affine", "mixlogcdf")
+_DEQUANTIZATIONS = ("uniform", "variational")
 # The options of priors that a Gaussian one has, too.
 OPTIONS_OF_ALL_PRIORS = ("prior_max_log_scale",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AblationConfig(TrainedModelsConfig):
-    """What `Ablation` trains: each prior with each coupling, from each seed.
+    """What `Ablation` trains: each prior with each coupling and dequantization, from each seed.
 
     Where steps and seconds are given, training goes on until both are spent. An average of the
     weights does not change what is trained: one training gives the figures of all averages.
@@ -33,6 +34,12 @@ class AblationConfig(TrainedModelsConfig):
         f"conv_lstm:prior_hidden_channels=16. Some of: {', '.join(_PRIORS)}.",
     )
     couplings: tuple = some_of(("affine",), _COUPLINGS, "Couplings to compare.")
+    dequantizations: tuple = some_of(
+        ("uniform",),
+        _DEQUANTIZATIONS,
+        "Noise within grey levels to compare. Parameters are those of the density, without the "
+        "flow of variational noise.",
+    )
     average_decays: tuple = sequence(
         (0.0, 0.999),
         "Decays of moving averages of the weights to evaluate, in (0, 1), or 0 for the weights.",
@@ -51,7 +58,7 @@ class AblationConfig(TrainedModelsConfig):
         super().__post_init__()
         self._set_different("average_decays", float, rules.number(0.0, below=1.0))
         self._set_different("seeds", int, rules.integer(0, num_bits=31))
-        for name in ("priors", "couplings"):
+        for name in ("priors", "couplings", "dequantizations"):
             self._set_different(name, str, rules.text())
         for _, options in self.variants():
             check_model_options({"num_levels": self.num_levels, **self.model_options, **options})
@@ -62,6 +69,8 @@ class AblationConfig(TrainedModelsConfig):
         return {
             "prior": {prior: _prior_options(prior) for prior in self.priors},
             "coupling": {coupling: {"coupling": coupling} for coupling in self.couplings},
+            # Of the noise, not of the model.
+            "dequantization": {dequantization: {} for dequantization in self.dequantizations},
         }
 
     def variants(self):

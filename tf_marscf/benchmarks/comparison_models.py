@@ -25,7 +25,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
-from tf_marscf.distributions import PixelScaling
+from tf_marscf.distributions import Dequantized, PixelScaling
 from tf_marscf.errors import InputError, warn
 from tf_marscf.flow import MarScf
 
@@ -76,6 +76,10 @@ class ComparisonModel:
 
     def initialize(self, images):
         """The model's own data-dependent initialisation, if any, from images [N, H, W, C]."""
+
+    def dequantized(self, num_grey_levels):
+        """The `Dequantized` of the model that is trained and scored."""
+        return Dequantized(self.distribution, num_grey_levels)
 
 
 class MarScfModel(ComparisonModel):

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.data import evaluation_pipeline, training_pipeline
-from tf_marscf.distributions import Dequantized
 from tf_marscf.stateless_seed import split_seed
 from tf_marscf.training.density_step import density_step, step_seeds
 from tf_marscf.training.fused_optimizers import make_optimizer
@@ -51,19 +50,27 @@ class ComparisonTrainer:
         self._config = config
         self._seed = config.seed if seed is None else seed
         self._images = dataset.train
-        self._pixels = Dequantized(model.distribution, dataset.num_grey_levels)
+        self._pixels = model.dequantized(dataset.num_grey_levels)
+        dequantizer = self._pixels.dequantizer
+        self._learned_noise = [] if dequantizer is None else [dequantizer]
         first = self._take_batches_after(0)
         self._evaluation_batches = evaluation_pipeline(evaluation_images, _EVALUATION_BATCH_SIZE)
+        for noise in self._learned_noise:
+            noise.initialize(first, self._seed)
         model.initialize(self._pixels.dequantize(first, seed=self._seed))
+        self._trained = [
+            *model.trainable_variables,
+            *(variable for noise in self._learned_noise for variable in noise.trainable_variables),
+        ]
         self._averages = {
-            decay: WeightAverage(model.distribution, _WeightCopy(model.distribution), decay)
+            decay: WeightAverage(self._pixels, _WeightCopy(self._pixels), decay)
             for decay in average_decays
         }
         self._optimizer = make_optimizer(
             config.optimizer,
             WarmUpSchedule(config.learning_rate, config.batch_size, config.warm_up_images),
         )
-        self._optimizer.build(model.trainable_variables)
+        self._optimizer.build(self._trained)
         self._step = tf.function(self._train_step, autograph=False).get_concrete_function(
             tf.TensorSpec(first.shape, tf.uint8), tf.TensorSpec([], tf.int32)
         )
@@ -75,10 +82,10 @@ class ComparisonTrainer:
         noise_seed, dropout_seed = step_seeds(self._seed, step)
         (noise_seed,) = split_seed(noise_seed, 1)
         values = density_step(
-            lambda images, dropout_seed: [self.model.training_log_prob(images, dropout_seed)],
-            self._pixels.dequantize(pixels, seed=noise_seed),
+            self._log_prob_terms,
+            (self._pixels.noise(pixels, seed=noise_seed), pixels),
             dropout_seed,
-            self.model.trainable_variables,
+            self._trained,
             self._optimizer,
             num_grey_levels=self._pixels.num_grey_levels,
             clip_norm=self._config.clip_norm,
@@ -86,6 +93,10 @@ class ComparisonTrainer:
         for average in self._averages.values():
             average.update(step)
         return values[0]
+
+    def _log_prob_terms(self, noise_and_pixels, dropout_seed):
+        images, log_noise_prob = self._pixels.dequantize_with(*noise_and_pixels)
+        return [self.model.training_log_prob(images, dropout_seed) - log_noise_prob]
 
     def _take_batches_after(self, num_steps):
         """Sets the batches to come, and returns the first: to shuffle is no training time."""
@@ -105,9 +116,9 @@ class ComparisonTrainer:
 
     @property
     def _variables(self):
-        """The `tf.Variable`s of model, optimizer and averages."""
+        """The `tf.Variable`s of model, learned noise, optimizer and averages."""
         copies = [average.images_distribution for average in self._averages.values()]
-        parts = [self.model.distribution, self._optimizer, *copies]
+        parts = [self.model.distribution, *self._learned_noise, self._optimizer, *copies]
         return [
             variable.value if isinstance(variable, keras.Variable) else variable
             for part in parts
@@ -194,7 +205,7 @@ class ComparisonTrainer:
         if not decay:
             yield
             return
-        variables = self.model.distribution.variables
+        variables = self._pixels.variables
         weights = [variable.numpy() for variable in variables]
         averages = self._averages[decay].images_distribution.variables
         try:
