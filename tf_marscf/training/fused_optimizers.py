@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-# Adam's second moments are short: gradients shrink by orders of magnitude in a short run.
+# Short, so that steps follow the gradients of a short run.
 _ADAM_BETA_2 = 0.99
 
 
