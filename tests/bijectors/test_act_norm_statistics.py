@@ -145,8 +145,8 @@ def test_training_gathers_small_batches():
     assert any(np.any(first != second) for first, second in zip(five, many, strict=True))
 
 
-def test_recipes_are_initialised_from_one_batch_as_published():
-    recipes = list(Path(__file__).parents[2].glob("*.flags"))
+def test_published_recipes_are_initialised_from_one_batch_as_published():
+    recipes = list(Path(__file__).parents[2].glob("recipes/paper/*.flags"))
     assert len(recipes) >= 7
     for recipe in recipes:
         (batch_size,) = re.findall(r"^--batch_size=(\d+)$", recipe.read_text(), re.MULTILINE)

@@ -276,8 +276,8 @@ class FlowLevel(
             )
         maps = [
             check_value(level.latent_prior, values, argument)
-            for level, values in zip(levels, maps, strict=True)
-        ]
+            for level, values in zip(reversed(levels), reversed(maps), strict=True)
+        ][::-1]
         of_class = {}
         if argument == "noise":
             of_class = _label_argument(self._checked_label(label, maps[0]))
