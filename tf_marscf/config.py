@@ -26,6 +26,8 @@ from tf_marscf.model_size import MAX_LEVELS, check_model_size
 # By level, as published; the last entry serves all further levels.
 _PUBLISHED_KERNEL_SIZES = (5, 5, 3)
 _PUBLISHED_DILATIONS = (2, 1)
+COUPLINGS = ("affine", "mixlogcdf")
+DEQUANTIZATIONS = ("uniform", "variational")
 # Of log-scales: less leaves no scales, and with more their squares could leave float32.
 _LEAST_BOUND, _GREATEST_BOUND = 0.01, 40.0
 _DEQUANTIZER_DEFAULTS = {"dequantizer_num_steps": 4, "dequantizer_hidden_channels": 32}
@@ -68,7 +70,7 @@ class DequantizationConfig(Config):
 
     dequantization: str = choice(
         "uniform",
-        ("uniform", "variational"),
+        DEQUANTIZATIONS,
         "Noise within each grey level: uniform, or drawn from a flow that is trained with the "
         "model, for a tighter bound.",
     )
@@ -106,7 +108,7 @@ class MarScfConfig(Config):
     num_levels: int = integer(3, "L, levels of the flow.", num_bits=31)
     num_steps: int = integer(32, "K, steps of flow a level.", num_bits=31)
     hidden_channels: int = integer(512, "C, channels of the couplings' networks.", num_bits=31)
-    coupling: str = choice("affine", ("affine", "mixlogcdf"), "The coupling of a step.")
+    coupling: str = choice("affine", COUPLINGS, "The coupling of a step.")
     prior: str = choice("mar", ("mar", "gaussian"), "mAR, or gaussian for the prior of Glow.")
     prior_network: str = choice(
         "conv_lstm",
@@ -297,6 +299,8 @@ _FIELDS_OF = {
         "prior_num_layers",
         "prior_kernel_sizes",
         "prior_dilations",
+        "prior_code_channels",
+        "prior_code_hidden_channels",
         "recompute_prior",
     ),
     ("prior_network", "conv_lstm"): ("prior_start", "recompute_prior"),

@@ -51,12 +51,9 @@ class AblationModel(MarScfModel):
 
     def dequantized(self, num_grey_levels):
         """The `Dequantized` of the model, with its dequantizer, if any."""
+        image_shape = self._config.image_shape
         dequantizer = VariationalDequantizer.from_config(
-            self._dequantization,
-            self._config.image_shape,
-            num_grey_levels,
-            # Another seed than those of the model's layers.
-            seed=2**32 + self._seed,
+            self._dequantization, image_shape, num_grey_levels, self._seed
         )
         return Dequantized(self.distribution, num_grey_levels, dequantizer=dequantizer)
 

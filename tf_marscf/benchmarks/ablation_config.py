@@ -5,7 +5,13 @@ import itertools
 
 from tf_marscf import rules
 from tf_marscf.benchmarks.comparison_configs import TrainedModelsConfig
-from tf_marscf.config import MarScfConfig, check_model_options
+from tf_marscf.config import (
+    COUPLINGS,
+    DEQUANTIZATIONS,
+    MarScfConfig,
+    check_model_options,
+    fields_without_effect,
+)
 from tf_marscf.config_fields import boolean, same_field, sequence, some_of
 from tf_marscf.errors import InputError
 
@@ -14,10 +20,6 @@ _PRIORS = {
     "conv_lstm": {"prior": "mar", "prior_network": "conv_lstm"},
     "causal": {"prior": "mar", "prior_network": "causal"},
 }
-_COUPLINGS = ("affine", "mixlogcdf")
-_DEQUANTIZATIONS = ("uniform", "variational")
-# The options of priors that a Gaussian one has, too.
-OPTIONS_OF_ALL_PRIORS = ("prior_max_log_scale",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,10 +35,10 @@ class AblationConfig(TrainedModelsConfig):
         "Priors to compare. NAME:FIELD=VALUE:... has options of its own, such as "
         f"conv_lstm:prior_hidden_channels=16. Some of: {', '.join(_PRIORS)}.",
     )
-    couplings: tuple = some_of(("affine",), _COUPLINGS, "Couplings to compare.")
+    couplings: tuple = some_of(("affine",), COUPLINGS, "Couplings to compare.")
     dequantizations: tuple = some_of(
         ("uniform",),
-        _DEQUANTIZATIONS,
+        DEQUANTIZATIONS,
         "Noise within grey levels to compare. Parameters are those of the density, without the "
         "flow of variational noise.",
     )
@@ -106,11 +108,11 @@ def _prior_options(text):
     if name not in _PRIORS:
         raise InputError(f"`priors` must be some of {tuple(_PRIORS)}; got {name!r}.")
     options = dict(_PRIORS[name])
+    others = fields_without_effect({"prior": options["prior"]})
     kinds = {
         field.name: field.metadata["kind"]
         for field in dataclasses.fields(MarScfConfig)
-        if field.name in OPTIONS_OF_ALL_PRIORS
-        or (options["prior"] == "mar" and field.name.startswith("prior_"))
+        if field.name.startswith("prior_") and field.name not in others
     }
     for part in parts:
         field, _, value = part.partition("=")

@@ -51,17 +51,11 @@ class ComparisonTrainer:
         self._seed = config.seed if seed is None else seed
         self._images = dataset.train
         self._pixels = model.dequantized(dataset.num_grey_levels)
-        dequantizer = self._pixels.dequantizer
-        self._learned_noise = [] if dequantizer is None else [dequantizer]
         first = self._take_batches_after(0)
         self._evaluation_batches = evaluation_pipeline(evaluation_images, _EVALUATION_BATCH_SIZE)
-        for noise in self._learned_noise:
-            noise.initialize(first, self._seed)
+        if self._pixels.dequantizer is not None:
+            self._pixels.dequantizer.initialize(first, self._seed)
         model.initialize(self._pixels.dequantize(first, seed=self._seed))
-        self._trained = [
-            *model.trainable_variables,
-            *(variable for noise in self._learned_noise for variable in noise.trainable_variables),
-        ]
         self._averages = {
             decay: WeightAverage(self._pixels, _WeightCopy(self._pixels), decay)
             for decay in average_decays
@@ -70,7 +64,7 @@ class ComparisonTrainer:
             config.optimizer,
             WarmUpSchedule(config.learning_rate, config.batch_size, config.warm_up_images),
         )
-        self._optimizer.build(self._trained)
+        self._optimizer.build(self._pixels.trainable_variables)
         self._step = tf.function(self._train_step, autograph=False).get_concrete_function(
             tf.TensorSpec(first.shape, tf.uint8), tf.TensorSpec([], tf.int32)
         )
@@ -85,7 +79,7 @@ class ComparisonTrainer:
             self._log_prob_terms,
             (self._pixels.noise(pixels, seed=noise_seed), pixels),
             dropout_seed,
-            self._trained,
+            self._pixels.trainable_variables,
             self._optimizer,
             num_grey_levels=self._pixels.num_grey_levels,
             clip_norm=self._config.clip_norm,
@@ -118,7 +112,7 @@ class ComparisonTrainer:
     def _variables(self):
         """The `tf.Variable`s of model, learned noise, optimizer and averages."""
         copies = [average.images_distribution for average in self._averages.values()]
-        parts = [self.model.distribution, *self._learned_noise, self._optimizer, *copies]
+        parts = [self._pixels, self._optimizer, *copies]
         return [
             variable.value if isinstance(variable, keras.Variable) else variable
             for part in parts

@@ -97,11 +97,7 @@ class ConditionalFlowStep(ImageBijector):
     def _initialize(self, x, constant_channels):
         h, condition = tf.split(x, self._sizes, axis=-1)
         first, _ = tf.split(self.linear.forward(h), 2, axis=-1)
-        self.network(
-            tf.concat([first, condition], axis=-1),
-            initialize=True,
-            report=lambda name, is_constant: constant_channels.within(name).add(is_constant),
-        )
+        self.network.initialize(tf.concat([first, condition], axis=-1), constant_channels)
         return super()._initialize(x, constant_channels)
 
     def _forward_and_log_det(self, x, dropout_seed=None):

@@ -139,11 +139,7 @@ class AffineCoupling(Coupling):
 
     def _initialize(self, x, constant_channels):
         _, kept = self._halves(x)
-        self.network(
-            kept,
-            initialize=True,
-            report=lambda name, is_constant: constant_channels.within(name).add(is_constant),
-        )
+        self.network.initialize(kept, constant_channels)
         return super()._initialize(x, constant_channels)
 
 

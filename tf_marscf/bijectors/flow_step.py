@@ -8,10 +8,9 @@ from tf_marscf.bijectors.half_swap import HalfSwap
 from tf_marscf.bijectors.image_bijector import num_pixels
 from tf_marscf.bijectors.image_chain import ImageChain
 from tf_marscf.bijectors.invertible_conv1x1 import InvertibleConv1x1, multiply_channels
+from tf_marscf.config import COUPLINGS
 from tf_marscf.kernels.tensor_float_32 import exact_matmul
 from tf_marscf.networks.initializers import spawn_seeds
-
-COUPLINGS = ("affine", "mixlogcdf")
 
 
 class FlowStep(ImageChain):

@@ -72,7 +72,10 @@ class ClassConditionalPrior(ImageDistribution):
 
     def latents_from_noise(self, noise, conditional_input=None, label=None):
         """The latents that a draw of noise stands for, as of `LatentPrior`, in classes `label`."""
-        standardized = self._prior.latents_from_noise(noise, conditional_input)
+        return self._in_class(self._prior.latents_from_noise(noise, conditional_input), label)
+
+    def _in_class(self, standardized, label):
+        """shift_y + exp(log_scale_y) * l'."""
         shift, log_scale = self._of_class(label, standardized.shape[:-3])
         return tf.ensure_shape(shift + tf.exp(log_scale) * standardized, standardized.shape)
 
@@ -95,8 +98,7 @@ class ClassConditionalPrior(ImageDistribution):
         standardized = self._prior.sample(
             sample_shape, seed=seed, conditional_input=conditional_input, temperature=temperature
         )
-        shift, log_scale = self._of_class(label, standardized.shape[:-3])
-        return tf.ensure_shape(shift + tf.exp(log_scale) * standardized, standardized.shape)
+        return self._in_class(standardized, label)
 
     def _sample_and_log_prob(
         self, sample_shape, seed, conditional_input=None, label=None, temperature=1.0

@@ -108,13 +108,14 @@ class VariationalDequantizer(ImageDistribution):
             )
 
     @classmethod
-    def from_config(cls, config, image_shape, num_grey_levels, **options):
+    def from_config(cls, config, image_shape, num_grey_levels, model_seed=None, **options):
         """The dequantizer of a `DequantizationConfig`; None, which stands for uniform noise, too.
 
         Args:
             config: the `DequantizationConfig`.
             image_shape: (H, W, C).
             num_grey_levels: n.
+            model_seed: Python `int` or None, seed of the model's initial weights.
             **options: further arguments of the constructor.
         """
         if config.dequantization == "uniform":
@@ -124,6 +125,8 @@ class VariationalDequantizer(ImageDistribution):
             num_grey_levels,
             num_steps=config.dequantizer_num_steps,
             hidden_channels=config.dequantizer_hidden_channels,
+            # Another seed than those of the model's layers.
+            seed=None if model_seed is None else 2**32 + model_seed,
             **options,
         )
 

@@ -59,6 +59,14 @@ class KerasModule(tf.Module):
             lambda output: tf.cast(output, self.layer.variable_dtype), outputs
         )
 
+    def initialize(self, maps, constant_channels):
+        """Sets the ActNorms of a coupling's network from its input; notes the constant channels."""
+        self(
+            maps,
+            initialize=True,
+            report=lambda name, is_constant: constant_channels.within(name).add(is_constant),
+        )
+
 
 @contextlib.contextmanager
 def weights_read_once(module):

@@ -42,8 +42,7 @@ def build_distribution(config, seed=None, execution=None):
         config.dequantization,
         config.model.image_shape,
         config.pixels.num_grey_levels,
-        # Another seed than those of the model's layers.
-        seed=None if seed is None else 2**32 + seed,
+        model_seed=seed,
         dtype=config.model.dtype,
         network_dtype=execution.network_dtype,
     )

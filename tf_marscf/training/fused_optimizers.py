@@ -65,9 +65,9 @@ class _Fused:
 class FusedAdamax(_Fused, keras.optimizers.Adamax):
     """Keras's Adamax (Kingma & Ba, 2015, Section 7.1) with TensorFlow's fused update.
 
-    m = m + (1 - beta_1) (g - m)
-    u = max(beta_2 u, |g|)
-    variable = variable - learning_rate / (1 - beta_1^t) * m / (u + epsilon)
+        m = m + (1 - beta_1) (g - m)
+        u = max(beta_2 u, |g|)
+        variable = variable - learning_rate / (1 - beta_1^t) * m / (u + epsilon)
 
     Arguments and state are those of Keras's.
     """
@@ -85,10 +85,10 @@ class FusedAdamax(_Fused, keras.optimizers.Adamax):
 class FusedAdam(_Fused, keras.optimizers.Adam):
     """Keras's Adam (Kingma & Ba, 2015, Section 2) with TensorFlow's fused update.
 
-    m = m + (1 - beta_1) (g - m)
-    v = v + (1 - beta_2) (g^2 - v)
-    rate = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)
-    variable = variable - rate * m / (sqrt(v) + epsilon)
+        m = m + (1 - beta_1) (g - m)
+        v = v + (1 - beta_2) (g^2 - v)
+        rate = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)
+        variable = variable - rate * m / (sqrt(v) + epsilon)
 
     Arguments and state are those of Keras's.
     """
