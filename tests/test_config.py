@@ -56,6 +56,12 @@ def test_constructor_and_config_have_the_same_defaults():
         ({"prior_kernel_sizes": (5, 5)}, r"`prior_kernel_sizes` must be 3 integers.*\(5, 5\)"),
         ({"prior_kernel_sizes": 4}, "`prior_kernel_sizes` must be odd"),
         ({"prior_dilations": (1, 0, 1)}, "`prior_dilations` must be an integer >= 1; got 0"),
+        ({"prior_num_layers": -1}, "`prior_num_layers` must be an integer >= 0; got -1"),
+        (
+            {"prior_num_layers": 0},
+            "`prior_num_layers` must be an integer >= 1 unless prior_network='causal'; got 0",
+        ),
+        ({"prior_family": "student"}, "`prior_family` must be one of .*; got 'student'"),
         ({"dropout_rate": 1.0}, r"`dropout_rate` must be in \[0, 1\); got 1.0"),
         ({"dropout_rate": "0.2"}, r"`dropout_rate` must be in \[0, 1\); got '0.2'"),
         ({"dropout_rate": False}, r"`dropout_rate` must be in \[0, 1\); got False"),

@@ -25,6 +25,8 @@ MODELS = [
     {"image_shape": (8, 8, 1), "coupling": "mixlogcdf", "num_components": 5, "num_heads": 2},
     {"image_shape": (8, 16, 3), "num_levels": 3, "prior_network": "causal", "prior_num_layers": 1},
     {"image_shape": (8, 8, 1), "prior_network": "causal", "prior_kernel_sizes": (5, 1)},
+    {"image_shape": (8, 8, 1), "prior_network": "causal", "prior_num_layers": 0},
+    {"image_shape": (8, 8, 3), "prior_network": "causal", "prior_kernel_sizes": (1, 3)},
     {"image_shape": (8, 16, 3), "num_levels": 3, "num_classes": 7, "dtype": "float64"},
     {"image_shape": (8, 8, 3), "prior_channels_per_step": 3, "prior_start": "gaussian"},
     {"image_shape": (8, 8, 1), "prior_channels_per_step": 2, "prior_network": "causal"},

@@ -23,6 +23,7 @@ every_model = pytest.mark.parametrize(
         ("affine", "causal", "float64"),
         ("affine", "causal", "float32"),
         ("affine", "two channels a step", "float64"),
+        ("affine", "pointwise and logistic", "float64"),
     ],
 )
 
@@ -31,11 +32,15 @@ def model_of(coupling, prior, dtype):
     """Two levels; three blocks of a network run in a loop while a graph is traced.
 
     The prior is "mar", a mAR prior by a ConvLSTM; "causal", one by convolutions; "two channels a
-    step", of a ConvLSTM that starts as Glow's prior; or "gaussian".
+    step", of a ConvLSTM that starts as Glow's prior; "pointwise and logistic", by convolutions with
+    kernels of 1; or "gaussian".
     """
     options = {"num_steps": 2} if coupling == "affine" else {"num_blocks": 3}
     if prior == "causal":
         options |= {"prior_network": "causal"}
+        prior = "mar"
+    elif prior == "pointwise and logistic":
+        options |= {"prior_network": "causal", "prior_kernel_sizes": 1, "prior_family": "logistic"}
         prior = "mar"
     elif prior == "two channels a step":
         options |= {"prior_channels_per_step": 2, "prior_start": "gaussian"}

@@ -128,11 +128,21 @@ class MarScfConfig(Config):
         "Of a prior's ConvLSTM. random, as published; gaussian: its output starts at zero, and is "
         "added to the mean and log-scale of Glow's prior.",
     )
+    prior_family: str = choice(
+        "normal",
+        ("normal", "logistic"),
+        "Of each element in a mAR prior, given those before it: normal, as published, or logistic, "
+        "whose tails are heavier.",
+    )
     prior_hidden_channels: int = integer(
         32, "Channels of the prior's ConvLSTM, or features of each step.", num_bits=31
     )
     prior_num_layers: int = integer(
-        3, "Layers of the prior's ConvLSTM, or of its features.", num_bits=31
+        3,
+        "Layers of the prior's ConvLSTM, or of its features. A causal prior may have 0: it is "
+        "linear in the channels before.",
+        least=0,
+        num_bits=31,
     )
     prior_kernel_sizes: tuple = integer_by_level(
         None, "Odd integers, one a level, or one for all. Default: 5, 5, 3, 3, ..."
@@ -200,6 +210,11 @@ class MarScfConfig(Config):
             raise InputError(
                 "`hidden_channels` must be a multiple of `num_heads` for mixlogcdf couplings; got "
                 f"hidden_channels={self.hidden_channels}, num_heads={self.num_heads}."
+            )
+        if self.prior_num_layers == 0 and self.prior == "mar" and self.prior_network != "causal":
+            raise InputError(
+                "`prior_num_layers` must be an integer >= 1 unless prior_network='causal'; got 0, "
+                f"prior_network={self.prior_network!r}."
             )
         self._check_channels_per_step()
         check_model_size(self)
@@ -295,6 +310,7 @@ _FIELDS_OF = {
         "prior_channels_per_step",
         "prior_start",
         "prior_start_images",
+        "prior_family",
         "prior_hidden_channels",
         "prior_num_layers",
         "prior_kernel_sizes",

@@ -254,6 +254,7 @@ def _build_prior(config, execution, level, seed, validate_args):
         dilation=config.prior_dilations[level],
         channels_per_step=config.prior_channels_per_step,
         start=config.prior_start,
+        family=config.prior_family,
         recompute=execution.recompute_prior,
         code_channels=config.prior_code_channels,
         code_hidden_channels=config.prior_code_hidden_channels,

@@ -169,5 +169,8 @@ def _causal_prior_parameters(config, level, channels, conditional_channels):
     inputs, features = conditional_channels + channels, num_steps * config.prior_hidden_channels
     widths = [inputs] + [features] * config.prior_num_layers
     layers = sum((num_taps * width + 1) * features for width in widths[:-1])
-    outputs = (9 * (inputs + features) + 2) * 2 * channels
+    inputs += features if config.prior_num_layers else 0
+    outputs = (min(num_taps, 9) * inputs + 2) * 2 * channels
+    if num_taps == 1 and conditional_channels:
+        outputs += _gaussian_prior_parameters(channels, is_last=False)
     return layers + outputs + _group_regression_parameters(config, channels)

@@ -60,7 +60,7 @@ def log_prob(model, images, label=None):
             log_det -= tf.reduce_sum(log_scale, _EACH_MAP)
             prior, latents = prior.prior, (latents - shift) / tf.exp(log_scale)
         mean, log_scale = mean_and_log_scale(prior, latents, rest)
-        total += normal_log_density(latents, mean, log_scale) + log_det
+        total += log_density(prior, latents, mean, log_scale) + log_det
     return total
 
 
@@ -269,7 +269,13 @@ def even_and_odd(outputs):
 
 
 def sample_prior(prior, noise, rest):
-    """`l^j = mean_j + exp(log_scale_j) * noise^j`, one channel j after another."""
+    """`l^j = mean_j + exp(log_scale_j) * noise^j`, one channel j after another.
+
+    Of a logistic prior, the logits of Normal noise's probabilities are in the noise's place.
+    """
+    if prior.family == "logistic":
+        below, above = (tf.math.erfc(-sign * noise / math.sqrt(2.0)) for sign in (1, -1))
+        noise = tf.math.log(below / above) * math.sqrt(3.0) / math.pi
     latents, channels = tf.zeros_like(noise), tf.range(noise.shape[-1])
     for j in range(noise.shape[-1]):
         mean, log_scale = mean_and_log_scale(prior, latents, rest)
@@ -338,6 +344,17 @@ def class_affine(prior, label):
         tf.stack([tf.unstack(table)[int(y)] for y in label])
         for table in (prior.shift, prior.log_scale)
     ]
+
+
+def log_density(prior, latents, mean, log_scale):
+    """`sum of log p(l; mean, exp(log_scale))` over each map, of the prior's family, in nats."""
+    if prior.family == "normal":
+        return normal_log_density(latents, mean, log_scale)
+    # The density of a logistic distribution is the derivative of a sigmoid; its variance pi^2 / 3.
+    rate = math.pi / math.sqrt(3.0) * tf.exp(-log_scale)
+    x = rate * (latents - mean)
+    log_density = tf.math.log_sigmoid(x) + tf.math.log_sigmoid(-x) + tf.math.log(rate)
+    return tf.reduce_sum(log_density, _EACH_MAP)
 
 
 def normal_log_density(x, mean, log_scale):

@@ -29,8 +29,9 @@ def bounded(log_scale, bound):
 def causal_prior(network, latents, rest):
     """Step j: `conv(concat(r, l^1 ... l^(j-1), f_1 ... f_j))`, f_j its features.
 
-    Those of each layer are `relu(conv(maps))`, of `concat(r, l^1 ... l^(j-1))` first, then of
-    `concat(f_1 ... f_j)` of the layer before. What must not be known is zero.
+    Those of each layer, if there are any, are `relu(conv(maps))`, of `concat(r, l^1 ... l^(j-1))`
+    first, then of `concat(f_1 ... f_j)` of the layer before. What must not be known is zero. With a
+    Gaussian start, `conv3x3(r)` is added.
     """
     num_channels, outputs = latents.shape[-1], []
     step_of_channel = np.arange(num_channels) // network.channels_per_step
@@ -39,15 +40,20 @@ def causal_prior(network, latents, rest):
     features = [0.0] * len(network.convolutions)
     for j in range(num_steps):
         known = tf.where(step_of_channel < j, latents, 0.0)
-        maps = inputs = known if rest is None else tf.concat([rest, known], axis=-1)
+        maps = inputs = [known] if rest is None else [rest, known]
         for index, layer in enumerate(network.convolutions):
+            maps = tf.concat(maps, axis=-1)
             computed = tf.nn.relu(convolution(maps, layer.kernel, layer.bias, network.dilation))
             features[index] = tf.where(step_of_feature == j, computed, features[index])
-            maps = features[index]
-        output = zero_convolution(network.output_convolution, tf.concat([inputs, maps], axis=-1))
+            maps = [features[index]]
+        maps = tf.concat([*inputs, *features[-1:]], axis=-1)
+        output = zero_convolution(network.output_convolution, maps)
         own = tf.boolean_mask(output, np.tile(step_of_channel == j, 2), axis=3)
         outputs.append(tf.split(own, 2, axis=-1))
     mean, log_scale = (tf.concat(parts, axis=-1) for parts in zip(*outputs, strict=True))
+    if network.gaussian_start is not None:
+        start = zero_convolution(network.gaussian_start.convolution, rest)
+        mean, log_scale = mean + start[..., 0::2], log_scale + start[..., 1::2]
     return mean + group_regression(network, latents), log_scale
 
 

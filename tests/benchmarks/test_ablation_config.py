@@ -68,7 +68,7 @@ def test_options_of_one_prior_are_read_by_their_kind():
         ({"priors": ("causal:prior_network=conv_lstm",)}, "got 'prior_network=conv_lstm'"),
         (
             {"priors": ("causal:prior_num_layers=x",)},
-            "`prior_num_layers` must be an integer >= 1; got 'x'",
+            "`prior_num_layers` must be an integer >= 0; got 'x'",
         ),
         ({"couplings": ("additive",)}, "`couplings` must be some of"),
         ({"couplings": ("affine", "affine")}, "`couplings` must be different; got 'affine,affine'"),

@@ -58,6 +58,26 @@ def test_operations_of_several_channels_a_step_and_of_a_gaussian_start():
     assert log_prob_operations(model.config, BATCH_SIZE) == operations_of_weights(model)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"prior_num_layers": 0}, {"prior_kernel_sizes": 1}, {"prior_channels_per_step": 2}],
+)
+def test_operations_of_a_causal_prior_follow_from_the_weights(options):
+    model = small_model((8, 8, 1), prior_network="causal", **options)
+    entries = 0
+    for level in model.levels:
+        network, (height, width, num_channels) = (
+            level.latent_prior.network.layer,
+            level.latent_prior.event_shape,
+        )
+        layers = [*network.convolutions, network.output_convolution]
+        layers += [network.gaussian_start.convolution] if network.gaussian_start else []
+        kernels = sum(math.prod(layer.kernel.shape) for layer in layers)
+        kernels += num_channels**2 if network.group_regression else 0
+        entries += height * width * kernels
+    assert prior_operations(model.config, BATCH_SIZE) == 2 * BATCH_SIZE * entries
+
+
 def test_attention_is_all_that_a_mix_log_cdf_network_has_besides():
     model = small_model((8, 8, 1), coupling="mixlogcdf", num_blocks=2)
     attention = sum(

@@ -39,6 +39,10 @@ from tests.running_commands import error_line, run_command
             "train.py --dataset=digits --prior_network=causal --prior_start=gaussian",
             "`prior_start` must not be given with --prior_network=causal",
         ),
+        (
+            "train.py --dataset=digits --prior=gaussian --prior_family=logistic",
+            "`prior_family` must not be given with --prior=gaussian",
+        ),
         # What a recipe says may be replaced; it sets the size of the mAR prior.
         (
             "train.py --flagfile=digits.flags --prior=gaussian --prior_start_images=9",

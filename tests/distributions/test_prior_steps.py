@@ -64,8 +64,12 @@ def test_values_and_gradients_are_those_of_the_plain_prior(
     assert_equal_to_reference(randomize(prior), num_images, 1e-10)
 
 
-def test_values_and_gradients_are_those_of_the_plain_causal_prior():
-    prior = causal_prior((4, 5, 6), 2, channels_per_step=2, dilation=2, dtype="float64")
+@pytest.mark.parametrize(
+    "options",
+    [{"dilation": 2}, {"num_layers": 0}, {"kernel_size": 1}, {"family": "logistic"}],
+)
+def test_values_and_gradients_are_those_of_the_plain_causal_prior(options):
+    prior = causal_prior((4, 5, 6), 2, channels_per_step=2, dtype="float64", **options)
     assert_equal_to_reference(prior, 2, 1e-10)
 
 
@@ -99,6 +103,8 @@ def with_a_start_of_its_own(prior, scale=0.1):
     if hasattr(layer, "gaussian_start"):
         randomize(layer.gaussian_start, scale)
         return prior
+    if layer.gaussian_start is not None:
+        randomize(layer.gaussian_start, scale)
     convolution = randomize(layer.output_convolution, scale)
     kernel = convolution.kernel.numpy()
     kernel[:, :, layer.num_conditional_channels :] = 0.0
@@ -106,13 +112,15 @@ def with_a_start_of_its_own(prior, scale=0.1):
     return prior
 
 
-@pytest.mark.parametrize("network", ["conv_lstm", "causal"])
+@pytest.mark.parametrize(
+    ("network", "kernel_size"), [("conv_lstm", 3), ("causal", 3), ("causal", 1)]
+)
 @pytest.mark.parametrize("num_conditional_channels", [0, 2])
-def test_a_gaussian_start_is_the_prior_of_glow(network, num_conditional_channels):
+def test_a_gaussian_start_is_the_prior_of_glow(network, kernel_size, num_conditional_channels):
     """Of the same weights; both are standard normals when they are new."""
     prior = MarPrior(
         (4, 5, 4), num_conditional_channels, network, hidden_channels=3, num_layers=1,
-        kernel_size=3, channels_per_step=2, start="gaussian", seed=1, dtype="float64",
+        kernel_size=kernel_size, channels_per_step=2, start="gaussian", seed=1, dtype="float64",
     )  # fmt: skip
     latents = random_images(3, 4, 5, 4, dtype="float64")
     rest = random_images(3, 4, 5, 2, dtype="float64") if num_conditional_channels else None

@@ -24,8 +24,21 @@ def causal_prior(event_shape, num_conditional_channels=0, **kwargs):
     return randomize(prior, scale=0.05)
 
 
-mar_networks = pytest.mark.parametrize("make_prior", [mar_prior, causal_prior])
-all_priors = pytest.mark.parametrize("make_prior", [mar_prior, causal_prior, GaussianPrior])
+def linear_prior(event_shape, num_conditional_channels=0, **kwargs):
+    return causal_prior(event_shape, num_conditional_channels, **(kwargs | {"num_layers": 0}))
+
+
+def pointwise_prior(event_shape, num_conditional_channels=0, **kwargs):
+    return causal_prior(event_shape, num_conditional_channels, **(kwargs | {"kernel_size": 1}))
+
+
+def logistic_prior(event_shape, num_conditional_channels=0, **kwargs):
+    return causal_prior(event_shape, num_conditional_channels, family="logistic", **kwargs)
+
+
+MAR_PRIORS = [mar_prior, causal_prior, linear_prior, pointwise_prior]
+mar_networks = pytest.mark.parametrize("make_prior", MAR_PRIORS)
+all_priors = pytest.mark.parametrize("make_prior", [*MAR_PRIORS, logistic_prior, GaussianPrior])
 
 
 def jacobian_of_terms(prior, latents, conditional_input=None):
@@ -122,12 +135,38 @@ def test_values_and_gradients_are_those_of_the_plain_prior(
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("float64", 1e-10)])
-@pytest.mark.parametrize(("num_layers", "dilation"), [(1, 1), (2, 2)])
-def test_values_and_gradients_are_those_of_the_plain_causal_prior(
-    num_layers, dilation, dtype, tolerance
-):
-    prior = causal_prior((4, 5, 3), 2, num_layers=num_layers, dilation=dilation, dtype=dtype)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"num_layers": 1},
+        {"num_layers": 2, "dilation": 2},
+        {"num_layers": 0},
+        {"num_layers": 1, "kernel_size": 1},
+        {"num_layers": 1, "family": "logistic"},
+    ],
+)
+def test_values_and_gradients_are_those_of_the_plain_causal_prior(options, dtype, tolerance):
+    prior = causal_prior((4, 5, 3), 2, dtype=dtype, **options)
     assert_equal_to_reference(prior, 2, tolerance)
+
+
+def test_values_and_gradients_of_a_logistic_conv_lstm_are_those_of_the_plain_prior():
+    prior = mar_prior((4, 5, 3), 2, family="logistic", dtype="float64")
+    assert_equal_to_reference(prior, 2, 1e-10)
+
+
+def test_a_pointwise_prior_reads_channels_at_their_pixel_and_the_conditional_input_around_it():
+    prior = pointwise_prior((5, 5, 3), 2, num_layers=1, dtype="float64")
+    latents, rest = (random_images(1, 5, 5, size, dtype="float64") for size in (3, 2))
+    with tf.GradientTape() as tape:
+        tape.watch([latents, rest])
+        mean, log_scale = prior._mean_and_log_scale(latents, rest)
+        centre = tf.reduce_sum(mean[0, 2, 2] + 2.0 * log_scale[0, 2, 2])
+    of_latents, of_rest = tape.gradient(centre, [latents, rest])
+    own_pixel, around = np.zeros([5, 5], bool), np.zeros([5, 5], bool)
+    own_pixel[2, 2], around[1:4, 1:4] = True, True
+    np.testing.assert_array_equal(np.any(of_latents[0], axis=-1), own_pixel)
+    np.testing.assert_array_equal(np.any(of_rest[0], axis=-1), around)
 
 
 def assert_equal_to_reference(prior, num_images, tolerance):
@@ -144,7 +183,7 @@ def assert_equal_to_reference(prior, num_images, tolerance):
     def plain(noise, rest):
         latents = reference.sample_prior(prior, noise, rest)
         mean, log_scale = reference.mean_and_log_scale(prior, noise, rest)
-        return latents, reference.normal_log_density(noise, mean, log_scale)
+        return latents, reference.log_density(prior, noise, mean, log_scale)
 
     def values_and_gradients(function):
         arguments = [noise, rest]

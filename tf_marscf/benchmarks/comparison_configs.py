@@ -26,6 +26,7 @@ class BenchmarkedModelConfig(Config):
     hidden_channels: int = same_field(MarScfConfig, "hidden_channels", 64)
     prior_channels_per_step: int = same_field(MarScfConfig, "prior_channels_per_step")
     prior_start: str = same_field(MarScfConfig, "prior_start")
+    prior_family: str = same_field(MarScfConfig, "prior_family")
     prior_hidden_channels: int = same_field(MarScfConfig, "prior_hidden_channels")
     prior_num_layers: int = same_field(MarScfConfig, "prior_num_layers")
     num_blocks: int = same_field(MarScfConfig, "num_blocks")

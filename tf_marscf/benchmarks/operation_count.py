@@ -98,8 +98,10 @@ def _causal_prior(config, level, channels, conditional_channels):
     features = channels // config.prior_channels_per_step * config.prior_hidden_channels
     widths = [inputs] + [features] * config.prior_num_layers
     layers = [(size, width, features) for width in widths[:-1]]
-    outputs = (3, inputs + features, 2 * channels)
-    return _convolutions(*layers, outputs, *_group_regression(config, channels))
+    outputs = [(min(size, 3), inputs + (features if layers else 0), 2 * channels)]
+    if size == 1:
+        outputs += [(3, conditional_channels, 2 * channels)]
+    return _convolutions(*layers, *outputs, *_group_regression(config, channels))
 
 
 def _group_regression(config, channels):

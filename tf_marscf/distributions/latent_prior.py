@@ -2,7 +2,6 @@
 
 import abc
 import functools
-import math
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -14,10 +13,9 @@ from tf_marscf.distributions.image_distribution import (
     no_parameter_properties,
 )
 from tf_marscf.distributions.sampling_arguments import checked_temperature
+from tf_marscf.distributions.standard_family import STANDARD_FAMILIES
 from tf_marscf.kernels.batch_parts import on_nonempty_batch
 from tf_marscf.stateless_seed import stateless_normal
-
-_HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
 
 class LatentPrior(ImageDistribution, abc.ABC):
@@ -26,6 +24,9 @@ class LatentPrior(ImageDistribution, abc.ABC):
         log p(l | r) = sum over elements of log Normal(l; mean, exp(log_scale))
         l = mean + exp(log_scale) * noise, noise ~ Normal(0, 1)
 
+    Or logistic, with the same mean and standard deviation: noise is logistic then, of variance 1,
+    and drawn as the function of normal noise that has that distribution (`StandardFamily`).
+
     A subclass says what mean and log_scale depend on. `log_prob` and `sample` take r as
     `conditional_input` (the name that `tfd.PixelCNN` uses); where its leading shape is B, one
     sample has shape [*B, H, W, C].
@@ -33,6 +34,7 @@ class LatentPrior(ImageDistribution, abc.ABC):
     Args:
         event_shape: (H, W, C) of l.
         num_conditional_channels: C_r, or 0 for a prior without r.
+        family: "normal" or "logistic", of each element.
         dtype: float dtype.
         parameters: locals of the subclass's constructor.
         validate_args: Python `bool`: check at run time that values are finite.
@@ -42,8 +44,17 @@ class LatentPrior(ImageDistribution, abc.ABC):
     _parameter_properties = no_parameter_properties
 
     def __init__(
-        self, event_shape, num_conditional_channels, *, dtype, parameters, validate_args, name
+        self,
+        event_shape,
+        num_conditional_channels,
+        *,
+        family="normal",
+        dtype,
+        parameters,
+        validate_args,
+        name,
     ):
+        self._family = family
         self._latent_shape = tf.TensorShape(event_shape)
         self._num_conditional_channels = num_conditional_channels
         super().__init__(
@@ -54,6 +65,11 @@ class LatentPrior(ImageDistribution, abc.ABC):
             parameters=parameters,
             name=name,
         )
+
+    @property
+    def family(self):
+        """The family of each element: "normal" or "logistic"."""
+        return self._family
 
     @property
     def num_conditional_channels(self):
@@ -78,7 +94,7 @@ class LatentPrior(ImageDistribution, abc.ABC):
         Returns:
             The latents, shape of `noise`.
         """
-        noise = check_value(self, noise, "noise")
+        noise = STANDARD_FAMILIES[self._family].from_normal(check_value(self, noise, "noise"))
         latents = self._over_flat_batch(self._latents_from_noise, noise, conditional_input)
         return tf.ensure_shape(latents, noise.shape)
 
@@ -131,7 +147,8 @@ class LatentPrior(ImageDistribution, abc.ABC):
     def _flat_log_prob(self, latents, conditional_input, **options):
         mean, log_scale = self._mean_and_log_scale(latents, conditional_input, **options)
         standardized = (latents - mean) * tf.exp(-log_scale)
-        log_density = -0.5 * tf.square(standardized) - log_scale - _HALF_LOG_2_PI
+        family = STANDARD_FAMILIES[self._family]
+        log_density = family.exponent(standardized) - log_scale - family.log_normalizer
         return tf.reduce_sum(log_density, axis=[1, 2, 3])
 
     # `_call_sample_n` and not `_sample_n`: a conditional input brings its own leading shape, which

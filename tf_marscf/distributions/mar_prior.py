@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tf_marscf.distributions.image_distribution import no_parameter_properties
 from tf_marscf.distributions.latent_prior import LatentPrior
+from tf_marscf.distributions.standard_family import STANDARD_FAMILIES
 from tf_marscf.networks.causal_prior_network import CausalPriorNetwork
 from tf_marscf.networks.keras_module import KerasModule, network_policy
 from tf_marscf.networks.mar_prior_network import MarPriorNetwork
@@ -37,6 +38,8 @@ class MarPrior(LatentPrior):
         start: of a ConvLSTM. "random", as published; or "gaussian": what the ConvLSTM gives is zero
             at first, and added to the mean and log-scale of Glow's prior. A causal network starts
             so anyway.
+        family: "normal", as published, or "logistic", whose tails are heavier: of each element of l
+            given those before it.
         recompute: if True, gradients run the ConvLSTM once more instead of keeping what it
             computed.
         seed: Python `int` or None, seed of the initial weights.
@@ -63,6 +66,7 @@ class MarPrior(LatentPrior):
         max_log_scale=None,
         channels_per_step=1,
         start="random",
+        family="normal",
         recompute=False,
         seed=None,
         dtype=tf.float32,
@@ -75,6 +79,9 @@ class MarPrior(LatentPrior):
             raise ValueError(f"`network` must be one of {MAR_NETWORKS}; got {network!r}.")
         if start not in MAR_STARTS:
             raise ValueError(f"`start` must be one of {MAR_STARTS}; got {start!r}.")
+        if family not in STANDARD_FAMILIES:
+            families = tuple(STANDARD_FAMILIES)
+            raise ValueError(f"`family` must be one of {families}; got {family!r}.")
         if event_shape[-1] % channels_per_step:
             raise ValueError(
                 f"`channels_per_step` must divide the {event_shape[-1]} channels of {name}; got "
@@ -109,6 +116,7 @@ class MarPrior(LatentPrior):
             super().__init__(
                 event_shape,
                 num_conditional_channels,
+                family=family,
                 dtype=dtype,
                 parameters=parameters,
                 validate_args=validate_args,

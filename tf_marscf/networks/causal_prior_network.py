@@ -8,11 +8,13 @@ from tf_marscf.kernels.batch_parts import in_batch_parts
 from tf_marscf.kernels.channel_sampling import solve_regression
 from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.bounded_log_scale import bounded_log_scale
+from tf_marscf.networks.gaussian_start import GaussianStart
 from tf_marscf.networks.glow_layers import ZeroInitConv2D
 from tf_marscf.networks.group_regression import GroupRegression
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds
 
 _MAX_LOG_SCALE = 4.0
+_OUTPUT_KERNEL_SIZE = 3  # At most.
 
 
 class CausalPriorNetwork(keras.layers.Layer):
@@ -32,6 +34,15 @@ class CausalPriorNetwork(keras.layers.Layer):
     another: it could leave the dtype's range. A density takes `num_layers + 1` convolutions of all
     channels, whose kernels are masked; a sample takes one step after another.
 
+    Without layers there are no features, and mean_j and raw_j are linear in r and the channels
+    before: Glow's prior, and a regression of each pixel on its neighbourhood in what is known.
+    This costs hardly more than Glow's prior.
+
+    With kernels of 1, means and log-scales read channels and features at their own pixel only, and
+    r around it:
+
+        (mean_j, raw_j) = conv1x1(concat(r, l^1 ... l^(j-1), f_1 ... f_j)) + conv3x3(r) + bias
+
     With g > 1 channels a step, l^j is the group of g channels of step j, T / g in all, and means
     depend on the channels before in the group by `GroupRegression`.
 
@@ -39,7 +50,7 @@ class CausalPriorNetwork(keras.layers.Layer):
         num_channels: T, channels of the latent map.
         num_conditional_channels: channels of r, or 0 for none.
         hidden_channels: features of each step.
-        num_layers: layers of features.
+        num_layers: layers of features, or 0 for none.
         kernel_size: odd `int`, of the features' convolutions.
         dilation: `int` >= 1, of the features' convolutions.
         max_log_scale: M > 0; None: 4.
@@ -83,9 +94,19 @@ class CausalPriorNetwork(keras.layers.Layer):
             for index, layer_seed in enumerate(spawn_seeds(seed, num_layers))
         ]
         self.output_convolution = ZeroInitConv2D(
-            2 * num_channels, dtype=self.dtype_policy, name="output_convolution"
+            2 * num_channels,
+            min(kernel_size, _OUTPUT_KERNEL_SIZE),
+            dtype=self.dtype_policy,
+            name="output_convolution",
         )
-
+        self.gaussian_start = None
+        if kernel_size == 1 and num_conditional_channels:
+            self.gaussian_start = GaussianStart(
+                num_channels,
+                num_conditional_channels,
+                dtype=self.dtype_policy,
+                name="gaussian_start",
+            )
         self.group_regression = None
         if channels_per_step > 1:
             self.group_regression = GroupRegression(
@@ -103,11 +124,13 @@ class CausalPriorNetwork(keras.layers.Layer):
             convolution.build((None, None, None, len(read)))
             self._masks.append(np.less_equal.outer(read, features))
             read = features
-        read = np.concatenate([inputs, features])
+        if self.convolutions:
+            read = np.concatenate([inputs, features])
         self.output_convolution.build((None, None, None, len(read)))
         self._masks.append(np.less_equal.outer(read, np.tile(channels, 2)))
-        if self.group_regression is not None:
-            self.group_regression.build()
+        for layer in (self.gaussian_start, self.group_regression):
+            if layer is not None:
+                layer.build()
         self.built = True
 
     def masked_weights(self):
@@ -144,21 +167,31 @@ class CausalPriorNetwork(keras.layers.Layer):
             mean, log_scale = self._bounded(bias)
         else:
             kernel = kernel[:, :, : self.num_conditional_channels]
-            mean, log_scale = self._output(conditional_input, kernel, bias)
+            offset = self._offset(latents, conditional_input, bias)
+            mean, log_scale = self._output(conditional_input, kernel, offset)
         return tuple(tf.broadcast_to(part, tf.shape(latents)) for part in (mean, log_scale))
 
+    def _offset(self, latents, conditional_input, bias):
+        """What is added to the last convolution: its bias, and with kernels of 1 conv3x3(r)."""
+        if self.gaussian_start is None:
+            return bias
+        return bias + tf.concat(self.gaussian_start(latents, conditional_input), axis=-1)
+
     def _mean_and_log_scale(self, latents, conditional_input, weights):
-        *hidden_weights, output_weights = weights
+        *hidden_weights, (output_kernel, output_bias) = weights
         maps = inputs = _side_by_side(conditional_input, latents)
+        known = []
         for kernel, bias in hidden_weights:
             maps = self._features(maps, kernel, bias)
-        return self._output(_side_by_side(inputs, maps), *output_weights)
+            known.append(maps)
+        offset = self._offset(latents, conditional_input, output_bias)
+        return self._output(_side_by_side(inputs, *known[-1:]), output_kernel, offset)
 
     def _features(self, maps, kernel, bias):
         return tf.nn.relu(tf.nn.bias_add(convolve(maps, kernel, self.dilation), bias))
 
-    def _output(self, maps, kernel, bias):
-        return self._bounded(tf.nn.bias_add(convolve(maps, kernel), bias))
+    def _output(self, maps, kernel, offset):
+        return self._bounded(convolve(maps, kernel) + offset)
 
     def _bounded(self, outputs):
         """`(mean, log_scale)` of the last convolution's outputs, means first."""
@@ -177,7 +210,8 @@ class CausalPriorNetwork(keras.layers.Layer):
         """
         *hidden_weights, output_weights = self.masked_weights()
         weights = [tuple(map(self._by_step, layer)) for layer in hidden_weights]
-        weights.append(tuple(self._by_step(weight, num_parts=2) for weight in output_weights))
+        output_kernel, output_bias = output_weights
+        weights.append((self._by_step(output_kernel, num_parts=2), output_bias))
         regressions = []
         if self.group_regression is not None:
             regressions = [self.group_regression.coefficients()]
@@ -198,8 +232,9 @@ class CausalPriorNetwork(keras.layers.Layer):
 
     def _latents_from_noise(self, noise, conditional_input, weights, regressions):
         """Each step computes its entries only, from maps whose later entries are zero."""
-        *hidden_weights, (output_kernels, output_biases) = weights
-        noise_by_step = self._by_step(noise)
+        *hidden_weights, (output_kernels, output_bias) = weights
+        offset = self._offset(noise, conditional_input, output_bias)
+        offsets, noise_by_step = self._by_step(offset, num_parts=2), self._by_step(noise)
         zeros = tf.zeros_like(noise)
         feature_zeros = tf.tile(zeros[..., :1], [1, 1, 1, self.num_steps * self.hidden_channels])
 
@@ -210,9 +245,8 @@ class CausalPriorNetwork(keras.layers.Layer):
                 own_features = self._features(maps, kernels[step], biases[step])
                 maps = _with_step(feature_maps, step, own_features)
                 known.append(maps)
-            mean, log_scale = self._output(
-                _side_by_side(inputs, maps), output_kernels[step], output_biases[step]
-            )
+            inputs = _side_by_side(inputs, *known[-1:])
+            mean, log_scale = self._output(inputs, output_kernels[step], offsets[step])
             group = mean + tf.exp(log_scale) * noise_by_step[step]
             for coefficients in regressions:
                 group = solve_regression(group, coefficients[step], axis=-1)
@@ -227,9 +261,10 @@ class CausalPriorNetwork(keras.layers.Layer):
         return latents
 
 
-def _side_by_side(first, second):
-    """Maps side by side along the channels; the first may be None."""
-    return second if first is None else tf.concat([first, second], axis=-1)
+def _side_by_side(*maps):
+    """Maps side by side along the channels, without those that are None."""
+    known = [part for part in maps if part is not None]
+    return tf.concat(known, axis=-1) if len(known) > 1 else known[0]
 
 
 def _with_step(maps, step, entries):
