@@ -321,6 +321,8 @@ _FIELDS_OF = {
     ),
     ("prior_network", "conv_lstm"): ("prior_start", "recompute_prior"),
 }
+# What models with one value of another field lack.
+_FIELDS_NOT_OF = {("prior_num_layers", 0): ("prior_hidden_channels", "prior_dilations")}
 
 
 def fields_without_effect(options):
@@ -332,9 +334,10 @@ def fields_without_effect(options):
     Returns:
         A dict from the field's name to the flag because of which, such as "--prior=gaussian".
     """
+    without = [key for key in _FIELDS_NOT_OF if options.get(key[0]) == key[1]]
+    without += [key for key in _FIELDS_OF if options.get(*key) != key[1]]
     return {
         name: f"--{field}={options[field]}"
-        for (field, value), names in _FIELDS_OF.items()
-        if options.get(field, value) != value
-        for name in names
+        for field, value in without
+        for name in (_FIELDS_OF | _FIELDS_NOT_OF)[field, value]
     }

@@ -51,8 +51,8 @@ def causal_prior(network, latents, rest):
         own = tf.boolean_mask(output, np.tile(step_of_channel == j, 2), axis=3)
         outputs.append(tf.split(own, 2, axis=-1))
     mean, log_scale = (tf.concat(parts, axis=-1) for parts in zip(*outputs, strict=True))
-    if network.gaussian_start is not None:
-        start = zero_convolution(network.gaussian_start.convolution, rest)
+    if network.conditional_start is not None:
+        start = zero_convolution(network.conditional_start.convolution, rest)
         mean, log_scale = mean + start[..., 0::2], log_scale + start[..., 1::2]
     return mean + group_regression(network, latents), log_scale
 

@@ -43,6 +43,15 @@ from tests.running_commands import error_line, run_command
             "train.py --dataset=digits --prior=gaussian --prior_family=logistic",
             "`prior_family` must not be given with --prior=gaussian",
         ),
+        (
+            "train.py --dataset=digits --prior_network=causal --prior_num_layers=0 "
+            "--prior_hidden_channels=4",
+            "`prior_hidden_channels` must not be given with --prior_num_layers=0",
+        ),
+        (
+            "train.py --dataset=digits --prior_num_layers=0",
+            "`prior_num_layers` must be an integer >= 1 unless prior_network='causal'; got 0",
+        ),
         # What a recipe says may be replaced; it sets the size of the mAR prior.
         (
             "train.py --flagfile=digits.flags --prior=gaussian --prior_start_images=9",

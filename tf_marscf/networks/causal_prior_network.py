@@ -99,13 +99,13 @@ class CausalPriorNetwork(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="output_convolution",
         )
-        self.gaussian_start = None
+        self.conditional_start = None
         if kernel_size == 1 and num_conditional_channels:
-            self.gaussian_start = GaussianStart(
+            self.conditional_start = GaussianStart(
                 num_channels,
                 num_conditional_channels,
                 dtype=self.dtype_policy,
-                name="gaussian_start",
+                name="conditional_start",
             )
         self.group_regression = None
         if channels_per_step > 1:
@@ -128,7 +128,7 @@ class CausalPriorNetwork(keras.layers.Layer):
             read = np.concatenate([inputs, features])
         self.output_convolution.build((None, None, None, len(read)))
         self._masks.append(np.less_equal.outer(read, np.tile(channels, 2)))
-        for layer in (self.gaussian_start, self.group_regression):
+        for layer in (self.conditional_start, self.group_regression):
             if layer is not None:
                 layer.build()
         self.built = True
@@ -173,9 +173,9 @@ class CausalPriorNetwork(keras.layers.Layer):
 
     def _offset(self, latents, conditional_input, bias):
         """What is added to the last convolution: its bias, and with kernels of 1 conv3x3(r)."""
-        if self.gaussian_start is None:
+        if self.conditional_start is None:
             return bias
-        return bias + tf.concat(self.gaussian_start(latents, conditional_input), axis=-1)
+        return bias + tf.concat(self.conditional_start(latents, conditional_input), axis=-1)
 
     def _mean_and_log_scale(self, latents, conditional_input, weights):
         *hidden_weights, (output_kernel, output_bias) = weights
