@@ -22,6 +22,7 @@ _LATER_FIELDS = {
     "prior_network": "conv_lstm",
     "prior_channels_per_step": 1,
     "prior_start": "random",
+    "prior_family": "normal",
     "max_log_scale": None,
     "prior_max_log_scale": None,
     "num_classes": None,
