@@ -30,8 +30,8 @@ def causal_prior(network, latents, rest):
     """Step j: `conv(concat(r, l^1 ... l^(j-1), f_1 ... f_j))`, f_j its features.
 
     Those of each layer, if there are any, are `relu(conv(maps))`, of `concat(r, l^1 ... l^(j-1))`
-    first, then of `concat(f_1 ... f_j)` of the layer before. What must not be known is zero. With a
-    Gaussian start, `conv3x3(r)` is added.
+    first, then of `concat(f_1 ... f_j)` of the layer before. What must not be known is zero. With
+    kernels of 1, `conv3x3(r)` is added.
     """
     num_channels, outputs = latents.shape[-1], []
     step_of_channel = np.arange(num_channels) // network.channels_per_step
@@ -51,9 +51,9 @@ def causal_prior(network, latents, rest):
         own = tf.boolean_mask(output, np.tile(step_of_channel == j, 2), axis=3)
         outputs.append(tf.split(own, 2, axis=-1))
     mean, log_scale = (tf.concat(parts, axis=-1) for parts in zip(*outputs, strict=True))
-    if network.conditional_start is not None:
-        start = zero_convolution(network.conditional_start.convolution, rest)
-        mean, log_scale = mean + start[..., 0::2], log_scale + start[..., 1::2]
+    if network.conditional_convolution is not None:
+        of_rest = tf.split(zero_convolution(network.conditional_convolution, rest), 2, axis=-1)
+        mean, log_scale = mean + of_rest[0], log_scale + of_rest[1]
     return mean + group_regression(network, latents), log_scale
 
 

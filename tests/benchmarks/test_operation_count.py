@@ -71,7 +71,7 @@ def test_operations_of_a_causal_prior_follow_from_the_weights(options):
             level.latent_prior.event_shape,
         )
         layers = [*network.convolutions, network.output_convolution]
-        layers += [network.conditional_start.convolution] if network.conditional_start else []
+        layers += [network.conditional_convolution] if network.conditional_convolution else []
         kernels = sum(math.prod(layer.kernel.shape) for layer in layers)
         kernels += num_channels**2 if network.group_regression else 0
         entries += height * width * kernels

@@ -103,8 +103,8 @@ def with_a_start_of_its_own(prior, scale=0.1):
     if hasattr(layer, "gaussian_start"):
         randomize(layer.gaussian_start, scale)
         return prior
-    if layer.conditional_start is not None:
-        randomize(layer.conditional_start, scale)
+    if layer.conditional_convolution is not None:
+        randomize(layer.conditional_convolution, scale)
     convolution = randomize(layer.output_convolution, scale)
     kernel = convolution.kernel.numpy()
     kernel[:, :, layer.num_conditional_channels :] = 0.0

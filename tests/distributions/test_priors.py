@@ -169,6 +169,16 @@ def test_a_pointwise_prior_reads_channels_at_their_pixel_and_the_conditional_inp
     np.testing.assert_array_equal(np.any(of_rest[0], axis=-1), around)
 
 
+def test_samples_of_a_bfloat16_network_are_those_of_the_full_dtype():
+    noise = tf.random.stateless_normal([2, 4, 4, 3], [1, 2])
+    rest = random_images(2, 4, 4, 2)
+    full, bfloat16 = (
+        pointwise_prior((4, 4, 3), 2, network_dtype=network_dtype).latents_from_noise(noise, rest)
+        for network_dtype in (None, "bfloat16")
+    )
+    np.testing.assert_array_equal(bfloat16, full)
+
+
 def assert_equal_to_reference(prior, num_images, tolerance):
     """Latents of noise, densities and all gradients, in a graph."""
     dtype, (*image_size, _) = prior.dtype, prior.event_shape

@@ -8,7 +8,6 @@ from tf_marscf.kernels.batch_parts import in_batch_parts
 from tf_marscf.kernels.channel_sampling import solve_regression
 from tf_marscf.kernels.convolution import convolve
 from tf_marscf.networks.bounded_log_scale import bounded_log_scale
-from tf_marscf.networks.gaussian_start import GaussianStart
 from tf_marscf.networks.glow_layers import ZeroInitConv2D
 from tf_marscf.networks.group_regression import GroupRegression
 from tf_marscf.networks.initializers import fan_in_uniform, spawn_seeds
@@ -99,13 +98,10 @@ class CausalPriorNetwork(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="output_convolution",
         )
-        self.conditional_start = None
+        self.conditional_convolution = None
         if kernel_size == 1 and num_conditional_channels:
-            self.conditional_start = GaussianStart(
-                num_channels,
-                num_conditional_channels,
-                dtype=self.dtype_policy,
-                name="conditional_start",
+            self.conditional_convolution = ZeroInitConv2D(
+                2 * num_channels, dtype=self.dtype_policy, name="conditional_convolution"
             )
         self.group_regression = None
         if channels_per_step > 1:
@@ -128,9 +124,10 @@ class CausalPriorNetwork(keras.layers.Layer):
             read = np.concatenate([inputs, features])
         self.output_convolution.build((None, None, None, len(read)))
         self._masks.append(np.less_equal.outer(read, np.tile(channels, 2)))
-        for layer in (self.conditional_start, self.group_regression):
-            if layer is not None:
-                layer.build()
+        if self.conditional_convolution is not None:
+            self.conditional_convolution.build((None, None, None, self.num_conditional_channels))
+        if self.group_regression is not None:
+            self.group_regression.build()
         self.built = True
 
     def masked_weights(self):
@@ -167,25 +164,25 @@ class CausalPriorNetwork(keras.layers.Layer):
             mean, log_scale = self._bounded(bias)
         else:
             kernel = kernel[:, :, : self.num_conditional_channels]
-            offset = self._offset(latents, conditional_input, bias)
+            offset = self._offset(conditional_input, bias)
             mean, log_scale = self._output(conditional_input, kernel, offset)
         return tuple(tf.broadcast_to(part, tf.shape(latents)) for part in (mean, log_scale))
 
-    def _offset(self, latents, conditional_input, bias):
+    def _offset(self, conditional_input, bias):
         """What is added to the last convolution: its bias, and with kernels of 1 conv3x3(r)."""
-        if self.conditional_start is None:
+        if self.conditional_convolution is None:
             return bias
-        return bias + tf.concat(self.conditional_start(latents, conditional_input), axis=-1)
+        # Not `__call__`, which would compute samples in the dtype of the policy.
+        return bias + self.conditional_convolution.call(conditional_input)
 
     def _mean_and_log_scale(self, latents, conditional_input, weights):
         *hidden_weights, (output_kernel, output_bias) = weights
         maps = inputs = _side_by_side(conditional_input, latents)
-        known = []
+        features = None
         for kernel, bias in hidden_weights:
-            maps = self._features(maps, kernel, bias)
-            known.append(maps)
-        offset = self._offset(latents, conditional_input, output_bias)
-        return self._output(_side_by_side(inputs, *known[-1:]), output_kernel, offset)
+            maps = features = self._features(maps, kernel, bias)
+        offset = self._offset(conditional_input, output_bias)
+        return self._output(_side_by_side(inputs, features), output_kernel, offset)
 
     def _features(self, maps, kernel, bias):
         return tf.nn.relu(tf.nn.bias_add(convolve(maps, kernel, self.dilation), bias))
@@ -233,7 +230,7 @@ class CausalPriorNetwork(keras.layers.Layer):
     def _latents_from_noise(self, noise, conditional_input, weights, regressions):
         """Each step computes its entries only, from maps whose later entries are zero."""
         *hidden_weights, (output_kernels, output_bias) = weights
-        offset = self._offset(noise, conditional_input, output_bias)
+        offset = self._offset(conditional_input, output_bias)
         offsets, noise_by_step = self._by_step(offset, num_parts=2), self._by_step(noise)
         zeros = tf.zeros_like(noise)
         feature_zeros = tf.tile(zeros[..., :1], [1, 1, 1, self.num_steps * self.hidden_channels])
