@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 from absl import flags
@@ -134,6 +135,14 @@ def test_the_papers_recipe_is_published_whatever_the_flagfile_says(flagfile):
     assert "dataset" not in paper
     # Another recipe is another run.
     assert paper["train_dir"] == f"{own['train_dir']}_paper"
+
+
+@pytest.mark.parametrize("file", sorted([*ROOT.glob("*.flags"), *ROOT.glob("recipes/*/*.flags")]))
+def test_a_flagfile_gives_each_flag_once_and_one_word(file):
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch("--\\w+(=\\S+)?", line) for line in lines), file
+    names = [line.partition("=")[0] for line in lines]
+    assert len(set(names)) == len(names), file
 
 
 def test_every_recipe_has_a_flagfile():
