@@ -1,8 +1,8 @@
-"""What a model is, and how it computes: three configs, checked once.
+"""What a model is, and how it computes: four configs, checked once.
 
 `MarScfConfig` and `DequantizationConfig` are saved with the weights, and part of their digest.
-`ExecutionConfig` changes what a
-computation costs and, for `network_dtype`, its last digits: the same weights serve either way.
+`ExecutionConfig` and `CompilationConfig` change what a computation costs and its last digits: the
+same weights serve either way.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ from tf_marscf.config_fields import (
     integer_by_level,
     integers,
     number,
+    switch,
 )
 from tf_marscf.errors import InputError
 from tf_marscf.model_size import MAX_LEVELS, check_model_size
@@ -62,6 +63,17 @@ class ExecutionConfig(Config):
                 "`network_dtype` must be None unless `dtype` is 'float32'; got "
                 f"network_dtype={self.network_dtype!r}, dtype={dtype!r}."
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CompilationConfig(Config):
+    """Whether XLA compiles what trains, scores and samples."""
+
+    jit_compile: bool | str = switch(
+        "auto",
+        "Compile with XLA what trains, scores and samples, once for each size of a batch, when it "
+        "is first needed. auto: where there is a GPU; on CPUs, XLA is slower.",
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,10 @@ class Config:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        fields = {**getattr(cls, "__dataclass_fields__", {}), **vars(cls)}
+        fields = {}
+        for base in reversed(cls.__mro__[1:]):
+            fields |= vars(base).get("__dataclass_fields__", {})
+        fields |= vars(cls)
         cls.__doc__ = f"{(cls.__doc__ or '').rstrip()}\n\n    Attributes:\n{_entries(fields)}\n"
 
     def __post_init__(self):
@@ -187,6 +190,15 @@ def boolean(default, text, flag=True):
     """A field: True or False."""
     check = rules.rule(lambda value: isinstance(value, bool), "True or False")
     return _field(default, check, "boolean", text, flag)
+
+
+def switch(default, text, flag=True):
+    """A field: True, False, or "auto", for what the machine decides."""
+    check = rules.rule(
+        lambda value: isinstance(value, bool) or (isinstance(value, str) and value == "auto"),
+        "'auto', True or False",
+    )
+    return _field(default, check, "switch", text, flag)
 
 
 def choice(default, choices, text, rule=None, flag=True):

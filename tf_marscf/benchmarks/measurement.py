@@ -31,9 +31,9 @@ def machine_facts():
     }
 
 
-def waiting_task(function):
+def waiting_task(function, jit_compile=False):
     """A task to be timed: the graph of a function without arguments, and the wait for its value."""
-    graph = tf.function(function, autograph=False)
+    graph = tf.function(function, autograph=False, jit_compile=jit_compile)
     return lambda: graph().numpy()
 
 

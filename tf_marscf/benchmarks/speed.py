@@ -17,7 +17,7 @@ from tf_marscf.benchmarks.speed_parts import PART_TASKS, part_tasks
 from tf_marscf.config import DequantizationConfig
 from tf_marscf.errors import InputError
 from tf_marscf.kernels.batch_parts import in_batch_parts
-from tf_marscf.kernels.devices import num_cores, num_intra_op_threads
+from tf_marscf.kernels.devices import is_compiled, num_cores, num_intra_op_threads
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import build_distribution
 from tf_marscf.training.density_trainer import DensityTrainer
@@ -38,6 +38,7 @@ def measure_speed(
     execution=None,
     report=print,
     dequantization=None,
+    jit_compile="auto",
 ):
     """Times the tasks with random weights and images, interleaved with a plain convolution.
 
@@ -49,6 +50,7 @@ def measure_speed(
         execution: an `ExecutionConfig`, or None for the default.
         report: called with each line of a table.
         dequantization: a `DequantizationConfig` for the training step, or None for uniform noise.
+        jit_compile: as of `CompilationConfig`; the plain convolution is never compiled.
 
     Returns:
         A dict that JSON can hold: seconds, medians, by `TASKS` and `PART_TASKS`, and operations of
@@ -60,7 +62,8 @@ def measure_speed(
     baseline = _checked_baseline(baseline or {})
     start_memory = _peak_memory()
     dequantization = dequantization or DequantizationConfig()
-    tasks = _model_tasks(config, batch_size, execution, dequantization)
+    with_xla = is_compiled(jit_compile)
+    tasks = _model_tasks(config, batch_size, execution, dequantization, with_xla)
     tasks["convolution"] = _convolution_task()
     times = interleaved_seconds(tasks, num_repeats)
     seconds = {task: statistics.median(values) for task, values in times.items()}
@@ -94,6 +97,7 @@ def measure_speed(
     operations = dequantization_operations(dequantization, config.image_shape, batch_size)
     if operations:
         report(f"a dequantizer's noise, in the training step only: {operations / 1e9:.1f} GFLOP")
+    report(f"{'compiled' if with_xla else 'not compiled'} by XLA")
     report(f"threads: {num_intra_op_threads()} an operation, on {num_cores()} cores")
     report(f"memory: {start_memory:.0f} MiB before, {_peak_memory():.0f} MiB at the peak")
     return {task: seconds[task] for task in (*TASKS, *PART_TASKS)} | of_image
@@ -113,7 +117,7 @@ def _checked_baseline(baseline):
     return seconds
 
 
-def _model_tasks(config, batch_size, execution, dequantization):
+def _model_tasks(config, batch_size, execution, dequantization, with_xla):
     """A dict from each of `TASKS` and `PART_TASKS` to a `waiting_task`."""
     run = RunConfig(model=config, pixels=PixelConfig(), dequantization=dequantization)
     images_distribution = build_distribution(run, seed=0, execution=execution)
@@ -129,16 +133,16 @@ def _model_tasks(config, batch_size, execution, dequantization):
     optimizer = FusedAdamax(8e-4)
     optimizer.build(images_distribution.trainable_variables)
     trainer = DensityTrainer(images_distribution)
-    trainer.compile(optimizer=optimizer, jit_compile=False)
+    trainer.compile(optimizer=optimizer, jit_compile=with_xla)
     examples, of_class = pixels, {}
     if config.num_classes is not None:
         of_class = {"label": tf.range(batch_size) % config.num_classes}
         examples = (pixels, of_class["label"])
     return {
         "train_step": waiting_task(lambda: trainer.train_step(examples)["bits_per_dim"]),
-        "log_prob": waiting_task(lambda: model.log_prob(images, **of_class)),
-        "sample": waiting_task(lambda: model.sample(batch_size, seed=0, **of_class)),
-        **part_tasks(model, images, **of_class),
+        "log_prob": waiting_task(lambda: model.log_prob(images, **of_class), with_xla),
+        "sample": waiting_task(lambda: model.sample(batch_size, seed=0, **of_class), with_xla),
+        **part_tasks(model, images, with_xla, **of_class),
     }
 
 

@@ -15,10 +15,11 @@ PART_TASKS = ("flow_log_prob", "prior_log_prob", "flow_gradient", "prior_gradien
 _DROPOUT_SEED = (0, 1)
 
 
-def part_tasks(model, images, **of_class):
+def part_tasks(model, images, jit_compile=False, **of_class):
     """A dict from each of `PART_TASKS` to a `waiting_task`, for a `MarScf` and images.
 
-    Of a model with classes, there is their `label`, too.
+    `jit_compile` is whether XLA compiles them. Of a model with classes, there is their `label`,
+    too.
     """
     latents, rests, _ = tf.function(lambda: _flow(model, images), autograph=False)()
     levels = model.levels
@@ -49,7 +50,7 @@ def part_tasks(model, images, **of_class):
         "flow_gradient": flow_gradient,
         "prior_gradient": prior_gradient,
     }
-    return {name: waiting_task(tasks[name]) for name in PART_TASKS}
+    return {name: waiting_task(tasks[name], jit_compile) for name in PART_TASKS}
 
 
 def _flow(model, images, dropout_seed=None):

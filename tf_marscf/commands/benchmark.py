@@ -22,6 +22,7 @@ from tf_marscf.benchmarks.comparison_configs import (
 from tf_marscf.command_text import called_command
 from tf_marscf.commands import command_line
 from tf_marscf.config import (
+    CompilationConfig,
     DequantizationConfig,
     ExecutionConfig,
     MarScfConfig,
@@ -47,6 +48,7 @@ def define_speed_flags():
     command_line.define_flags(MarScfConfig, num_steps=4, hidden_channels=64)
     command_line.define_flags(DequantizationConfig)
     command_line.define_flags(ExecutionConfig)
+    command_line.define_flags(CompilationConfig)
     flags.DEFINE_integer("batch_size", 16, "Images a call.", lower_bound=1)
     flags.DEFINE_integer(
         "num_repeats", 10, "Interleaved repeats; medians are shown.", lower_bound=1
@@ -69,6 +71,7 @@ def speed():
     )
     dequantization = DequantizationConfig(**command_line.flag_values(DequantizationConfig))
     execution = ExecutionConfig(**command_line.flag_values(ExecutionConfig))
+    compilation = CompilationConfig(**command_line.flag_values(CompilationConfig))
     command_line.refuse_flags_without_effect(vars(config))
     if values.baseline is not None and not os.path.isfile(values.baseline):
         raise InputError(f"`baseline` must be a file; got {values.baseline!r}.")
@@ -85,6 +88,7 @@ def speed():
         execution,
         print_line,
         dequantization,
+        compilation.jit_compile,
     )
     if output is not None:
         write_json(output, seconds)

@@ -69,10 +69,32 @@ def _define_list(name, default, text, required=False):
     flags.DEFINE_list(name, default, text, required=required)
 
 
+class _SwitchParser(flags.BooleanParser):
+    """`auto`, or what a Boolean flag takes."""
+
+    syntactic_help = "auto, true or false"
+
+    def parse(self, argument):
+        """Raises `ValueError` for anything else."""
+        if argument == "auto":
+            return argument
+        try:
+            return super().parse(argument)
+        except ValueError as error:
+            raise ValueError(f"must be {self.syntactic_help}") from error
+
+
+def _define_switch(name, default, text, required=False):
+    # As of a Boolean flag, `--NAME` is true and `--noNAME` false.
+    serializer, options = flags.ArgumentSerializer(), {"required": required, "boolean": True}
+    flags.DEFINE(_SwitchParser(), name, default, text, serializer=serializer, **options)
+
+
 _DEFINE = {
     "integer": flags.DEFINE_integer,
     "number": flags.DEFINE_float,
     "boolean": flags.DEFINE_boolean,
+    "switch": _define_switch,
     "string": flags.DEFINE_string,
     "path": define_path,
     "list": _define_list,

@@ -73,7 +73,7 @@ class BitsPerDim:
         return f"{self.mean:.4f} = {', '.join(parts)}"
 
 
-def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
+def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0, jit_compile="auto"):
     """The `BitsPerDim` of all images of a data set.
 
     With x_s the image k and the s-th of S draws of noise u_s, D dimensions and n grey levels,
@@ -92,11 +92,13 @@ def evaluate_bits_per_dim(images_distribution, batches, num_samples=1, seed=0):
             labels [N].
         num_samples: S >= 1, draws of noise an image; more give the tighter bound.
         seed: Python `int`, of the noise.
+        jit_compile: as of `CompilationConfig`.
 
     Raises:
         RunError: if an image's bits/dim is not finite.
     """
-    return mean_bits_per_dim(score_images(images_distribution, batches, num_samples, seed))
+    scores = score_images(images_distribution, batches, num_samples, seed, jit_compile)
+    return mean_bits_per_dim(scores)
 
 
 def mean_bits_per_dim(scores):

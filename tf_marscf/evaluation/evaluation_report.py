@@ -143,7 +143,9 @@ def score_split(run):
     training = run.run_config.training or {}
     batch_size = config.batch_size or training.get("evaluation_batch_size", _DEFAULT_BATCH_SIZE)
     batches = evaluation_pipeline(run.examples_of(config.split), batch_size)
-    return score_images(run.images_distribution, batches, config.num_samples, config.seed)
+    return score_images(
+        run.images_distribution, batches, config.num_samples, config.seed, config.jit_compile
+    )
 
 
 def _measure_quality(run, quality, extractor, references, progress):
@@ -151,7 +153,9 @@ def _measure_quality(run, quality, extractor, references, progress):
     num_references = int(references.cardinality())
     num_samples = quality.num_images or num_references
     batch_size = min(quality.batch_size, num_samples)
-    stream = SampleStream(run.images_distribution, run.config.seed, batch_size)
+    stream = SampleStream(
+        run.images_distribution, run.config.seed, batch_size, jit_compile=run.config.jit_compile
+    )
     with tqdm.tqdm(
         stream.batches(num_samples, temperature=quality.temperature),
         total=math.ceil(num_samples / batch_size),

@@ -7,7 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.distributions.bits_per_dim import bits_per_dim, importance_weighted_bound
+from tf_marscf.distributions.labels import checked_label
 from tf_marscf.errors import InputError, RunError
+from tf_marscf.kernels.compiled_by_xla import whole_by_xla
+from tf_marscf.kernels.devices import is_compiled
 from tf_marscf.stateless_seed import split_seed, stateless_seed
 
 
@@ -40,26 +43,29 @@ class ImageScores:
         return self.terms.sum(axis=0) + self.grey_levels
 
 
-def score_images(images_distribution, batches, num_samples=1, seed=0):
+def score_images(images_distribution, batches, num_samples=1, seed=0, jit_compile="auto"):
     """The `ImageScores` of all images of a data set, as of `evaluate_bits_per_dim`.
 
     Of a model with classes, log P(k | y) of all classes comes from the same noise.
     """
     if num_samples < 1:
         raise InputError(f"`num_samples` must be an integer >= 1; got {num_samples!r}.")
+    model = images_distribution.distribution
     graph, parts, labels = None, [], []
     for batch, examples in enumerate(batches):
         pixels, *label = examples if isinstance(examples, tuple) else (examples,)
+        # Here, because no check is made where XLA compiles.
+        label = [checked_label(one, model.num_classes, model.name) for one in label]
         labels += label
         # One graph for all: a smaller batch, the last one, is filled up.
-        graph = graph or _scores_graph(images_distribution, len(pixels), num_samples)
+        graph = graph or _scores_graph(images_distribution, len(pixels), num_samples, jit_compile)
         parts.append(graph(pixels, tf.constant([seed, batch]), *label))
     nats, *class_log_probs = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
     num_dimensions = images_distribution.num_dimensions
     log_volume = images_distribution.scaling.log_volume(num_dimensions)
     scores = ImageScores(
         terms=bits_per_dim(nats, num_dimensions),
-        num_levels=len(images_distribution.distribution.levels),
+        num_levels=len(model.levels),
         grey_levels=math.log2(images_distribution.num_grey_levels),
         num_samples=num_samples,
         labels=np.concatenate(labels) if labels else None,
@@ -72,7 +78,7 @@ def score_images(images_distribution, batches, num_samples=1, seed=0):
     return scores
 
 
-def _scores_graph(images_distribution, size, num_samples):
+def _scores_graph(images_distribution, size, num_samples, jit_compile):
     """A graph: at most `size` images and a seed -> log-dets, log-priors and what the bound gains.
 
     Before the last comes -log q of a dequantizer, if there is one. These are in nats, float64
@@ -89,6 +95,25 @@ def _scores_graph(images_distribution, size, num_samples):
         signature.append(tf.TensorSpec([None], tf.int64))
         specs.append(tf.TensorSpec([images_distribution.num_classes, size], tf.float64))
 
+    def densities(noise, pixels, label):
+        """The terms [.., size] of one draw; with classes, log-densities [num_classes, size], too.
+
+        This is what XLA may compile: of one size always, so that it does so once.
+        """
+        images, log_noise_prob = images_distribution.dequantize_with(noise, pixels)
+        noise_terms = [-log_noise_prob] if has_dequantizer else []
+        if not has_classes:
+            log_priors, log_dets = model.log_prob_parts(images)
+            return (tf.cast(tf.stack([*log_dets, *log_priors, *noise_terms]), tf.float64),)
+        of_classes, log_dets = model.class_log_prob_parts(images)
+        log_priors = [tf.gather(part, label, batch_dims=1) for part in of_classes]
+        terms = tf.cast(tf.stack([*log_dets, *log_priors, *noise_terms]), tf.float64)
+        log_priors_of_classes = tf.transpose(tf.cast(tf.add_n(of_classes), tf.float64))
+        of_all_classes = tf.add_n([*log_dets, *noise_terms])
+        return terms, log_priors_of_classes + tf.cast(of_all_classes, tf.float64)
+
+    densities_of_batch = whole_by_xla(densities, is_compiled(jit_compile))
+
     @tf.function(input_signature=signature, autograph=False)
     def scores(pixels, seed, label=None):
         num_images = tf.shape(pixels)[0]
@@ -102,17 +127,7 @@ def _scores_graph(images_distribution, size, num_samples):
 
         def score(draw_seed):
             noise = images_distribution.noise(pixels, draw_seed)
-            images, log_noise_prob = images_distribution.dequantize_with(*map(pad, (noise, pixels)))
-            noise_terms = [-log_noise_prob] if has_dequantizer else []
-            if not has_classes:
-                log_priors, log_dets = model.log_prob_parts(images)
-                return (tf.cast(tf.stack([*log_dets, *log_priors, *noise_terms]), tf.float64),)
-            of_classes, log_dets = model.class_log_prob_parts(images)
-            log_priors = [tf.gather(part, label, batch_dims=1) for part in of_classes]
-            terms = tf.cast(tf.stack([*log_dets, *log_priors, *noise_terms]), tf.float64)
-            log_priors_of_classes = tf.transpose(tf.cast(tf.add_n(of_classes), tf.float64))
-            of_all_classes = tf.add_n([*log_dets, *noise_terms])
-            return terms, log_priors_of_classes + tf.cast(of_all_classes, tf.float64)
+            return densities_of_batch(*map(pad, (noise, pixels)), label)
 
         draws, *draws_of_classes = tf.map_fn(
             score,

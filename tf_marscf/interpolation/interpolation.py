@@ -42,6 +42,7 @@ class Interpolator:
         num_points: points between two images, which are not counted; t is evenly spaced.
         labels: of a model with classes, those of the pairs, integers [B, 2]. A point between two
             classes has that of the nearer image, in the middle that of the first.
+        jit_compile: as of `CompilationConfig`.
 
     Attributes:
         positions: t of each point [T], the images' 0 and 1 included.
@@ -53,7 +54,9 @@ class Interpolator:
         TypeError, InputError: if an argument is wrong.
     """
 
-    def __init__(self, model, first_images, second_images, num_points=7, labels=None):
+    def __init__(
+        self, model, first_images, second_images, num_points=7, labels=None, jit_compile="auto"
+    ):
         if isinstance(num_points, bool) or not isinstance(num_points, int) or num_points < 1:
             raise InputError(f"`num_points` must be an integer >= 1; got {num_points!r}.")
         first_images = check_value(model, first_images, "first_images")
@@ -70,9 +73,11 @@ class Interpolator:
             nearer = (self.positions[1:-1] > 0.5).astype(int)
             labels = np.asarray(labels, np.int32)
             inner_labels = labels[:, nearer]
-        ends = evaluate_end_points(model, first_images, second_images, labels)
+        ends = evaluate_end_points(model, first_images, second_images, labels, jit_compile)
         inner = linear_latents(ends.latents, self.positions[1:-1])
-        self.projection = LatentProjection(model, inner, first_images, second_images, inner_labels)
+        self.projection = LatentProjection(
+            model, inner, first_images, second_images, inner_labels, jit_compile
+        )
         self.linear = ends.with_inner(self.projection.linear)
 
     def interpolate(self, config=None, on_iteration=None):

@@ -75,7 +75,7 @@ def write_interpolation(config, projection=None, extractor=None, report=print, p
     # In the middle of their grey levels: decoding gives the very pixels.
     middle = tf.fill(ends.shape, tf.constant(0.5, model.dtype))
     first, second = tf.unstack(scaling.continuous(ends, middle), axis=1)
-    interpolator = Interpolator(model, first, second, config.num_points, labels)
+    interpolator = Interpolator(model, first, second, config.num_points, labels, config.jit_compile)
     num_projections = 1 + sum(value > 0.0 for value in config.lambda_curve)
     with tqdm.tqdm(
         total=num_projections * projection.num_iterations,

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tf_marscf.errors import RunError
 from tf_marscf.interpolation.interpolated_points import InterpolatedPoints
+from tf_marscf.kernels.devices import is_compiled
 
 # Parts of the learning rate with which a point is tried again.
 _SMALLER_RATES = (0.1, 0.01, 0.001)
@@ -44,12 +45,21 @@ class LatentProjection:
         first_images: x_A, continuous [B, H, W, C].
         second_images: x_B, likewise.
         label: of a model with classes, those of the points, [B, T]: all densities are given them.
+        jit_compile: as of `CompilationConfig`.
 
     Attributes:
         linear: `InterpolatedPoints` of z_lin; `RunError` names one that is not finite.
     """
 
-    def __init__(self, model, linear_latents, first_images, second_images, label=None):
+    def __init__(
+        self,
+        model,
+        linear_latents,
+        first_images,
+        second_images,
+        label=None,
+        jit_compile="auto",
+    ):
         self._model = model
         self._label = label
         self._linear_latents = tuple(tf.convert_to_tensor(maps) for maps in linear_latents)
@@ -58,8 +68,9 @@ class LatentProjection:
         self._optimizer = keras.optimizers.Adamax()
         self._optimizer.build(self._latents)
         self._initial_state = [variable.numpy() for variable in self._optimizer.variables]
-        self._terms_graph = tf.function(self._terms, autograph=False)
-        self._step_graph = tf.function(self._step, autograph=False)
+        with_xla = is_compiled(jit_compile)
+        self._terms_graph = tf.function(self._terms, autograph=False, jit_compile=with_xla)
+        self._step_graph = tf.function(self._step, autograph=False, jit_compile=with_xla)
         self.linear = self._evaluate(self._linear_latents)
 
     def objective(self, latents, config):
@@ -141,14 +152,14 @@ class LatentProjection:
         return _terms(self._model, latents, self._linear_latents, *self._targets, self._label)
 
 
-def evaluate_end_points(model, first_images, second_images, label=None):
+def evaluate_end_points(model, first_images, second_images, label=None, jit_compile="auto"):
     """The `InterpolatedPoints` [B, 2] of continuous images x_A and x_B, [B, H, W, C] each.
 
-    Of a model with classes, `label` [B, 2] is theirs.
+    Of a model with classes, `label` [B, 2] is theirs. `jit_compile` is as of `CompilationConfig`.
     `RunError` names an image of which a density is not finite.
     """
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=is_compiled(jit_compile))
     def evaluate(images):
         latents = model.latents(images)
         return latents, _terms(model, latents, latents, images[:, 0], images[:, 1], label)

@@ -6,6 +6,20 @@ from tf_marscf.kernels import devices
 from tf_marscf.kernels.recomputation import recomputed
 
 
+def whole_by_xla(function, jit_compile):
+    """A function as one computation that XLA compiles, or, unless `jit_compile`, itself.
+
+    For what is large and has its gradients inside, such as a density or the gradients of a training
+    step. What must not be lost stays outside: XLA makes no checks.
+
+    Args:
+        function: of structures of tensors to a structure of tensors, of static shapes. It may read
+            other tensors and variables.
+        jit_compile: `bool`.
+    """
+    return tf.function(function, autograph=False, jit_compile=True) if jit_compile else function
+
+
 def compiled_by_xla(function):
     """A function that, while a graph is traced, is one computation that XLA compiles.
 

@@ -37,6 +37,15 @@ def is_watched():
     return bool(context.context().op_callbacks)
 
 
+def is_compiled(jit_compile):
+    """Whether XLA compiles a graph, as `CompilationConfig.jit_compile` says.
+
+    "auto" is True where there is a GPU, unless somebody watches: XLA lacks those operations. On
+    CPUs XLA is no match for TensorFlow's convolutions and their gradients.
+    """
+    return has_gpu() and not is_watched() if jit_compile == "auto" else jit_compile
+
+
 def num_operations_at_once():
     """How many operations of a graph it takes to keep a CPU busy.
 

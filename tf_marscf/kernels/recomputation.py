@@ -12,16 +12,31 @@ def copies_after(tensors, gradient):
     """Copies of tensors that exist only after a gradient does: after the forward pass.
 
     Without them TensorFlow, which merges equal operations, could keep what the first pass computed.
+    It looks at control dependencies, which XLA does not: there a copy is chosen by a condition on
+    the gradient that never holds, which XLA cannot know.
 
     Args:
         tensors: a list of tensors.
         gradient: the gradient that a backward pass is given: a tensor, or a structure of some.
 
     Returns:
-        A list of tensors.
+        A list of tensors, equal bit by bit, whatever the gradient is.
     """
-    with tf.control_dependencies(tf.nest.flatten(gradient)):
+    if tf.executing_eagerly():
         return [tf.identity(tensor) for tensor in tensors]
+    gradients = tf.nest.flatten(gradient)
+    with tf.control_dependencies(gradients):
+        never = tf.reduce_any([_has_impossible_sine(part) for part in gradients])
+        return [
+            tf.raw_ops.Select(condition=never, t=tf.zeros_like(tensor), e=tensor)
+            for tensor in tensors
+        ]
+
+
+def _has_impossible_sine(tensor):
+    """False: no sine is above 2, nor is NaN. Of one entry, if there is one: of no pass over all."""
+    first = tf.reshape(tensor, [-1])[:1]
+    return tf.reduce_any(tf.sin(tf.cast(first, tf.float32)) > 2.0)
 
 
 def recomputed(function, *tensors, forward=None):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_marscf.command_text import command_text
+from tf_marscf.config_fields import field_defaults
 from tf_marscf.data import DataUnavailableError
 from tf_marscf.errors import InputError, warn
 from tf_marscf.figures import THEMES, render_png
@@ -112,8 +113,12 @@ class ReportContext:
 
     def command(self, name, **flags):
         """A command line for this report's training directory, checkpoint and data set."""
-        checkpoint = None if self.config.checkpoint == "best" else self.config.checkpoint
-        return command_text(name, self.restored_fields | {"checkpoint": checkpoint} | flags)
+        defaults = field_defaults(RestoredRunConfig)
+        restored = {
+            field: None if value == defaults.get(field) else value
+            for field, value in self.restored_fields.items()
+        }
+        return command_text(name, restored | flags)
 
     def section_command(self, name):
         """The command line of a report of one section."""

@@ -46,6 +46,7 @@ def samples_section(context):
             SampleConfig(
                 train_dir=config.train_dir,
                 checkpoint=config.checkpoint,
+                jit_compile=config.jit_compile,
                 format="npz",
                 output=array,
                 json_path=path,
@@ -132,7 +133,9 @@ def temperature_section(context):
 def _write_rows(context, path, expected):
     """Draws samples at all temperatures, and writes them and what the JSON file says of them."""
     num_samples = expected["num_samples"]
-    stream = SampleStream(context.distribution, _SEED, batch_size=num_samples)
+    stream = SampleStream(
+        context.distribution, _SEED, num_samples, jit_compile=context.config.jit_compile
+    )
     spread = context.run.pixels.num_grey_levels - 1
     arrays, rows = {}, []
     for index, temperature in enumerate(expected["temperatures"]):

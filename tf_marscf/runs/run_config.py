@@ -3,7 +3,12 @@
 import dataclasses
 import os
 
-from tf_marscf.config import DequantizationConfig, ExecutionConfig, MarScfConfig
+from tf_marscf.config import (
+    CompilationConfig,
+    DequantizationConfig,
+    ExecutionConfig,
+    MarScfConfig,
+)
 from tf_marscf.config_fields import REQUIRED, Config, boolean, choice, integer, path, string
 from tf_marscf.data.data_config import DataConfig
 from tf_marscf.errors import InputError, MissingInputError
@@ -32,8 +37,8 @@ class PixelConfig(Config):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RestoredRunConfig(Config):
-    """Which weights a command restores, and the data set that goes with them."""
+class RestoredRunConfig(CompilationConfig):
+    """Which weights a command restores and how, and the data set that goes with them."""
 
     train_dir: str = path(REQUIRED, "Directory of a training run or import.")
     checkpoint: str = choice(

@@ -63,7 +63,9 @@ def write_samples(config, report=print, progress=True):
     if config.format == "grid" and config.beside_real is not False:
         dataset, real_images = _real_images(run)
     batch_size = min(config.batch_size, num_samples)
-    stream = SampleStream(run.images_distribution, config.seed, batch_size, config.class_of_all)
+    stream = SampleStream(
+        run.images_distribution, config.seed, batch_size, config.class_of_all, config.jit_compile
+    )
     batches = stream.batches(num_samples, config.first_index, config.temperature)
     counts = {"num_finite": 0, "num_non_finite": 0}
     batches = _watched(batches, num_samples, counts, progress)

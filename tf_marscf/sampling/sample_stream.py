@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_marscf.distributions.labels import checked_label
 from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.errors import RunError, warn
+from tf_marscf.kernels.devices import is_compiled
 from tf_marscf.sampling.sample_config import check_sampling_arguments
 from tf_marscf.stateless_seed import fold_in, split_seed, stateless_normal
 
@@ -39,10 +40,11 @@ class SampleStream:
         seed, batch_size: as of `SampleConfig`; else `InputError`.
         label: of a model with classes, the class of all samples; None: sample i is one of class
             i mod num_classes.
+        jit_compile: as of `CompilationConfig`.
     """
 
-    def __init__(self, images_distribution, seed=0, batch_size=64, label=None):
-        check_sampling_arguments(seed=seed, batch_size=batch_size)
+    def __init__(self, images_distribution, seed=0, batch_size=64, label=None, jit_compile="auto"):
+        check_sampling_arguments(seed=seed, batch_size=batch_size, jit_compile=jit_compile)
         if label is not None:
             checked_label(label, images_distribution.num_classes, images_distribution.name)
         self._label = label
@@ -59,6 +61,7 @@ class SampleStream:
                 *self._label_specs(batch_size),
             ],
             autograph=False,
+            jit_compile=is_compiled(jit_compile),
         )
 
     def batches(self, num_samples, first_index=0, temperature=1.0):

@@ -12,19 +12,7 @@ from tf_marscf.sampling.sample_files import save_sample_picture
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
-    """Ends training at the first loss or gradient that is not finite.
-
-    A training step raises by itself, but not where XLA compiled it.
-    """
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Checks loss and gradient of a step."""
-        if not self.model.jit_compile:
-            return
-        loss, norm = self.model.step_values.numpy()[:2]
-        for name, value in (("loss", loss), ("gradient", norm)):
-            if not math.isfinite(value):
-                raise NonFiniteLossError(f"The {name} is not finite")
+    """Ends training at an evaluation that is not finite. Training steps raise by themselves."""
 
     def on_epoch_end(self, epoch, logs=None):
         """Checks the result of an evaluation."""
@@ -34,9 +22,10 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 
 
 class CountSteps(StopAtNonFiniteLoss):
-    """Counts steps and images of a `TrainingState`, if loss and gradient are finite.
+    """Counts steps and images of a `TrainingState`.
 
-    It comes before all callbacks that use the counts.
+    Loss and gradient were finite, else the step had raised. It comes before all callbacks that use
+    the counts.
     """
 
     def __init__(self, state):
@@ -44,8 +33,7 @@ class CountSteps(StopAtNonFiniteLoss):
         self._state = state
 
     def on_train_batch_end(self, batch, logs=None):
-        """Checks and counts a step."""
-        super().on_train_batch_end(batch, logs)
+        """Counts a step."""
         self._state.note_finite_loss()
         self._state.step += 1
         self._state.progress.add_images(self._state.training.batch_size)

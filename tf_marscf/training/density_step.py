@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from tf_marscf.distributions.bits_per_dim import bits_per_dim
+from tf_marscf.kernels.compiled_by_xla import whole_by_xla
 from tf_marscf.stateless_seed import split_seed
 
 
@@ -30,8 +31,7 @@ def density_step(
         loss = log2(n) - mean_x sum_t term_t(x) / (D log 2),   log p(x) = sum_t term_t(x)
         gradients * min(1, clip_norm / |gradients|) -> the optimizer
 
-    A loss or gradient that is not finite raises `InvalidArgumentError` before any weight changes;
-    compiled with XLA, which cannot raise, the gradients are zeros then.
+    A loss or gradient that is not finite raises `InvalidArgumentError` before any weight changes.
 
     Args:
         log_prob_terms: function of a batch and a seed of dropout; a list of terms [N] in nats,
@@ -44,34 +44,32 @@ def density_step(
         num_grey_levels: n.
         clip_norm: greatest norm of the gradient of bits/dim.
         num_accumulated_parts: equal parts of the batch, one after another.
-        jit_compile: whether the step is compiled with XLA.
+        jit_compile: whether XLA compiles the terms and their gradients: all of a step but what
+            devices tell each other, the checks, which it would drop, and the optimizer.
 
     Returns:
         A vector: loss, norm of its gradient before it is clipped, and the terms, in bits/dim.
     """
-    gradients, terms = _gradients(
-        log_prob_terms, batch, dropout_seed, variables, num_accumulated_parts
-    )
+
+    def gradients_of_batch():
+        return _gradients(log_prob_terms, batch, dropout_seed, variables, num_accumulated_parts)
+
+    gradients, terms = whole_by_xla(gradients_of_batch, jit_compile)()
     context = tf.distribute.get_replica_context()
     num_replicas = context.num_replicas_in_sync
     if num_replicas > 1:
         *gradients, terms = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, terms])
     loss = tf.reduce_sum(terms) + math.log2(num_grey_levels)
     norm = tf.linalg.global_norm(gradients)
-    checks = []
-    if not jit_compile:
-        checks = [
-            tf.debugging.check_numerics(loss, "The loss is not finite"),
-            tf.debugging.check_numerics(norm, "The gradient is not finite"),
-        ]
+    checks = [
+        tf.debugging.check_numerics(loss, "The loss is not finite"),
+        tf.debugging.check_numerics(norm, "The gradient is not finite"),
+    ]
     with tf.control_dependencies(checks):
         # One pass over the gradients clips them and divides by the replicas: Keras adds up the
         # replicas' gradients, which are all the same by now.
         factor = clip_norm / tf.maximum(norm, clip_norm) / num_replicas
         gradients = [gradient * factor for gradient in gradients]
-        if jit_compile:
-            is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
-            gradients = [tf.where(is_finite, gradient, 0.0) for gradient in gradients]
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
     return tf.concat([[loss, norm], terms], axis=0)
 

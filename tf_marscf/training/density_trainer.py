@@ -5,9 +5,13 @@ import functools
 import keras
 import tensorflow as tf
 
+from tf_marscf.config import CompilationConfig
 from tf_marscf.density_layer import DensityLayer
 from tf_marscf.distributions.image_distribution import check_value
+from tf_marscf.distributions.labels import checked_label
 from tf_marscf.errors import InputError
+from tf_marscf.kernels.compiled_by_xla import whole_by_xla
+from tf_marscf.kernels.devices import is_compiled
 from tf_marscf.training.density_step import density_step, step_seeds
 from tf_marscf.training.fit_arguments import (
     check_callbacks,
@@ -53,6 +57,9 @@ class DensityTrainer(keras.Model):
         prior_start_steps: steps at the start in which mAR priors rest: they are Glow's, from which
             they start (`FlowLevel.log_prob_parts`). None: there is no such phase.
         name: Python `str`.
+
+    Attributes:
+        compiles_steps: whether XLA compiles what is large of a step: as of `compile`.
     """
 
     def __init__(
@@ -94,6 +101,7 @@ class DensityTrainer(keras.Model):
         self._evaluation_sums = _state_variable(4, "evaluation_sums")
         self._is_evaluating = self._keeps_epoch_sums = False
         self._traced_weights = None
+        self._jit_option, self.compiles_steps = "auto", False
         self.built = True
 
     @property
@@ -129,13 +137,22 @@ class DensityTrainer(keras.Model):
         loss_weights=None,
         metrics=None,
         weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
         **kwargs,
     ):
         """As Keras's `compile`, and makes the optimizer's variables.
 
+        With `jit_compile`, which is as of `CompilationConfig`, XLA compiles the densities and
+        gradients of a step, in each replica, and never the whole step: that could not raise, and
+        Keras does not compile it where operations are deterministic or there are several devices.
+        Eager steps are not compiled.
+
         Raises:
             InputError: if there is a loss or metric, or the optimizer changes gradients.
         """
+        self._jit_option = CompilationConfig(jit_compile=jit_compile).jit_compile
         check_no_losses(
             loss=loss, loss_weights=loss_weights, metrics=metrics, weighted_metrics=weighted_metrics
         )
@@ -144,7 +161,19 @@ class DensityTrainer(keras.Model):
             check_optimizer(optimizer, self.distribute_strategy.num_replicas_in_sync)
             with self.distribute_strategy.scope():
                 optimizer.build([weight.value for weight in self.trainable_weights])
-        super().compile(optimizer=optimizer, **kwargs)
+        self.compiles_steps = not run_eagerly and is_compiled(self._jit_option)
+        super().compile(
+            optimizer=optimizer,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=False,
+            **kwargs,
+        )
+
+    def get_compile_config(self):
+        """The arguments of `compile`, as a dict that `compile_from_config` takes."""
+        config = super().get_compile_config()
+        return config | {"jit_compile": self._jit_option} if config else config
 
     def compile_from_config(self, config):
         """Compiles a loaded trainer as it was when it was saved."""
@@ -159,7 +188,7 @@ class DensityTrainer(keras.Model):
             InputError: if no weight trains, images have weights, or a callback waits for a loss.
         """
         check_no_image_weights(**kwargs)
-        check_callbacks(callbacks, self.jit_compile)
+        check_callbacks(callbacks)
         if "validation_data" in kwargs:
             kwargs["validation_data"] = with_label_beside_weights(
                 kwargs["validation_data"], self.images_distribution.num_classes
@@ -208,6 +237,7 @@ class DensityTrainer(keras.Model):
         """One step of gradient descent on a batch of uint8 images [N, H, W, C]."""
         pixels, label = training_examples(data, self.images_distribution.num_classes)
         pixels = check_value(self.images_distribution, pixels, "pixels")
+        label = self._checked_label(label)
         step = self.optimizer.iterations
         noise_seed, dropout_seed = step_seeds(self._seed, step)
         batch = (self.images_distribution.noise(pixels, seed=noise_seed), pixels)
@@ -223,7 +253,7 @@ class DensityTrainer(keras.Model):
             num_grey_levels=self.images_distribution.num_grey_levels,
             clip_norm=self._clip_norm,
             num_accumulated_parts=self._num_accumulated_parts,
-            jit_compile=self.jit_compile,
+            jit_compile=self.compiles_steps,
         )
         if self.weight_average is not None:
             self.weight_average.update(step - 1)
@@ -246,6 +276,7 @@ class DensityTrainer(keras.Model):
         """Adds a batch of uint8 images to the mean bits/dim of an evaluation."""
         num_classes = self.images_distribution.num_classes
         pixels, label, weights = evaluation_examples(data, num_classes)
+        label = self._checked_label(label)
         of_class = {} if label is None else {"label": label}
         if weights is None:
             weights = tf.ones(tf.shape(pixels)[:1])
@@ -256,9 +287,13 @@ class DensityTrainer(keras.Model):
         if self.weight_average is not None:
             distributions.append(self.weight_average.images_distribution)
         bits = [
-            tf.cast(distribution.bits_per_dim(pixels, seed=seed, **of_class), tf.float64)
+            whole_by_xla(
+                functools.partial(distribution.bits_per_dim, seed=seed, **of_class),
+                self.compiles_steps,
+            )(pixels)
             for distribution in distributions
         ]
+        bits = [tf.cast(part, tf.float64) for part in bits]
         # Not a product: bits/dim of an image that only fills up may be anything.
         sums = [tf.reduce_sum(tf.where(weights != 0.0, part * weights, 0.0)) for part in bits]
         sums = tf.stack([sums[0], sums[-1], tf.reduce_sum(weights)])
@@ -271,6 +306,15 @@ class DensityTrainer(keras.Model):
         if self.weight_average is not None:
             logs["average_bits_per_dim"] = means[1]
         return self._logs(logs)
+
+    def _checked_label(self, label):
+        """As of `checked_label`, and outside of what XLA compiles, where no check is made."""
+        model = self.density.model
+        return None if label is None else checked_label(label, model.num_classes, model.name)
+
+    def predict_step(self, data):
+        """Log-probabilities of a batch."""
+        return whole_by_xla(super().predict_step, self.compiles_steps)(data)
 
     def _logs(self, logs):
         """Values as Keras can reduce them: under several workers it wants a leading axis."""

@@ -60,10 +60,10 @@ def _identities(weights):
     return [id(part.value if isinstance(part, keras.Variable) else part) for part in weights]
 
 
-def check_callbacks(callbacks, jit_compile):
+def check_callbacks(callbacks):
     """Raises `InputError` if a Keras callback waits for a loss, and so would do nothing.
 
-    Steps compiled with XLA, by `jit_compile`, cannot raise.
+    `TerminateOnNaN`, which does, may be there: a step whose loss is not finite raises by itself.
     """
     for callback in tf.nest.flatten(getattr(callbacks, "callbacks", callbacks or ())):
         name = type(callback).__name__
@@ -76,11 +76,6 @@ def check_callbacks(callbacks, jit_compile):
                 f"`monitor` of {name} must be a value that a DensityTrainer logs; got "
                 f"{monitor!r}. Use monitor='val_bits_per_dim' and mode='min', or 'bits_per_dim' "
                 "without validation images."
-            )
-        if isinstance(callback, keras.callbacks.TerminateOnNaN) and jit_compile:
-            raise InputError(
-                "`callbacks` must not hold TerminateOnNaN with jit_compile, since it waits for a "
-                "`loss`; got one. Use tf_marscf.training.callbacks.StopAtNonFiniteLoss."
             )
 
 

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from tf_marscf.config import ExecutionConfig
-from tf_marscf.config_fields import boolean, choice, config_from, integer, number
+from tf_marscf.config import CompilationConfig, ExecutionConfig
+from tf_marscf.config_fields import choice, config_from, integer, number
 from tf_marscf.errors import InputError
 from tf_marscf.training.strategies import STRATEGIES, check_strategy
 
@@ -36,7 +36,7 @@ _TINY_NUM_IMAGES = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingConfig(ExecutionConfig):
+class TrainingConfig(ExecutionConfig, CompilationConfig):
     """The arguments of a training run besides model and data.
 
     What it says of the execution holds while training; evaluations are in float32.
@@ -104,7 +104,6 @@ class TrainingConfig(ExecutionConfig):
         500, "Steps between checkpoints; one is written after each epoch as well."
     )
     log_every: int = integer(50, "Steps between entries of the TensorBoard log.")
-    jit_compile: bool = boolean(False, "Compile steps with XLA; for GPUs.")
     strategy: str = choice(
         "auto", STRATEGIES, "The devices: mirrored is all GPUs, multi_worker those of TF_CONFIG."
     )

@@ -207,6 +207,8 @@ class TrainingRun:
             self.config.save(self._train_dir)
         if not is_restored:
             self._start(state, log)
+        compiled = "compiled" if state.trainer.compiles_steps else "not compiled"
+        log.write(f"steps are {compiled} by XLA (jit_compile={self._training.jit_compile})")
         callbacks = self._callbacks(state, log, signals)
         with signals.deferred():
             run_epochs(self._dataset, state, callbacks, self._verbosity)
@@ -244,7 +246,12 @@ class TrainingRun:
 
     def _stream(self, images_distribution):
         batch_size = min(self._num_sample_images, _SAMPLE_BATCH_SIZE)
-        return SampleStream(images_distribution, self._training.seed, batch_size)
+        return SampleStream(
+            images_distribution,
+            self._training.seed,
+            batch_size,
+            jit_compile=self._training.jit_compile,
+        )
 
     def _real_images(self):
         return collect_images(self._dataset.test, self._num_sample_images)
@@ -258,6 +265,7 @@ class TrainingRun:
                 self._dataset.examples("test", self.config.model.num_classes),
                 self._training.evaluation_batch_size,
             ),
+            jit_compile=self._training.jit_compile,
         )
         results = {
             "test_bits_per_dim": test.mean,
