@@ -20,6 +20,7 @@ from tf_marscf.config_fields import (
     same_field,
     some_of,
     string,
+    switch,
 )
 from tf_marscf.errors import InputError
 
@@ -101,6 +102,51 @@ def test_a_number_or_one_a_level(given, kept):
     config = LevelsConfig(scale=given)
     assert config.scale == kept
     assert LevelsConfig(**config.to_dict()) == config
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SwitchConfig(Config):
+    """With what a machine may decide."""
+
+    speed: bool | str = switch("auto", "Whether it is fast.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BothConfig(SmallConfig, SwitchConfig):
+    """Of two bases."""
+
+
+def test_a_switch_is_on_off_or_left_to_the_machine():
+    for value in ("auto", True, False):
+        assert SwitchConfig(speed=value).speed is value
+    for value in ("yes", "true", 1, None, ["auto"]):
+        with pytest.raises(InputError, match="`speed` must be 'auto', True or False; got "):
+            SwitchConfig(speed=value)
+
+
+def test_the_docstring_of_a_class_of_two_bases_lists_the_fields_of_both():
+    assert "num_steps: K, steps of flow a level." in BothConfig.__doc__
+    assert "speed: Whether it is fast." in BothConfig.__doc__
+
+
+def test_the_flag_of_a_switch_is_one_of_a_boolean_and_may_be_auto():
+    program = (
+        "from absl import flags\n"
+        "from tests.test_config_fields import SwitchConfig\n"
+        "from tf_marscf.commands import command_line\n"
+        "command_line.define_flags(SwitchConfig)\n"
+        "for words in [], ['--speed'], ['--nospeed'], ['--speed=auto'], ['--speed=true'], "
+        "['--speed=False'], ['--nospeed', '--speed=auto']:\n"
+        "    flags.FLAGS(['program', *words])\n"
+        "    print(SwitchConfig(**command_line.flag_values(SwitchConfig)).speed)\n"
+        "print(\"(default: 'auto')\" in flags.FLAGS.get_help())\n"
+        "flags.FLAGS(['program', '--speed=2'])\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT
+    )
+    assert process.stdout.split() == "auto True False auto True False auto True".split()
+    assert process.stderr.rstrip().endswith("flag --speed=2: must be auto, true or false")
 
 
 def test_what_differs_from_the_defaults():

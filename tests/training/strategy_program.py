@@ -21,7 +21,7 @@ MODELS = {
 }
 
 
-def main(directory, strategy, coupling, num_accumulated_parts):
+def main(directory, strategy, coupling, num_accumulated_parts, jit_compile="auto"):
     """Trains for two epochs."""
     if strategy == "mirrored":
         tf.config.set_logical_device_configuration(
@@ -46,6 +46,7 @@ def main(directory, strategy, coupling, num_accumulated_parts):
             checkpoint_every=5,
             log_every=1,
             strategy=strategy,
+            jit_compile=True if jit_compile == "True" else jit_compile,
         ),
         progress="none",
         dequantization=DequantizationConfig(

@@ -135,6 +135,18 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path, run_of_one
     )
 
 
+@pytest.mark.slow
+def test_two_devices_whose_steps_are_compiled_have_the_losses_of_one_device(
+    tmp_path, run_of_one_device
+):
+    finish(start(tmp_path / "compiled", "mirrored", "affine", 2, True))
+    log = (tmp_path / "compiled" / "run.log").read_text()
+    assert "steps are compiled by XLA (jit_compile=True)" in log
+    np.testing.assert_allclose(
+        losses(tmp_path / "compiled"), losses(run_of_one_device("affine")), atol=1e-4
+    )
+
+
 def test_unknown_strategy_is_named():
     with pytest.raises(ValueError, match="`strategy` must be one of.*'two'"):
         check_strategy("two")

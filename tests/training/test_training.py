@@ -374,6 +374,19 @@ def test_continuing_with_another_optimizer_is_refused(finished_run):
     (directory / "config.json").write_text(before)
 
 
+def test_a_run_goes_on_with_another_jit_compile_as_of_before_auto(finished_run):
+    directory, results = finished_run
+    path = directory / "config.json"
+    content = path.read_text()
+    assert '"jit_compile": "auto"' in content
+    path.write_text(content.replace('"jit_compile": "auto"', '"jit_compile": false'))
+    assert training_run(directory, **AVERAGED).run() == results
+    log = (directory / "run.log").read_text()
+    assert "changed: jit_compile was False and is 'auto'" in log
+    assert log.count("steps are not compiled by XLA (jit_compile=auto)") >= 2
+    assert path.read_text() == content
+
+
 def test_non_finite_loss_keeps_the_last_good_checkpoint(tmp_path):
     training_run(tmp_path, SIMPLE_OPTIONS, num_epochs=1).run()
     kept = CheckpointStore(tmp_path, "latest").paths()

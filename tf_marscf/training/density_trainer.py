@@ -5,19 +5,16 @@ import functools
 import keras
 import tensorflow as tf
 
-from tf_marscf.config import CompilationConfig
 from tf_marscf.density_layer import DensityLayer
 from tf_marscf.distributions.image_distribution import check_value
 from tf_marscf.distributions.labels import checked_label
 from tf_marscf.errors import InputError
 from tf_marscf.kernels.compiled_by_xla import whole_by_xla
-from tf_marscf.kernels.devices import is_compiled
+from tf_marscf.training.compiled_trainer import CompiledTrainer
 from tf_marscf.training.density_step import density_step, step_seeds
 from tf_marscf.training.fit_arguments import (
     check_callbacks,
     check_no_image_weights,
-    check_no_losses,
-    check_optimizer,
     check_trained_weights,
     evaluation_examples,
     training_examples,
@@ -30,7 +27,7 @@ _EVALUATION_SEED = 20200620
 
 
 @keras.saving.register_keras_serializable("tf_marscf")
-class DensityTrainer(keras.Model):
+class DensityTrainer(CompiledTrainer):
     """Trains a `Dequantized` distribution by gradient descent on bits/dim, with `fit`.
 
     `compile` it with an optimizer only. A step, see `density_step`, draws its dequantization noise
@@ -57,9 +54,6 @@ class DensityTrainer(keras.Model):
         prior_start_steps: steps at the start in which mAR priors rest: they are Glow's, from which
             they start (`FlowLevel.log_prob_parts`). None: there is no such phase.
         name: Python `str`.
-
-    Attributes:
-        compiles_steps: whether XLA compiles what is large of a step: as of `compile`.
     """
 
     def __init__(
@@ -101,7 +95,6 @@ class DensityTrainer(keras.Model):
         self._evaluation_sums = _state_variable(4, "evaluation_sums")
         self._is_evaluating = self._keeps_epoch_sums = False
         self._traced_weights = None
-        self._jit_option, self.compiles_steps = "auto", False
         self.built = True
 
     @property
@@ -129,55 +122,6 @@ class DensityTrainer(keras.Model):
     def compute_output_shape(self, input_shape):
         """The shape of what a call returns."""
         return self.density.compute_output_shape(input_shape)
-
-    def compile(
-        self,
-        optimizer="rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        run_eagerly=False,
-        steps_per_execution=1,
-        jit_compile="auto",
-        **kwargs,
-    ):
-        """As Keras's `compile`, and makes the optimizer's variables.
-
-        With `jit_compile`, which is as of `CompilationConfig`, XLA compiles the densities and
-        gradients of a step, in each replica, and never the whole step: that could not raise, and
-        Keras does not compile it where operations are deterministic or there are several devices.
-        Eager steps are not compiled.
-
-        Raises:
-            InputError: if there is a loss or metric, or the optimizer changes gradients.
-        """
-        self._jit_option = CompilationConfig(jit_compile=jit_compile).jit_compile
-        check_no_losses(
-            loss=loss, loss_weights=loss_weights, metrics=metrics, weighted_metrics=weighted_metrics
-        )
-        optimizer = keras.optimizers.get(optimizer)
-        if optimizer is not None:
-            check_optimizer(optimizer, self.distribute_strategy.num_replicas_in_sync)
-            with self.distribute_strategy.scope():
-                optimizer.build([weight.value for weight in self.trainable_weights])
-        self.compiles_steps = not run_eagerly and is_compiled(self._jit_option)
-        super().compile(
-            optimizer=optimizer,
-            run_eagerly=run_eagerly,
-            steps_per_execution=steps_per_execution,
-            jit_compile=False,
-            **kwargs,
-        )
-
-    def get_compile_config(self):
-        """The arguments of `compile`, as a dict that `compile_from_config` takes."""
-        config = super().get_compile_config()
-        return config | {"jit_compile": self._jit_option} if config else config
-
-    def compile_from_config(self, config):
-        """Compiles a loaded trainer as it was when it was saved."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
 
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
@@ -286,14 +230,12 @@ class DensityTrainer(keras.Model):
         distributions = [self.images_distribution]
         if self.weight_average is not None:
             distributions.append(self.weight_average.images_distribution)
-        bits = [
-            whole_by_xla(
-                functools.partial(distribution.bits_per_dim, seed=seed, **of_class),
-                self.compiles_steps,
-            )(pixels)
-            for distribution in distributions
-        ]
-        bits = [tf.cast(part, tf.float64) for part in bits]
+
+        def bits_per_dim(pixels):
+            bits = [part.bits_per_dim(pixels, seed=seed, **of_class) for part in distributions]
+            return [tf.cast(part, tf.float64) for part in bits]
+
+        bits = whole_by_xla(bits_per_dim, self.compiles_steps)(pixels)
         # Not a product: bits/dim of an image that only fills up may be anything.
         sums = [tf.reduce_sum(tf.where(weights != 0.0, part * weights, 0.0)) for part in bits]
         sums = tf.stack([sums[0], sums[-1], tf.reduce_sum(weights)])
@@ -311,10 +253,6 @@ class DensityTrainer(keras.Model):
         """As of `checked_label`, and outside of what XLA compiles, where no check is made."""
         model = self.density.model
         return None if label is None else checked_label(label, model.num_classes, model.name)
-
-    def predict_step(self, data):
-        """Log-probabilities of a batch."""
-        return whole_by_xla(super().predict_step, self.compiles_steps)(data)
 
     def _logs(self, logs):
         """Values as Keras can reduce them: under several workers it wants a leading axis."""
