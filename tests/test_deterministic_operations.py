@@ -29,7 +29,7 @@ WITHOUT_DETERMINISTIC_KERNEL = {
     "Bincount",
     "CropAndResizeGradBoxes",
     "CropAndResizeGradImage",
-    "DebugNumericSummaryV2",  # In the modes of `enable_check_numerics` that look at all values.
+    "DebugNumericSummaryV2",  # In two modes of TensorFlow's debugger.
     "DenseBincount",
     "Dilation2DBackpropFilter",
     "Dilation2DBackpropInput",

@@ -40,6 +40,15 @@ def test_entries_are_seconds_and_operations(measured):
     assert shares.count("%") == 2
 
 
+@pytest.mark.slow
+def test_of_what_is_compiled_xla_says_the_memory():
+    lines = []
+    config = small_model(num_levels=1, prior="gaussian").config
+    speed.measure_speed(config, 2, 1, report=lines.append, jit_compile=True)
+    (line,) = (line for line in lines if line.startswith("compiled by XLA"))
+    assert line.count("MiB of") == 3
+
+
 def test_a_baseline_may_be_of_before_or_have_all_entries(measured):
     entries, lines = measured
     with_ratio = [line.split()[0] for line in lines if line.endswith("x")]

@@ -5,6 +5,7 @@ import statistics
 
 import tensorflow as tf
 
+from tf_marscf.benchmarks.compiled_memory import compiled_memory
 from tf_marscf.benchmarks.measurement import interleaved_seconds, waiting_task
 from tf_marscf.benchmarks.operation_count import (
     convolution_operations,
@@ -63,7 +64,7 @@ def measure_speed(
     start_memory = _peak_memory()
     dequantization = dequantization or DequantizationConfig()
     with_xla = is_compiled(jit_compile)
-    tasks = _model_tasks(config, batch_size, execution, dequantization, with_xla)
+    tasks, train_step = _model_tasks(config, batch_size, execution, dequantization, with_xla)
     tasks["convolution"] = _convolution_task()
     times = interleaved_seconds(tasks, num_repeats)
     seconds = {task: statistics.median(values) for task, values in times.items()}
@@ -97,7 +98,14 @@ def measure_speed(
     operations = dequantization_operations(dequantization, config.image_shape, batch_size)
     if operations:
         report(f"a dequantizer's noise, in the training step only: {operations / 1e9:.1f} GFLOP")
-    report(f"{'compiled' if with_xla else 'not compiled'} by XLA")
+    if with_xla:
+        memory = compiled_memory(train_step)
+        report(
+            "compiled by XLA, which assigns a training step "
+            f"{memory.arguments / 2**20:.0f} MiB of weights, optimizer and images, "
+            f"{memory.temporaries / 2**20:.0f} MiB of temporaries and "
+            f"{memory.outputs / 2**20:.0f} MiB of results"
+        )
     report(f"threads: {num_intra_op_threads()} an operation, on {num_cores()} cores")
     report(f"memory: {start_memory:.0f} MiB before, {_peak_memory():.0f} MiB at the peak")
     return {task: seconds[task] for task in (*TASKS, *PART_TASKS)} | of_image
@@ -118,7 +126,7 @@ def _checked_baseline(baseline):
 
 
 def _model_tasks(config, batch_size, execution, dequantization, with_xla):
-    """A dict from each of `TASKS` and `PART_TASKS` to a `waiting_task`."""
+    """A dict from each of `TASKS` and `PART_TASKS` to a `waiting_task`, and a training step."""
     run = RunConfig(model=config, pixels=PixelConfig(), dequantization=dequantization)
     images_distribution = build_distribution(run, seed=0, execution=execution)
     model = images_distribution.distribution
@@ -138,12 +146,16 @@ def _model_tasks(config, batch_size, execution, dequantization, with_xla):
     if config.num_classes is not None:
         of_class = {"label": tf.range(batch_size) % config.num_classes}
         examples = (pixels, of_class["label"])
+
+    def train_step():
+        return trainer.train_step(examples)["bits_per_dim"]
+
     return {
-        "train_step": waiting_task(lambda: trainer.train_step(examples)["bits_per_dim"]),
+        "train_step": waiting_task(train_step),
         "log_prob": waiting_task(lambda: model.log_prob(images, **of_class), with_xla),
         "sample": waiting_task(lambda: model.sample(batch_size, seed=0, **of_class), with_xla),
         **part_tasks(model, images, with_xla, **of_class),
-    }
+    }, train_step
 
 
 def _convolution_task():

@@ -28,7 +28,7 @@ def copies_after(tensors, gradient):
     with tf.control_dependencies(gradients):
         never = tf.reduce_any([_has_impossible_sine(part) for part in gradients])
         return [
-            tf.raw_ops.Select(condition=never, t=tf.zeros_like(tensor), e=tensor)
+            tf.raw_ops.Select(condition=never, x=tf.zeros_like(tensor), y=tensor)
             for tensor in tensors
         ]
 
