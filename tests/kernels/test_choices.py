@@ -1,5 +1,6 @@
 """Which kernel is chosen where, and that every candidate computes the same."""
 
+import ast
 import pathlib
 import threading
 
@@ -99,14 +100,14 @@ def test_operations_have_one_thread_on_few_cores(monkeypatch, cores, expected):
 
 def test_choices_are_made_in_one_place():
     """No other kernel asks for the device; of TensorFloat-32, one must be exact without it."""
-    folder = pathlib.Path(kernels.__file__).parent
-    asking = {
-        path.stem
-        for path in folder.glob("*.py")
-        if "import devices" in (text := path.read_text(encoding="utf-8"))
-        or "kernels.devices import" in text
-    }
-    assert asking | {"choices"} == {"choices", "threads", "tensor_float_32"}
+    asking = set()
+    for path in pathlib.Path(kernels.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                names = {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+                if "tf_marscf.kernels.devices" in names:
+                    asking.add(path.stem)
+    assert asking == {"choices", "threads", "tensor_float_32"}
 
 
 def test_forced_choices_last_for_a_block_of_a_thread():
