@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measures models: `python bin/benchmark.py speed`, `sampling` or `density`, each with --help."""
+"""Measures models: `python bin/benchmark.py NAME`, such as `speed`; --help names all."""
 
 import pathlib
 import sys

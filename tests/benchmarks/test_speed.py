@@ -61,7 +61,7 @@ def test_a_baseline_may_be_of_before_or_have_all_entries(measured):
 @pytest.mark.parametrize("options", [{}, {"prior": "gaussian"}, {"prior_network": "causal"}])
 def test_parts_add_up_to_the_density(options):
     model, images = small_model(**options), random_images(3, 8, 8, 1)
-    latents, rests, log_det = speed_parts._flow(model, images)
+    latents, rests, log_det = speed_parts.flow_of_levels(model, images)
     for one, expected in zip(latents, model.latents(images), strict=True):
         np.testing.assert_array_equal(one, expected)
     total = log_det + speed_parts._prior(model, latents, rests)

@@ -221,6 +221,22 @@ def test_benchmark_prints_a_row_a_task(tmp_path):
 
 
 @pytest.mark.slow
+def test_benchmark_says_which_kernels_are_chosen(tmp_path):
+    output = tmp_path / "kernels.json"
+    arguments = "kernels --image_size=8 --image_channels=1 --num_levels=1 --num_steps=1".split()
+    arguments += "--hidden_channels=8 --batch_size=2 --num_repeats=1 --prior=gaussian".split()
+    arguments += ["--intra_op_threads=1", f"--json={output}"]
+    process = run_command("benchmark.py", *arguments)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.split()[:3] == ["level", "task", "kernel"]
+    table = json.loads(output.read_text())
+    assert set(table) == {"machine", "rows"}
+    refused = run_command("benchmark.py", "kernels", "--dequantization=variational")
+    assert refused.returncode == 2
+    assert "'dequantization'" in error_line(refused)
+
+
+@pytest.mark.slow
 def test_tiny_mode_runs_a_recipe_in_a_directory_of_its_own(tmp_path):
     pixels = np.random.default_rng(0).integers(256, size=(40, 16, 16, 3)).astype(np.uint8)
     np.savez(tmp_path / "images.npz", train=pixels[:30], test=pixels[30:])

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tf_marscf import reference_networks
+from tf_marscf.kernels import devices
 from tf_marscf.kernels.channel_convolutions import (
     DenseChannels,
     GatheredChannels,
@@ -39,9 +40,10 @@ def normal(*shape, seed=0):
 )
 @pytest.mark.parametrize("has_offset", [False, True])
 def test_every_layout_computes_the_two_convolutions(
-    kind, image_size, dilation, expected, has_offset, dtype, tolerance, group_size
+    monkeypatch, kind, image_size, dilation, expected, has_offset, dtype, tolerance, group_size
 ):
     """Values, and gradients to maps and weights."""
+    monkeypatch.setattr(devices, "has_gpu", lambda: False)
 
     def noise(*shape, seed=0):
         return tf.cast(normal(*shape, seed=seed), dtype)

@@ -9,11 +9,8 @@ import tensorflow as tf
 
 from tests.running_commands import ForkedScript
 from tf_marscf.kernels import devices
-from tf_marscf.kernels.devices import (
-    num_cores,
-    num_intra_op_threads,
-    set_default_intra_op_threads,
-)
+from tf_marscf.kernels.devices import num_cores, num_intra_op_threads
+from tf_marscf.kernels.threads import set_default_intra_op_threads
 
 VARIABLE = "TF_NUM_INTRAOP_THREADS"
 

@@ -38,6 +38,6 @@ def test_every_row_is_of_something(fast, plain, test, used):
 def test_every_module_of_fast_ways_is_in_the_table():
     in_table = {name for row in rows() for name in row[:2]}
     # What these hold serves those in the table.
-    others = {"__init__", "devices", "spectral_matrices"}
+    others = {"__init__", "choices", "devices", "spectral_matrices", "threads"}
     for path in FOLDER.glob("*.py"):
         assert path.stem in others or ({path.stem} | names_of(path)) & in_table, path.name

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tf_marscf import reference, reference_networks
+from tf_marscf.kernels import devices
 from tf_marscf.kernels.conv_lstm_recurrence import (
     conv_lstm_step,
     prepared_biases,
@@ -168,8 +169,9 @@ def test_steps_one_after_another_are_the_call(
     assert len(state) == num_layers
 
 
-def test_kernels_are_compact_for_few_maps_only():
+def test_kernels_are_compact_for_few_maps_only(monkeypatch):
     """A dilation of d makes d * d maps of an image."""
+    monkeypatch.setattr(devices, "has_gpu", lambda: False)
     for dilation, most in ((1, 8), (2, 2)):
         convolution = SpectralConvolution(4, 6, 3, dilation)
         assert convolution.for_steps(None) is convolution.for_steps(most + 1) is convolution

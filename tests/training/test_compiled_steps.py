@@ -20,7 +20,7 @@ from tf_marscf.errors import InputError
 from tf_marscf.evaluation.image_scores import score_images
 from tf_marscf.interpolation.interpolation import Interpolator
 from tf_marscf.interpolation.interpolation_config import ProjectionConfig
-from tf_marscf.kernels import devices
+from tf_marscf.kernels import choices, devices
 from tf_marscf.sampling.sample_stream import SampleStream
 
 OPTIONS = [
@@ -50,11 +50,11 @@ def compiled_functions(graph):
 
 
 def test_auto_compiles_where_there_is_a_gpu(monkeypatch):
-    assert [devices.is_compiled(option) for option in ("auto", True, False)] == [False, True, False]
+    assert [choices.is_compiled(option) for option in ("auto", True, False)] == [False, True, False]
     monkeypatch.setattr(devices, "has_gpu", lambda: True)
-    assert [devices.is_compiled(option) for option in ("auto", True, False)] == [True, True, False]
+    assert [choices.is_compiled(option) for option in ("auto", True, False)] == [True, True, False]
     monkeypatch.setattr(devices, "is_watched", lambda: True)
-    assert not devices.is_compiled("auto")
+    assert not choices.is_compiled("auto")
 
 
 def test_a_trainer_compiles_as_it_was_told(tmp_path):

@@ -18,7 +18,8 @@ from tf_marscf.benchmarks.speed_parts import PART_TASKS, part_tasks
 from tf_marscf.config import DequantizationConfig
 from tf_marscf.errors import InputError
 from tf_marscf.kernels.batch_parts import in_batch_parts
-from tf_marscf.kernels.devices import is_compiled, num_cores, num_intra_op_threads
+from tf_marscf.kernels.choices import is_compiled
+from tf_marscf.kernels.devices import num_cores, num_intra_op_threads
 from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import build_distribution
 from tf_marscf.training.density_trainer import DensityTrainer

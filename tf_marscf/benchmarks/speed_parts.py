@@ -12,7 +12,7 @@ import tensorflow as tf
 from tf_marscf.benchmarks.measurement import waiting_task
 
 PART_TASKS = ("flow_log_prob", "prior_log_prob", "flow_gradient", "prior_gradient")
-_DROPOUT_SEED = (0, 1)
+DROPOUT_SEED = (0, 1)
 
 
 def part_tasks(model, images, jit_compile=False, **of_class):
@@ -21,7 +21,7 @@ def part_tasks(model, images, jit_compile=False, **of_class):
     `jit_compile` is whether XLA compiles them. Of a model with classes, there is their `label`,
     too.
     """
-    latents, rests, _ = tf.function(lambda: _flow(model, images), autograph=False)()
+    latents, rests, _ = tf.function(lambda: flow_of_levels(model, images), autograph=False)()
     levels = model.levels
     bijectors = [level.level_bijector for level in levels]
     flow_variables = [weight for part in bijectors for weight in part.trainable_variables]
@@ -31,21 +31,21 @@ def part_tasks(model, images, jit_compile=False, **of_class):
 
     def flow_gradient():
         with tf.GradientTape() as tape:
-            maps, _, log_det = _flow(model, images, tf.constant(_DROPOUT_SEED))
+            maps, _, log_det = flow_of_levels(model, images, tf.constant(DROPOUT_SEED))
             # In the place of what a prior hands on: the gradient of a standard-normal one.
             value = tf.reduce_sum(log_det)
             value -= tf.add_n([tf.reduce_sum(one * tf.stop_gradient(one)) for one in maps])
-        return _sum(tape.gradient(value, flow_variables))
+        return sum_of_gradients(tape.gradient(value, flow_variables))
 
     def prior_gradient():
         inputs = [*latents, *rests]
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             value = tf.reduce_sum(_prior(model, latents, rests, **of_class))
-        return _sum(tape.gradient(value, [*prior_variables, *inputs]))
+        return sum_of_gradients(tape.gradient(value, [*prior_variables, *inputs]))
 
     tasks = {
-        "flow_log_prob": lambda: _of_flow(_flow(model, images)),
+        "flow_log_prob": lambda: _of_flow(flow_of_levels(model, images)),
         "prior_log_prob": lambda: _prior(model, latents, rests, **of_class),
         "flow_gradient": flow_gradient,
         "prior_gradient": prior_gradient,
@@ -53,7 +53,7 @@ def part_tasks(model, images, jit_compile=False, **of_class):
     return {name: waiting_task(tasks[name], jit_compile) for name in PART_TASKS}
 
 
-def _flow(model, images, dropout_seed=None):
+def flow_of_levels(model, images, dropout_seed=None):
     """Latents l_i of all levels, r_i of all but the last, and the sum of log-dets [N]."""
     rest, latents, rests, log_dets = images, [], [], []
     for level in model.levels:
@@ -82,6 +82,6 @@ def _of_flow(parts):
     return log_det + tf.add_n([tf.reduce_mean(one, axis=[1, 2, 3]) for one in latents])
 
 
-def _sum(gradients):
+def sum_of_gradients(gradients):
     """One number that depends on all gradients."""
     return tf.add_n([tf.reduce_sum(one) for one in gradients if one is not None])

@@ -1,6 +1,7 @@
 """Measures models: `python bin/benchmark.py NAME`, each with --help.
 
 speed     seconds of a training step, a density and a sample; the prior's part of it
+kernels   milliseconds of each way to compute a level, and which way is chosen
 sampling  seconds of a batch of samples against the size of the images, beside other models
 density   held-out bits/dim against seconds and steps of training, beside other models
 ablation  the same for variants of the model, at equal parameters and over seeds
@@ -41,38 +42,61 @@ _COMPARISONS = {
 }
 
 
-def define_speed_flags():
-    """Flags of `speed`."""
+def define_kernels_flags():
+    """Flags of `kernels`, which `speed` has, too: of a model and of how often it is timed."""
     command_line.define_image_size()
     flags.DEFINE_integer("image_channels", 3, "Channels of the images.")
     command_line.define_flags(MarScfConfig, num_steps=4, hidden_channels=64)
-    command_line.define_flags(DequantizationConfig)
     command_line.define_flags(ExecutionConfig)
     command_line.define_flags(CompilationConfig)
     flags.DEFINE_integer("batch_size", 16, "Images a call.", lower_bound=1)
     flags.DEFINE_integer(
         "num_repeats", 10, "Interleaved repeats; medians are shown.", lower_bound=1
     )
+    command_line.define_path("json", None, "JSON file to write the figures to.")
+
+
+def define_speed_flags():
+    """Flags of `speed`."""
+    define_kernels_flags()
+    command_line.define_flags(DequantizationConfig)
     command_line.define_path(
         "baseline",
         None,
         'JSON file to compare with: {"train_step": seconds, "log_prob": ..., ...}.',
     )
-    command_line.define_path("json", None, "JSON file to write the seconds to.")
+
+
+def model_of_flags():
+    """The `MarScfConfig` and the `ExecutionConfig` that flags say."""
+    height, width = command_line.image_size()
+    config = MarScfConfig(
+        image_shape=(height, width, flags.FLAGS.image_channels),
+        **command_line.flag_values(MarScfConfig),
+    )
+    command_line.refuse_flags_without_effect(vars(config))
+    return config, ExecutionConfig(**command_line.flag_values(ExecutionConfig))
+
+
+def kernels():
+    """Prints milliseconds of each candidate of each choice."""
+    values = flags.FLAGS
+    config, execution = model_of_flags()
+    output = None if values.json is None else output_file("json", values.json)
+    command_line.start_tensorflow()
+    from tf_marscf.benchmarks.kernel_benchmark import measure_kernels
+
+    table = measure_kernels(config, values.batch_size, values.num_repeats, execution, print_line)
+    if output is not None:
+        write_json(output, table)
 
 
 def speed():
     """Prints seconds, and ratios to the baseline, of each task."""
     values = flags.FLAGS
-    height, width = command_line.image_size()
-    config = MarScfConfig(
-        image_shape=(height, width, values.image_channels),
-        **command_line.flag_values(MarScfConfig),
-    )
+    config, execution = model_of_flags()
     dequantization = DequantizationConfig(**command_line.flag_values(DequantizationConfig))
-    execution = ExecutionConfig(**command_line.flag_values(ExecutionConfig))
     compilation = CompilationConfig(**command_line.flag_values(CompilationConfig))
-    command_line.refuse_flags_without_effect(vars(config))
     if values.baseline is not None and not os.path.isfile(values.baseline):
         raise InputError(f"`baseline` must be a file; got {values.baseline!r}.")
     baseline = {} if values.baseline is None else read_json(values.baseline)
@@ -147,7 +171,7 @@ def run():
     if name in ("--help", "-h", "-help", "help"):
         print(__doc__.replace("python bin/benchmark.py", called_command("benchmark")).rstrip())
         sys.exit(0)
-    names = ["speed", *_COMPARISONS]
+    names = ["speed", *_COMPARISONS, "kernels"]
     if name not in names:
         print(
             f"error: the first argument must be one of: {', '.join(names)}; got {name!r}",
@@ -158,6 +182,8 @@ def run():
     # Flags are defined for the chosen one only: a flag of another is an error, not ignored.
     if name == "speed":
         command_line.run(speed, define_speed_flags)
+    elif name == "kernels":
+        command_line.run(kernels, define_kernels_flags)
     else:
         # Operations of models that are not of this project are not split for one thread each.
         command_line.run(

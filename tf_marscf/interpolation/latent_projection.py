@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_marscf.errors import RunError
 from tf_marscf.interpolation.interpolated_points import InterpolatedPoints
-from tf_marscf.kernels.devices import is_compiled
+from tf_marscf.kernels.choices import is_compiled
 
 # Parts of the learning rate with which a point is tried again.
 _SMALLER_RATES = (0.1, 0.01, 0.001)

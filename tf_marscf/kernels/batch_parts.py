@@ -2,22 +2,13 @@
 
 On CPUs, TensorFlow computes independent operations at the same time, which costs next to nothing,
 or one operation on several threads, which all meet after each. Where operations are limited to one
-thread (see `devices.py`), a chain of operations keeps several cores busy only if it is
+thread (see `threads.py`), a chain of operations keeps several cores busy only if it is
 there several times: once for each part of the batch.
 """
 
 import tensorflow as tf
 
-from tf_marscf.kernels.devices import num_operations_at_once
-
-
-def num_batch_parts(num_images):
-    """Into how many parts a batch is split: 1, except in graphs on CPUs, one thread an operation.
-
-    Args:
-        num_images: of the batch, or None where it is not known while a graph is traced.
-    """
-    return min(num_images, num_operations_at_once()) if num_images else 1
+from tf_marscf.kernels.choices import num_batch_parts
 
 
 def size_of_first_part(num_images):

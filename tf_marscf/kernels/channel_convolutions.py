@@ -12,10 +12,9 @@ nothing is transposed from step to step.
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.kernels import choices
 from tf_marscf.kernels.convolution import convolve
 from tf_marscf.kernels.step_convolution import DirectConvolution
-
-_MAX_DENSE_PIXELS = 64
 
 
 class ImageChannels:
@@ -187,7 +186,7 @@ class GatheredChannels(_SpectralChannels):
 
 
 def channel_convolutions(image_size, convolution, input_size, output_size, group_size=1):
-    """Whichever is fastest.
+    """Whichever is fastest, by `choices.channel_convolutions`.
 
     Args:
         image_size: (H, W).
@@ -196,10 +195,14 @@ def channel_convolutions(image_size, convolution, input_size, output_size, group
         output_size: odd `int`, of the kernel from the ConvLSTM to `(mean, log_scale)`.
         group_size: g, channels of a step.
     """
-    if isinstance(convolution, DirectConvolution):
+    choice = choices.channel_convolutions(
+        image_size[0] * image_size[1],
+        convolution.num_phases,
+        isinstance(convolution, DirectConvolution),
+    )
+    if choice == "image":
         return ImageChannels(convolution, group_size)
-    num_pixels = image_size[0] * image_size[1]
-    if convolution.num_phases == 1 and num_pixels <= _MAX_DENSE_PIXELS:
+    if choice == "dense":
         return DenseChannels(image_size, convolution, group_size)
     return GatheredChannels(image_size, convolution, input_size, output_size, group_size)
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tf_marscf.kernels import devices
+from tf_marscf.kernels import choices
 from tf_marscf.kernels.recomputation import recomputed
 
 
@@ -39,8 +39,7 @@ def compiled_by_xla(function):
     by_xla = tf.function(function, jit_compile=True, autograph=False)
 
     def call(*args):
-        # XLA does not have the operations with which somebody watches.
-        if tf.executing_eagerly() or devices.is_watched():
+        if not choices.compiles_loop():
             return function(*args)
 
         def flat(*tensors):

@@ -6,10 +6,9 @@ x_(n + 1) = function(x_n, [w[n] for w in stacks], seeds[n]),    n = 0 ... num_la
 import keras
 import tensorflow as tf
 
+from tf_marscf.kernels import choices
 from tf_marscf.kernels.recomputation import copies_after, recomputed
 from tf_marscf.stateless_seed import split_seed
-
-_MIN_LOOPED_LAYERS = 3
 
 
 class LayerStack(keras.layers.Layer):
@@ -66,7 +65,7 @@ class LayerStack(keras.layers.Layer):
         """Runs all layers; `dropout_seed` turns dropout on."""
         seeds = split_seed(dropout_seed, self.num_layers)
         stacks = [tf.convert_to_tensor(weight) for weight in self.stacked_weights]
-        if tf.executing_eagerly() or self.num_layers < _MIN_LOOPED_LAYERS:
+        if not choices.loops_layers(self.num_layers):
             weights = [tf.unstack(stack, num=self.num_layers) for stack in stacks]
             for *values, seed in zip(*weights, seeds, strict=True):
                 maps = self._run_layer(maps, values, seed, recompute=self.recompute)

@@ -10,14 +10,9 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tf_marscf.kernels import devices
+from tf_marscf.kernels import choices
 from tf_marscf.kernels.convolution import convolve, kernel_gradient, transposed_kernel
 from tf_marscf.kernels.spectral_matrices import num_frequencies, spectral_matrices
-
-# An operation of many small matrix products takes longer than one of a large convolution.
-_SPECTRAL_COST = 1.5
-# So few maps take less time to multiply than their kernel takes to read.
-_MAX_COMPACT_MAPS = 8
 
 
 class StepConvolution:
@@ -32,6 +27,8 @@ class StepConvolution:
         dtype: of the maps.
     """
 
+    # The name of the choice, as of `choices.py`.
+    choice = None
     # The order of the axes [N, H / d, d, W / d, d, C] in the layout, and the axis of the channels.
     _axes = ()
     channel_axis = None
@@ -77,14 +74,20 @@ class StepConvolution:
         return tf.zeros(shape, dtype)
 
     def for_steps(self, num_images):
-        """The convolution that is fastest for single steps of so many images (None: any number)."""
-        del num_images
-        return self
+        """The convolution that is fastest for single steps of so many images (None: any number).
+
+        XLA compiles such steps and fuses what is between products.
+        """
+        *_, dtype = self._geometry
+        num_maps = num_images and num_images * self.num_phases**2
+        choice = choices.single_step_convolution(self.choice, num_maps, dtype)
+        return self if choice == self.choice else _convolution_of_choice(choice, self._geometry)
 
 
 class DirectConvolution(StepConvolution):
     """Sums of products, by TensorFlow's convolution; layout [N * d * d, H / d, W / d, C]."""
 
+    choice = "direct"
     _axes = (0, 2, 4, 1, 3, 5)
     channel_axis = -1
 
@@ -159,10 +162,7 @@ class _SpectralLayout(StepConvolution):
 class SpectralConvolution(_SpectralLayout):
     """For all steps; a prepared kernel has a real 2 x 2 block a frequency, [F, 2 C_out, 2 C_in]."""
 
-    def for_steps(self, num_images):
-        """As of `StepConvolution`; XLA compiles such steps and fuses what is between products."""
-        is_compact = num_images and num_images * self.num_phases**2 <= _MAX_COMPACT_MAPS
-        return CompactSpectralConvolution(*self._geometry) if is_compact else self
+    choice = "spectral"
 
     def prepare(self, kernel):
         """[k, k, C_in, C_out] -> [F, 2 C_out, 2 C_in]."""
@@ -202,6 +202,8 @@ class CompactSpectralConvolution(_SpectralLayout):
         [c; d] (a, b) = [c a, c b; d a, d b],    (re, im) = (c a - d b, d a + c b)
     """
 
+    choice = "compact"
+
     def prepare(self, kernel):
         """[k, k, C_in, C_out] -> [F, 2 C_out, C_in], the first columns of the blocks."""
         inputs, outputs = kernel.shape[2:]
@@ -222,7 +224,7 @@ class CompactSpectralConvolution(_SpectralLayout):
 
 
 def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
-    """The convolution with the least work for maps of one size.
+    """The convolution with the least work for maps of one size, by `choices.step_convolution`.
 
     Args:
         height: H of the maps.
@@ -243,10 +245,14 @@ def fastest_convolution(height, width, kernel_size, dilation, channels, dtype):
     transforms = 2 * frequencies * num_pixels * (inputs + outputs)
     spectral = transforms + 4 * frequencies * inputs * outputs
     dtype = tf.as_dtype(dtype)
-    is_coarse = dtype.size < 4 or (dtype == tf.float32 and devices.uses_tensor_float_32())
-    is_spectral = not is_coarse and _SPECTRAL_COST * spectral < direct
-    kind = SpectralConvolution if is_spectral else DirectConvolution
-    return kind(height, width, kernel_size, dilation, dtype)
+    choice = choices.step_convolution(direct, spectral, dtype)
+    return _convolution_of_choice(choice, (height, width, kernel_size, dilation, dtype))
+
+
+def _convolution_of_choice(choice, geometry):
+    kinds = (DirectConvolution, SpectralConvolution, CompactSpectralConvolution)
+    (kind,) = (kind for kind in kinds if kind.choice == choice)
+    return kind(*geometry)
 
 
 def _num_phases(height, width, dilation):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_marscf.distributions.labels import checked_label
 from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.errors import RunError, warn
-from tf_marscf.kernels.devices import is_compiled
+from tf_marscf.kernels.choices import is_compiled
 from tf_marscf.sampling.sample_config import check_sampling_arguments
 from tf_marscf.stateless_seed import fold_in, split_seed, stateless_normal
 
