@@ -5,10 +5,12 @@ kernels   milliseconds of each way to compute a level, and which way is chosen
 sampling  seconds of a batch of samples against the size of the images, beside other models
 density   held-out bits/dim against seconds and steps of training, beside other models
 ablation  the same for variants of the model, at equal parameters and over seeds
+portable  writes the first's tasks as StableHLO, to be timed on machines without TensorFlow
 
 Killed, `density` and `ablation` go on where they were.
 """
 
+import dataclasses
 import functools
 import os
 import sys
@@ -27,11 +29,14 @@ from tf_marscf.config import (
     DequantizationConfig,
     ExecutionConfig,
     MarScfConfig,
+    check_model_options,
     fields_without_effect,
 )
+from tf_marscf.data import DataConfig
 from tf_marscf.errors import InputError
 from tf_marscf.files.atomic_file import read_json, write_json
 from tf_marscf.files.paths import output_file
+from tf_marscf.training.training_config import TrainingConfig
 
 # Lines are seen as they come, also through a pipe: the benchmarks take minutes.
 print_line = functools.partial(print, flush=True)
@@ -41,6 +46,18 @@ _COMPARISONS = {
     "ablation": AblationConfig,
 }
 
+# What of a training decides its step.
+_STEP_FIELDS = {field.name for field in dataclasses.fields(ExecutionConfig)} | {
+    "average_decay",
+    "batch_size",
+    "clip_norm",
+    "learning_rate",
+    "num_accumulated_parts",
+    "optimizer",
+    "seed",
+    "warm_up_images",
+}
+
 
 def define_kernels_flags():
     """Flags of `kernels`, which `speed` has, too: of a model and of how often it is timed."""
@@ -48,7 +65,6 @@ def define_kernels_flags():
     flags.DEFINE_integer("image_channels", 3, "Channels of the images.")
     command_line.define_flags(MarScfConfig, num_steps=4, hidden_channels=64)
     command_line.define_flags(ExecutionConfig)
-    command_line.define_flags(CompilationConfig)
     flags.DEFINE_integer("batch_size", 16, "Images a call.", lower_bound=1)
     flags.DEFINE_integer(
         "num_repeats", 10, "Interleaved repeats; medians are shown.", lower_bound=1
@@ -59,6 +75,7 @@ def define_kernels_flags():
 def define_speed_flags():
     """Flags of `speed`."""
     define_kernels_flags()
+    command_line.define_flags(CompilationConfig)
     command_line.define_flags(DequantizationConfig)
     command_line.define_path(
         "baseline",
@@ -118,6 +135,53 @@ def speed():
         write_json(output, seconds)
 
 
+def define_portable_flags():
+    """Flags of `portable`."""
+    command_line.define_image_size()
+    flags.DEFINE_integer("image_channels", 3, "Channels of the images.")
+    command_line.define_flags(MarScfConfig, num_steps=4, hidden_channels=64)
+    command_line.define_flags(DequantizationConfig)
+    command_line.define_flags(TrainingConfig, names=_STEP_FIELDS, batch_size=64)
+    command_line.define_path("output_dir", None, "A new directory.", required=True)
+    command_line.define_path(
+        "data", None, "An .npz file of images, as of --dataset=npz; default: noise."
+    )
+    flags.DEFINE_integer(
+        "random_above",
+        None,
+        "Of arrays of more numbers only shape and spread are written, which is enough to time.",
+        lower_bound=0,
+    )
+
+
+def portable():
+    """Writes the tasks of a new model as StableHLO."""
+    values = flags.FLAGS
+    height, width = command_line.image_size()
+    model_options = command_line.flag_values(MarScfConfig)
+    check_model_options(model_options)
+    training = TrainingConfig(**command_line.flag_values(TrainingConfig, names=_STEP_FIELDS))
+    dequantization = DequantizationConfig(**command_line.flag_values(DequantizationConfig))
+    command_line.refuse_flags_without_effect(vars(training) | model_options)
+    data = None
+    if values.data is not None:
+        command_line.refuse_given(["image_size", "image_channels"], "with --data")
+        data = DataConfig(name="npz", data_dir=values.data)
+    command_line.start_tensorflow()
+    from tf_marscf.benchmarks.portable_tasks import write_portable_tasks
+
+    path = write_portable_tasks(
+        values.output_dir,
+        model_options,
+        (height, width, values.image_channels),
+        training,
+        dequantization,
+        data,
+        values.random_above,
+    )
+    print(f"written to {path}")
+
+
 def refuse_coupling_flags(couplings):
     """Refuses what was given and is of a coupling that none of the models has."""
     if "mixlogcdf" not in couplings:
@@ -171,7 +235,7 @@ def run():
     if name in ("--help", "-h", "-help", "help"):
         print(__doc__.replace("python bin/benchmark.py", called_command("benchmark")).rstrip())
         sys.exit(0)
-    names = ["speed", *_COMPARISONS, "kernels"]
+    names = ["speed", *_COMPARISONS, "kernels", "portable"]
     if name not in names:
         print(
             f"error: the first argument must be one of: {', '.join(names)}; got {name!r}",
@@ -184,6 +248,8 @@ def run():
         command_line.run(speed, define_speed_flags)
     elif name == "kernels":
         command_line.run(kernels, define_kernels_flags)
+    elif name == "portable":
+        command_line.run(portable, define_portable_flags)
     else:
         # Operations of models that are not of this project are not split for one thread each.
         command_line.run(

@@ -1,19 +1,33 @@
 """What there is: is there a GPU, how precise are its products, how many cores and threads."""
 
+import contextlib
+import contextvars
 import os
 
 from tf_marscf.errors import InputError
 
 THREADS_VARIABLE = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own, of the environment.
 
+_is_for_any_device = contextvars.ContextVar("is_for_any_device", default=False)
+
 # TensorFlow is imported where it is needed: commands ask for cores before it may start.
 
 
+@contextlib.contextmanager
+def for_any_device():
+    """Graphs that are traced in this context will run on other machines, which may have GPUs."""
+    token = _is_for_any_device.set(True)
+    try:
+        yield
+    finally:
+        _is_for_any_device.reset(token)
+
+
 def has_gpu():
-    """Whether TensorFlow sees a GPU."""
+    """Whether a GPU may run what is traced: TensorFlow sees one, or it is `for_any_device`."""
     import tensorflow as tf
 
-    return bool(tf.config.list_physical_devices("GPU"))
+    return _is_for_any_device.get() or bool(tf.config.list_physical_devices("GPU"))
 
 
 def uses_tensor_float_32():
