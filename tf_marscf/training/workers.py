@@ -1,0 +1,97 @@
+"""What the workers of a run tell each other."""
+
+import contextlib
+import functools
+import hashlib
+import json
+
+import tensorflow as tf
+
+from tf_marscf._version import __version__
+from tf_marscf.errors import InputError, RunError, first_line
+
+# What TensorFlow raises in a worker whose cluster is no longer whole.
+_CLUSTER_ERRORS = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.UnavailableError,
+)
+
+
+class Workers:
+    """The processes that train together; of a strategy without a cluster this one alone.
+
+    Args:
+        strategy: the `tf.distribute.Strategy`.
+    """
+
+    def __init__(self, strategy):
+        self._strategy = strategy
+        self._resolver = strategy.cluster_resolver
+
+    @property
+    def is_chief(self):
+        """Whether this process writes files: the first worker, or the only one."""
+        return self._resolver is None or self._resolver.task_id in (None, 0)
+
+    def gather(self, values):
+        """One tuple of integers a worker: the `values` that each of them calls this with."""
+        if self._resolver is None:
+            return [tuple(values)]
+        rows = self._gather_rows(tf.constant([values], tf.int64)).numpy()
+        num_workers = self._resolver.cluster_spec().num_tasks("worker")
+        return [tuple(map(int, row)) for row in rows[:: len(rows) // num_workers]]
+
+    @functools.cached_property
+    def _gather_rows(self):
+        """A graph that is traced once for each number of values."""
+
+        @tf.function(autograph=False)
+        def gather_rows(row):
+            return self._strategy.gather(self._strategy.run(tf.identity, args=(row,)), axis=0)
+
+        return gather_rows
+
+    def check_same(self, settings):
+        """Checks that all workers have the same `settings`, a dict that JSON can hold.
+
+        Raises:
+            InputError: on all workers, if they have not, or are of different versions.
+        """
+        names = _digest([__version__, *settings])
+        rows = self.gather([names, _digest(settings)])
+        if len(set(rows)) == 1:
+            return
+        if any(row[0] != names for row in rows):
+            raise InputError(
+                f"all workers must run the same version of tf_marscf; this one has {__version__}."
+            )
+        rows = self.gather([_digest(value) for value in settings.values()])
+        found = [
+            f"{name}={value!r}"
+            for (name, value), column in zip(settings.items(), zip(*rows, strict=True), strict=True)
+            if len(set(column)) > 1
+        ]
+        raise InputError(
+            "all workers must have the same flags and data; they differ, and this one has: "
+            f"{', '.join(found)}."
+        )
+
+    @contextlib.contextmanager
+    def needed(self):
+        """Turns what TensorFlow raises where another worker is missing into a `RunError`."""
+        try:
+            yield
+        except _CLUSTER_ERRORS as error:
+            if self._resolver is None:
+                raise
+            raise RunError(
+                "another worker ended, or cannot be reached; started again on all workers, the "
+                f"same command continues. TensorFlow says: {first_line(error)}"
+            ) from error
+
+
+def _digest(value):
+    """Of what JSON can hold, an integer below 2^56."""
+    return int.from_bytes(hashlib.sha256(json.dumps(value).encode()).digest()[:7])
