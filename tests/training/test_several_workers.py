@@ -104,14 +104,14 @@ def test_workers_with_other_flags_refuse_to_start(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_worker_that_waits_for_others_says_so_and_can_be_stopped(tmp_path):
-    (worker, other) = start_workers(tmp_path / "run")
+def test_a_worker_that_waits_for_others_says_so_and_is_ended_by_ctrl_c(tmp_path):
+    worker, other = start_workers(tmp_path / "run")
     other.kill()
     other.communicate()
-    worker.wait_for_line("worker 0 waits for")
-    worker.send_signal(signal.SIGTERM)
-    (ended,) = ends([worker])
-    assert ended.returncode == -signal.SIGTERM
+    worker.wait_for_line("worker 0 waits for localhost:")
+    worker.send_signal(signal.SIGINT)
+    worker.communicate(timeout=60)
+    assert worker.returncode == -signal.SIGINT
 
 
 def test_the_commands_of_the_readme_train_together(tmp_path):

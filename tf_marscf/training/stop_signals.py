@@ -10,7 +10,11 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextlib.contextmanager
 def default_signals():
-    """Lets signals end the process at once, where Python does not run to handle them."""
+    """Lets Ctrl-C end the process at once while TensorFlow waits, and Python does not run.
+
+    Python's handlers are there again afterwards: TensorFlow puts one of its own for SIGTERM in
+    their place, which does nothing.
+    """
     previous = {number: signal.signal(number, signal.SIG_DFL) for number in _SIGNALS}
     try:
         yield

@@ -76,10 +76,9 @@ def _strategy_of_workers():
     config = json.loads(os.environ[_CLUSTER_VARIABLE])
     index, workers = int(config["task"]["index"]), config["cluster"]["worker"]
     others = [worker for worker in workers if worker != workers[index]]
-    if others:
-        print(f"worker {index} waits for {', '.join(others)}", flush=True)
     try:
         with default_signals():
+            print(f"worker {index} waits for {', '.join(others) or 'no other'}", flush=True)
             return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise RunError(

@@ -88,8 +88,14 @@ class Workers:
                 raise
             raise RunError(
                 "another worker ended, or cannot be reached; started again on all workers, the "
-                f"same command continues. TensorFlow says: {first_line(error)}"
+                f"same command continues. TensorFlow says: {_cause(error)}"
             ) from error
+
+
+def _cause(error):
+    """What TensorFlow says of the cluster, in one line; it comes after a listing of the program."""
+    _, mark, text = error.message.partition("Collective ops is aborted by: ")
+    return first_line(RunError(" ".join(text.split()))) if mark else first_line(error)
 
 
 def _digest(value):
