@@ -77,5 +77,5 @@ def test_a_table_has_a_row_for_each_number_of_devices():
         assert gflop == pytest.approx(operations / 1e9, abs=0.05)
         assert len(seconds) == len(LINKS)
         # 1 Gbit/s is 125 MB a second.
-        assert seconds[0] == pytest.approx(sent_bytes(num_bytes, expected) / 125e6, abs=1e-5)
+        assert seconds[0] == pytest.approx(sent_bytes(num_bytes, expected) / 125e6, rel=5e-3)
         assert seconds == sorted(seconds, reverse=True)

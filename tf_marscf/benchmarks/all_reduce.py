@@ -70,5 +70,5 @@ def report_all_reduce(config, dequantization, batch_size, device_counts, report=
     report(f"{'devices':>7}{'MB sent':>10}{'GFLOP':>10}{links}")
     for count in device_counts:
         sent = sent_bytes(num_bytes, count)
-        seconds = "".join(f"{8 * sent / (rate * 1e9):>14.5f}" for rate in LINKS.values())
+        seconds = "".join(f"{8 * sent / (rate * 1e9):>14.3g}" for rate in LINKS.values())
         report(f"{count:>7}{sent / 1e6:>10.1f}{operations / count / 1e9:>10.1f}{seconds}")

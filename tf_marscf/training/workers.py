@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 
+import numpy as np
 import tensorflow as tf
 
 from tf_marscf._version import __version__
@@ -39,19 +40,23 @@ class Workers:
         """One tuple of integers a worker: the `values` that each of them calls this with."""
         if self._resolver is None:
             return [tuple(values)]
-        rows = self._gather_rows(tf.constant([values], tf.int64)).numpy()
-        num_workers = self._resolver.cluster_spec().num_tasks("worker")
-        return [tuple(map(int, row)) for row in rows[:: len(rows) // num_workers]]
+        # Rows of the others are zeros here, so that one sum gathers: TensorFlow's gathering is two.
+        rows = np.zeros([self._resolver.cluster_spec().num_tasks("worker"), len(values)], np.int64)
+        rows[self._resolver.task_id] = values
+        rows = self._sum(tf.constant(rows)).numpy()
+        rows //= self._strategy.num_replicas_in_sync // len(rows)
+        return [tuple(map(int, row)) for row in rows]
 
     @functools.cached_property
-    def _gather_rows(self):
-        """A graph that is traced once for each number of values."""
+    def _sum(self):
+        """A graph, traced once for each shape, of the sum over all replicas."""
 
         @tf.function(autograph=False)
-        def gather_rows(row):
-            return self._strategy.gather(self._strategy.run(tf.identity, args=(row,)), axis=0)
+        def sum_over_replicas(value):
+            values = self._strategy.run(tf.identity, args=(value,))
+            return self._strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None)
 
-        return gather_rows
+        return sum_over_replicas
 
     def check_same(self, settings):
         """Checks that all workers have the same `settings`, a dict that JSON can hold.
@@ -99,5 +104,5 @@ def _cause(error):
 
 
 def _digest(value):
-    """Of what JSON can hold, an integer below 2^56."""
+    """An integer below 2^56, of what JSON can hold; the sum of 127 of them fits into int64."""
     return int.from_bytes(hashlib.sha256(json.dumps(value).encode()).digest()[:7])
