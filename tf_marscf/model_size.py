@@ -9,7 +9,7 @@ MAX_LEVELS = 14  # Of images with `MAX_IMAGE_VALUES`.
 MAX_IMAGE_VALUES = 2**28  # 1 GiB an image, in float32.
 MAX_LAYERS = 10_000
 MAX_WEIGHT_BYTES = 64 * 1024**3
-_BYTES = {"float32": 4, "float64": 8}
+BYTES = {"float32": 4, "float64": 8}
 
 
 def num_parameters(config):
@@ -29,7 +29,7 @@ def weight_bytes(config):
         config.num_steps * (channels**2 + channels)
         for channels in map(config.num_squeezed_channels, range(config.num_levels))
     )
-    return _BYTES[config.dtype] * (num_parameters(config) + fixed)
+    return BYTES[config.dtype] * (num_parameters(config) + fixed)
 
 
 def check_model_size(config):
@@ -82,7 +82,7 @@ def check_dequantizer_size(config, image_shape, dtype):
     num_steps, channels = config.dequantizer_num_steps, 4 * image_shape[2]
     num_values = num_dequantizer_parameters(config, image_shape)
     num_values += num_steps * (channels**2 + channels)  # Permutations and signs.
-    limit, size = min(MAX_WEIGHT_BYTES, input_files.memory_bytes()), _BYTES[dtype] * num_values
+    limit, size = min(MAX_WEIGHT_BYTES, input_files.memory_bytes()), BYTES[dtype] * num_values
     if num_steps > MAX_LAYERS or size > limit:
         raise InputError(
             f"a dequantizer must have at most {MAX_LAYERS} steps and {_gib(limit)} GiB of weights, "

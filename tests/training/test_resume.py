@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from tests.checkpoint_weights import latest_step, latest_weights
 from tests.running_commands import error_line, run_command, start_command, start_new_command
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 
@@ -26,16 +26,6 @@ pytestmark = pytest.mark.slow
 
 def train(directory, *arguments):
     return run_command("train.py", f"--train_dir={directory}", *ARGUMENTS, *arguments)
-
-
-def weights(directory):
-    path = CheckpointStore(directory, "latest").paths()[0]
-    reader = tf.train.load_checkpoint(str(path / "checkpoint"))
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if "OBJECT_GRAPH" not in name
-    }
 
 
 def epoch_lines(output):
@@ -78,8 +68,7 @@ def test_interrupted_run_ends_with_the_numbers_of_the_unbroken_one(
         process.communicate()
         assert process.returncode == status
         interruptions += 1
-        paths = CheckpointStore(directory, "latest").paths()
-        last_step = int(paths[0].name.removeprefix("step_")) if paths else 0
+        last_step = latest_step(directory)
     stdout, stderr = process.communicate()
     assert process.returncode == 0, stderr
     assert json.loads((directory / "results.json").read_text()) == json.loads(
@@ -87,7 +76,7 @@ def test_interrupted_run_ends_with_the_numbers_of_the_unbroken_one(
     )
     finished = epoch_lines(stdout)
     assert finished == lines[-len(finished) :]
-    expected, actual = weights(whole), weights(directory)
+    expected, actual = latest_weights(whole), latest_weights(directory)
     assert expected.keys() == actual.keys()
     for name in expected:
         np.testing.assert_array_equal(expected[name], actual[name], err_msg=name)
@@ -154,7 +143,7 @@ def test_full_disk_ends_with_one_line_and_the_last_checkpoint_intact(unbroken, s
     import resource
 
     newest = CheckpointStore(stopped, "latest").paths()[0]
-    expected = weights(stopped)
+    expected = latest_weights(stopped)
     process = start_new_command(
         "train.py",
         f"--train_dir={stopped}",
@@ -170,5 +159,5 @@ def test_full_disk_ends_with_one_line_and_the_last_checkpoint_intact(unbroken, s
     line = error_line(subprocess.CompletedProcess(process.args, 1, stdout, stderr))
     assert "cannot be written" in line or "File too large" in line
     assert CheckpointStore(stopped, "latest").paths()[0] == newest
-    for name, value in weights(stopped).items():
+    for name, value in latest_weights(stopped).items():
         np.testing.assert_array_equal(value, expected[name])

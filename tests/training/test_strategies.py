@@ -1,15 +1,14 @@
 """Many devices compute what one does."""
 
 import functools
-import json
 import pathlib
 import shutil
-import socket
 import time
 
 import numpy as np
 import pytest
 
+from tests.clusters import cluster_environments
 from tests.event_log import read_scalars
 from tests.running_commands import ForkedScript
 from tf_marscf.runs.checkpoint_store import CheckpointStore
@@ -18,8 +17,7 @@ from tf_marscf.training.strategies import STRATEGIES, check_strategy
 PROGRAM = pathlib.Path(__file__).with_name("strategy_program.py")
 
 
-def start(*arguments, cluster=None):
-    env = {} if cluster is None else {"TF_CONFIG": json.dumps(cluster)}
+def start(*arguments, env=None):
     return ForkedScript(PROGRAM, *arguments, env=env)
 
 
@@ -45,25 +43,12 @@ def losses(directory):
     )
 
 
-def free_ports(count):
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in sockets]
-    for server in sockets:
-        server.close()
-    return ports
-
-
 def start_workers(directories, *arguments):
     """Starts one worker a directory."""
-    workers = [f"localhost:{port}" for port in free_ports(len(directories))]
+    environments = cluster_environments(len(directories))
     return [
-        start(
-            directory,
-            "multi_worker",
-            *arguments,
-            cluster={"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}},
-        )
-        for index, directory in enumerate(directories)
+        start(directory, "multi_worker", *arguments, env=env)
+        for directory, env in zip(directories, environments, strict=True)
     ]
 
 
@@ -161,6 +146,10 @@ def test_unknown_strategy_is_named():
         "[]",
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+        '{"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": ["a:1", "b"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type":"worker", "index": 0}}',
     ],
 )
 def test_cluster_is_checked_before_tensorflow_starts(monkeypatch, text):

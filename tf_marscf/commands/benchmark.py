@@ -1,13 +1,15 @@
 """Measures models: `python bin/benchmark.py NAME`, each with --help.
 
-speed     seconds of a training step, a density and a sample; the prior's part of it
-kernels   milliseconds of each way to compute a level, and which way is chosen
-sampling  seconds of a batch of samples against the size of the images, beside other models
-density   held-out bits/dim against seconds and steps of training, beside other models
-ablation  the same for variants of the model, at equal parameters and over seeds
-portable  writes the first's tasks as StableHLO, to be timed on machines without TensorFlow
+speed       seconds of a training step, a density and a sample; the prior's part of it
+kernels     milliseconds of each way to compute a level, and which way is chosen
+all_reduce  bytes that a training step adds up over several devices, and seconds that links take
+sampling    seconds of a batch of samples against the size of the images, beside other models
+density     held-out bits/dim against seconds and steps of training, beside other models
+ablation    the same for variants of the model, at equal parameters and over seeds
+portable    writes the first's tasks as StableHLO, to be timed on machines without TensorFlow
 
-Killed, `density` and `ablation` go on where they were.
+`all_reduce` takes the arguments of a training, and runs nothing. Killed, `density` and `ablation`
+go on where they were.
 """
 
 import dataclasses
@@ -23,7 +25,7 @@ from tf_marscf.benchmarks.comparison_configs import (
     SamplingBenchmarkConfig,
 )
 from tf_marscf.command_text import called_command
-from tf_marscf.commands import command_line
+from tf_marscf.commands import command_line, recipes, train
 from tf_marscf.config import (
     CompilationConfig,
     DequantizationConfig,
@@ -182,6 +184,40 @@ def portable():
     print(f"written to {path}")
 
 
+def define_all_reduce_flags():
+    """Flags of `all_reduce`: those of a training, whose flagfiles it reads, and its own."""
+    train.define_flags()
+    command_line.define_image_size()
+    flags.DEFINE_integer("image_channels", 3, "Channels of the images.")
+    flags.DEFINE_list("num_devices", ["2", "8", "16"], "Devices that train together, each >= 2.")
+
+
+def all_reduce():
+    """Prints a table of bytes, and of seconds by link, for each number of devices."""
+    values = flags.FLAGS
+    recipes.check_recipe(sys.argv)
+    height, width = command_line.image_size()
+    counts = values.num_devices
+    if not counts or not all(count.isdecimal() and 2 <= int(count) < 10**6 for count in counts):
+        raise InputError(
+            "`num_devices` must be integers from 2 to 999999, separated by commas; got "
+            f"{','.join(counts)!r}."
+        )
+    config = MarScfConfig(
+        image_shape=(height, width, values.image_channels),
+        **command_line.flag_values(MarScfConfig),
+    )
+    dequantization = DequantizationConfig(**command_line.flag_values(DequantizationConfig))
+    training = TrainingConfig(**command_line.flag_values(TrainingConfig))
+    command_line.refuse_flags_without_effect(vars(config) | vars(training))
+    command_line.start_tensorflow()
+    from tf_marscf.benchmarks.all_reduce import report_all_reduce
+
+    report_all_reduce(
+        config, dequantization, training.batch_size, [int(count) for count in counts], print_line
+    )
+
+
 def refuse_coupling_flags(couplings):
     """Refuses what was given and is of a coupling that none of the models has."""
     if "mixlogcdf" not in couplings:
@@ -235,7 +271,7 @@ def run():
     if name in ("--help", "-h", "-help", "help"):
         print(__doc__.replace("python bin/benchmark.py", called_command("benchmark")).rstrip())
         sys.exit(0)
-    names = ["speed", *_COMPARISONS, "kernels", "portable"]
+    names = ["speed", *_COMPARISONS, "kernels", "all_reduce", "portable"]
     if name not in names:
         print(
             f"error: the first argument must be one of: {', '.join(names)}; got {name!r}",
@@ -250,6 +286,12 @@ def run():
         command_line.run(kernels, define_kernels_flags)
     elif name == "portable":
         command_line.run(portable, define_portable_flags)
+    elif name == "all_reduce":
+        command_line.run(
+            all_reduce,
+            define_all_reduce_flags,
+            read_arguments=lambda arguments: recipes.with_recipe(arguments)[0],
+        )
     else:
         # Operations of models that are not of this project are not split for one thread each.
         command_line.run(

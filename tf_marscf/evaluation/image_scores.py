@@ -9,8 +9,8 @@ import tensorflow as tf
 from tf_marscf.distributions.bits_per_dim import bits_per_dim, importance_weighted_bound
 from tf_marscf.distributions.labels import checked_label
 from tf_marscf.errors import InputError, RunError
-from tf_marscf.kernels.compiled_by_xla import whole_by_xla
 from tf_marscf.kernels.choices import is_compiled
+from tf_marscf.kernels.compiled_by_xla import whole_by_xla
 from tf_marscf.stateless_seed import split_seed, stateless_seed
 
 

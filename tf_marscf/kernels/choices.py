@@ -38,7 +38,7 @@ class DeviceCosts:
         max_compact_maps: the most maps for which spectral kernels of single steps are compact.
         max_dense_pixels: the most pixels of maps for which convolutions between a group of channels
             and the ConvLSTM are products with dense matrices.
-        compiles_graphs: whether XLA compiles all that trains, scores and samples, where nobody says.
+        compiles_graphs: whether XLA compiles what trains, scores and samples, if nobody says.
         compiles_loops: whether XLA compiles the loops of samples.
         splits_batches: whether operations of one thread run side by side, each on its part.
         min_looped_layers: the fewest layers that are a loop in a graph.

@@ -57,8 +57,9 @@ class SaveCheckpoints(keras.callbacks.Callback):
     """Keeps the state of the run on the disk, and the best weights by validation.
 
     The state is saved every few steps, at the end of each epoch, and when one of the `StopSignals`
-    asks the run to end. Of the trained weights and their average those with the lower validation
-    bits/dim are "best"; without validation images the (average) weights of the last epoch are.
+    of any worker asks the run to end: all workers end after the same step. Of the trained weights
+    and their average those with the lower validation bits/dim are "best"; without validation images
+    the (average) weights of the last epoch are.
     """
 
     def __init__(self, state, signals):
@@ -74,10 +75,12 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
     def on_test_batch_end(self, batch, logs=None):
         """Lets a signal end the run, also in the middle of an evaluation."""
-        if self._signals.requested:
+        number = max(self._state.workers.gather([self._signals.number]))[0]
+        if number:
             self._state.save_latest()
             self._signals.stop(
-                f" after step {self._state.step}, which is saved; the same command continues"
+                number,
+                f" after step {self._state.step}, which is saved; the same command continues",
             )
 
     def on_epoch_end(self, epoch, logs=None):

@@ -3,8 +3,8 @@
 import keras
 
 from tf_marscf.config import CompilationConfig
-from tf_marscf.kernels.compiled_by_xla import whole_by_xla
 from tf_marscf.kernels.choices import is_compiled
+from tf_marscf.kernels.compiled_by_xla import whole_by_xla
 from tf_marscf.training.fit_arguments import check_no_losses, check_optimizer
 
 

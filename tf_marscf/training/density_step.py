@@ -66,11 +66,14 @@ def density_step(
         tf.debugging.check_numerics(norm, "The gradient is not finite"),
     ]
     with tf.control_dependencies(checks):
-        # One pass over the gradients clips them and divides by the replicas: Keras adds up the
-        # replicas' gradients, which are all the same by now.
-        factor = clip_norm / tf.maximum(norm, clip_norm) / num_replicas
+        apply_gradients, factor = optimizer.apply_gradients, clip_norm / tf.maximum(norm, clip_norm)
+        if hasattr(optimizer, "apply_summed_gradients"):
+            apply_gradients = optimizer.apply_summed_gradients
+        else:
+            # Keras adds up the replicas' gradients, which are all the same by now.
+            factor /= num_replicas
         gradients = [gradient * factor for gradient in gradients]
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        apply_gradients(zip(gradients, variables, strict=True))
     return tf.concat([[loss, norm], terms], axis=0)
 
 

@@ -288,10 +288,10 @@ class DensityTrainer(CompiledTrainer):
 
 
 def _state_variable(size, name):
-    """A vector that is the same on all replicas, and is set inside of them."""
+    """A vector that each replica sets to the same values: none is asked for another's."""
     return tf.Variable(
         tf.zeros([size], tf.float64),
         trainable=False,
-        aggregation=tf.VariableAggregation.MEAN,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         name=name,
     )

@@ -28,6 +28,24 @@ class _Fused:
     """
 
     _factors = None
+    _takes_sums = False
+
+    def apply_summed_gradients(self, grads_and_vars):
+        """As `apply_gradients`, with gradients that are added up over the replicas already.
+
+        That would add them up again: as many bytes once more from device to device.
+        """
+        self._takes_sums = True
+        try:
+            self.apply_gradients(grads_and_vars)
+        finally:
+            self._takes_sums = False
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """Keras's own step before an update, or nothing."""
+        if self._takes_sums:
+            return list(grads_and_vars)
+        return super()._all_reduce_sum_gradients(grads_and_vars)
 
     def apply(self, grads, trainable_variables=None):
         """Updates all variables; as of `keras.optimizers.Optimizer`."""

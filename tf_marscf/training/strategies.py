@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 
-from tf_marscf.errors import InputError
+from tf_marscf.errors import InputError, RunError, first_line
+from tf_marscf.training.stop_signals import default_signals
 
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 _CLUSTER_VARIABLE = "TF_CONFIG"
+_ADDRESS = re.compile(r"[^\s/:]+:[0-9]+|\[[0-9a-fA-F:]+\]:[0-9]+")
 
 
 def check_strategy(name):
@@ -22,14 +25,21 @@ def _check_cluster():
     text = os.environ.get(_CLUSTER_VARIABLE)
     rule = (
         f"`strategy` multi_worker needs the environment variable {_CLUSTER_VARIABLE} as JSON: "
-        '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": N}}'
+        '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": N}}, '
+        "with different addresses, of workers only"
     )
     if not text:
         raise InputError(f"{rule}; got none.")
     try:
         config = json.loads(text)
         workers, task = config["cluster"]["worker"], config["task"]
-        is_valid = task["type"] == "worker" and 0 <= int(task["index"]) < len(workers)
+        is_valid = (
+            set(config["cluster"]) == {"worker"}
+            and all(map(_ADDRESS.fullmatch, workers))
+            and len(set(workers)) == len(workers)
+            and task["type"] == "worker"
+            and 0 <= int(task["index"]) < len(workers)
+        )
     except (json.JSONDecodeError, KeyError, TypeError, ValueError):
         is_valid = False
     if not is_valid:
@@ -51,7 +61,7 @@ def make_strategy(name):
         else:
             name = "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one"
     if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _strategy_of_workers()
     if name == "mirrored":
         kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
         devices = [device.name for device in tf.config.list_logical_devices(kind)]
@@ -59,26 +69,22 @@ def make_strategy(name):
     return tf.distribute.get_strategy()
 
 
-def is_chief(strategy):
-    """Whether this process writes files: the first worker, or the only one."""
-    resolver = strategy.cluster_resolver
-    return resolver is None or resolver.task_id in (None, 0)
-
-
-def gather_from_workers(strategy, values):
-    """One tuple of integers a worker: the `values` that each of them calls this with."""
-    if strategy.cluster_resolver is None:
-        return [tuple(values)]
+def _strategy_of_workers():
+    """The strategy of all workers, once they have met."""
     import tensorflow as tf
 
-    @tf.function(autograph=False)
-    def gather():
-        rows = strategy.run(lambda: tf.constant([values], tf.int64))
-        return strategy.gather(rows, axis=0)
-
-    num_workers = strategy.cluster_resolver.cluster_spec().num_tasks("worker")
-    rows = gather().numpy()
-    return [tuple(map(int, row)) for row in rows[:: len(rows) // num_workers]]
+    config = json.loads(os.environ[_CLUSTER_VARIABLE])
+    index, workers = int(config["task"]["index"]), config["cluster"]["worker"]
+    others = [worker for worker in workers if worker != workers[index]]
+    try:
+        with default_signals():
+            print(f"worker {index} waits for {', '.join(others) or 'no other'}", flush=True)
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise RunError(
+            f"worker {index} of {_CLUSTER_VARIABLE} cannot start at {workers[index]}, or meet "
+            f"{', '.join(others)}. TensorFlow says: {first_line(error)}"
+        ) from error
 
 
 def distribute_batches(strategy, batches, global_batch_size):

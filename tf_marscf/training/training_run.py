@@ -3,15 +3,14 @@
 import dataclasses
 import os
 
-import tensorflow as tf
-
 from tf_marscf.config import DequantizationConfig, MarScfConfig
+from tf_marscf.config_fields import fields_with_flags
 from tf_marscf.data import (
     collect_images,
     evaluation_pipeline,
     load_configured_dataset,
 )
-from tf_marscf.errors import InputError, RunError, first_line
+from tf_marscf.errors import InputError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.files.atomic_file import write_json
 from tf_marscf.files.paths import local_path
@@ -32,20 +31,14 @@ from tf_marscf.training.run_directory import (
     run_lock,
 )
 from tf_marscf.training.stop_signals import StopSignals
-from tf_marscf.training.strategies import is_chief, make_strategy
+from tf_marscf.training.strategies import make_strategy
 from tf_marscf.training.training_log import TrainingLog
 from tf_marscf.training.training_loop import run_epochs, training_batches
 from tf_marscf.training.training_state import TrainingState
+from tf_marscf.training.workers import Workers
 
 SAMPLES_FILE = "samples.png"
 _SAMPLE_BATCH_SIZE = 64
-# What TensorFlow raises in a worker whose cluster is no longer whole.
-_CLUSTER_ERRORS = (
-    tf.errors.AbortedError,
-    tf.errors.CancelledError,
-    tf.errors.DeadlineExceededError,
-    tf.errors.UnavailableError,
-)
 _VERBOSITY = {"auto": "auto", "bar": 1, "line": 2, "none": 0}
 
 
@@ -102,7 +95,8 @@ class TrainingRun:
         self._note = note
         self._training = training
         self._strategy = make_strategy(training.strategy)
-        self._is_chief = is_chief(self._strategy)
+        self._workers = Workers(self._strategy)
+        self._is_chief = self._workers.is_chief
         self._verbosity = _VERBOSITY[progress] if self._is_chief else 0
         training.check_num_replicas(self._strategy.num_replicas_in_sync)
         self._dataset = load_configured_dataset(data)
@@ -148,6 +142,8 @@ class TrainingRun:
         self._steps_per_epoch = min(training.evaluate_every or steps_per_pass, self._num_steps)
         self._num_sample_images = min(training.num_sample_images, self._dataset.num_test_images)
         self._earlier = load_earlier_config(train_dir, self.config)
+        with self._workers.needed():
+            self._workers.check_same(self._settings())
 
     def run(self, signals=None):
         """Trains, evaluates and draws samples.
@@ -167,7 +163,7 @@ class TrainingRun:
         if signals is None:
             with StopSignals() as signals:
                 return self.run(signals)
-        try:
+        with self._workers.needed():
             if not self._is_chief:
                 self._fit(RunLog(None), signals)
                 return None
@@ -177,13 +173,24 @@ class TrainingRun:
                     log.write(self._note)
                 self._fit(log, signals)
                 return self._write_results(log)
-        except _CLUSTER_ERRORS as error:
-            if self._strategy.cluster_resolver is None:
-                raise
-            raise RunError(
-                "another worker ended, or cannot be reached; started again on all workers, the "
-                f"same command continues. TensorFlow says: {first_line(error)}"
-            ) from error
+
+    def _settings(self):
+        """What must be the same on all workers, by name, as JSON can hold it."""
+        config, dataset = self.config, self._dataset
+        parts = (config.model, config.pixels, config.dequantization, config.data, self._training)
+        settings = {
+            flag: part.to_dict()[field.name]
+            for part in parts
+            for field, flag in fields_with_flags(type(part))
+            if flag != "data_dir"  # Where the data lie does not change what they are.
+        }
+        return settings | {
+            "initial_weights": self._initial_weights is not None,
+            "image_shape": list(dataset.image_shape),
+            "num_grey_levels": dataset.num_grey_levels,
+            "num_train_images": dataset.num_train_images,
+            "num_validation_images": dataset.num_validation_images,
+        }
 
     def _path(self, name):
         return os.path.join(self._train_dir, name)

@@ -9,9 +9,9 @@ from tf_marscf.runs.checkpoint_store import CheckpointStore, write_order
 from tf_marscf.runs.trained_model import build_distribution, checkpoint_objects
 from tf_marscf.training.density_trainer import DensityTrainer
 from tf_marscf.training.fused_optimizers import make_optimizer
-from tf_marscf.training.strategies import gather_from_workers, is_chief
 from tf_marscf.training.warm_up_schedule import WarmUpSchedule
 from tf_marscf.training.weight_average import WeightAverage
+from tf_marscf.training.workers import Workers
 
 # Of the data-dependent initialisation: no batch of a recipe is smaller.
 MIN_INITIAL_IMAGES = 32
@@ -91,6 +91,7 @@ class TrainingState:
         distributions: it and, if there is one, the average of its weights, by their names in
             checkpoints, "model" and "average"; `evaluated` is the last of these.
         trainer: the compiled `DensityTrainer`.
+        workers: the `Workers` of the strategy.
         progress: a `TrainingProgress`.
         step: training steps done.
         num_epochs: how many epochs the whole run has.
@@ -100,7 +101,8 @@ class TrainingState:
         self.training = training
         self.strategy = strategy
         self.num_epochs = -(-num_images // epoch_size)
-        self._is_chief = is_chief(strategy)
+        self.workers = Workers(strategy)
+        self._is_chief = self.workers.is_chief
         self._latest = CheckpointStore(train_dir, "latest")
         # One more than "latest" has: each of those finds the best of its time.
         self._best = CheckpointStore(train_dir, "best", keep=3)
@@ -235,7 +237,7 @@ class TrainingState:
         if path is not None:
             found = self.step = int(self.trainer.optimizer.iterations.numpy())
             number = write_order(path)[0]
-        workers = gather_from_workers(self.strategy, [found, number])
+        workers = self.workers.gather([found, number])
         if error:
             raise error
         if len(set(workers)) > 1:
