@@ -66,12 +66,15 @@ EXTRAS_REQUIRE = {
     # PyTorch.
     "fidelity": ["torch-fidelity>=0.4,<0.5"],
     "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+    # Runs portable exports: examples/run_stablehlo.py. Versions before lack what that uses.
+    "stablehlo": ["jax>=0.10"],
     # Requests that warm up TensorFlow Serving, and its client.
     "serving": ["tensorflow-serving-api>=2.21,<2.22"],
     # Only to read .pt files of weights.
     "torch": ["torch>=2.4"],
     "dev": [
         "hypothesis>=6.100",
+        "jax>=0.10",
         "pytest>=8.0",
         "pytest-xdist>=3.5",
         "ruff>=0.8",

@@ -63,7 +63,7 @@ def load(path, which="best"):
 
     Args:
         path: a training directory, a directory of imported weights or one that `save` wrote; an
-            export, or one version of it.
+            export of either format, or one version of it.
         which: "best" or "latest" checkpoint of a training directory.
 
     Returns:
@@ -78,7 +78,7 @@ def load(path, which="best"):
         raise MissingInputError(f"`path` must be a directory; {str(path)!r} is none.")
     versions = exported_versions(path)
     newest = versions[max(versions)] if versions else path
-    for candidate in (path, path / EXPORTED_WEIGHTS, newest / EXPORTED_WEIGHTS):
+    for candidate in (path, path / EXPORTED_WEIGHTS, newest, newest / EXPORTED_WEIGHTS):
         if (candidate / FILE_NAME).is_file():
             return restore_model(RunConfig.load(candidate), os.fspath(candidate), which)
     raise InputError(

@@ -27,6 +27,20 @@ from tests.running_commands import error_line, run_command
         ),
         ("sample.py --format=png --nobeside_real", "`beside_real` must not be given with"),
         ("sample.py --nobeside_real --data_dir=x", "`data_dir` must be None where there are no"),
+        (
+            "export.py --output=x --format=stablehlo --max_num_samples=9",
+            "`max_num_samples` must not be given with --format=stablehlo",
+        ),
+        (
+            "export.py --output=x --batch_size=9",
+            "`batch_size` must not be given with --format=saved_model",
+        ),
+        (
+            "export.py --output=x --format=saved_model --notrain_step",
+            "`train_step` must not be given with --format=saved_model",
+        ),
+        ("export.py --output=x --format=stablehlo --batch_size=0", "flag --batch_size=0"),
+        ("export.py --output=x --format=onnx", "flag --format=onnx"),
         ("interpolate.py --pairs=0:1 --num_pairs=4", "`num_pairs` must not be given with --pairs"),
         ("interpolate.py --pairs=0:1 --seed=0", "`seed` must not be given with --pairs"),
         ("report.py --sections=training --benchmarks", "`benchmarks` must be False where"),
@@ -116,6 +130,12 @@ def test_those_of_a_dequantizer_are_refused_with_uniform_noise(flag, tmp_path):
             "`image_size` must be N or HEIGHT,WIDTH, integers >= 1; got '8,x'",
         ),
         ("speed --baseline=/dev/zero", "`baseline` must be a file; got '/dev/zero'"),
+        (
+            "portable --output_dir=x --data=y.npz --image_size=8",
+            "`image_size` must not be given with --data",
+        ),
+        ("portable --output_dir=x --num_blocks=4", "`num_blocks` must not be given with"),
+        ("portable", "flag --output_dir=None"),
         ("speed --json=/dev/null", "`json` must be a file; '/dev/null' is no regular file"),
     ],
 )

@@ -4,10 +4,12 @@ speed     seconds of a training step, a density and a sample; the prior's part o
 sampling  seconds of a batch of samples against the size of the images, beside other models
 density   held-out bits/dim against seconds and steps of training, beside other models
 ablation  the same for variants of the model, at equal parameters and over seeds
+portable  writes the first's tasks as StableHLO, to be timed on machines without TensorFlow
 
 Killed, `density` and `ablation` go on where they were.
 """
 
+import dataclasses
 import functools
 import os
 import sys
@@ -25,11 +27,14 @@ from tf_marscf.config import (
     DequantizationConfig,
     ExecutionConfig,
     MarScfConfig,
+    check_model_options,
     fields_without_effect,
 )
+from tf_marscf.data import DataConfig
 from tf_marscf.errors import InputError
 from tf_marscf.files.atomic_file import read_json, write_json
 from tf_marscf.files.paths import output_file
+from tf_marscf.training.training_config import TrainingConfig
 
 # Lines are seen as they come, also through a pipe: the benchmarks take minutes.
 print_line = functools.partial(print, flush=True)
@@ -37,6 +42,18 @@ _COMPARISONS = {
     "sampling": SamplingBenchmarkConfig,
     "density": DensityBenchmarkConfig,
     "ablation": AblationConfig,
+}
+
+# What of a training decides its step.
+_STEP_FIELDS = {field.name for field in dataclasses.fields(ExecutionConfig)} | {
+    "average_decay",
+    "batch_size",
+    "clip_norm",
+    "learning_rate",
+    "num_accumulated_parts",
+    "optimizer",
+    "seed",
+    "warm_up_images",
 }
 
 
@@ -88,6 +105,53 @@ def speed():
     )
     if output is not None:
         write_json(output, seconds)
+
+
+def define_portable_flags():
+    """Flags of `portable`."""
+    command_line.define_image_size()
+    flags.DEFINE_integer("image_channels", 3, "Channels of the images.")
+    command_line.define_flags(MarScfConfig, num_steps=4, hidden_channels=64)
+    command_line.define_flags(DequantizationConfig)
+    command_line.define_flags(TrainingConfig, names=_STEP_FIELDS, batch_size=64)
+    command_line.define_path("output_dir", None, "A new directory.", required=True)
+    command_line.define_path(
+        "data", None, "An .npz file of images, as of --dataset=npz; default: noise."
+    )
+    flags.DEFINE_integer(
+        "random_above",
+        None,
+        "Of arrays of more numbers only shape and spread are written, which is enough to time.",
+        lower_bound=0,
+    )
+
+
+def portable():
+    """Writes the tasks of a new model as StableHLO."""
+    values = flags.FLAGS
+    height, width = command_line.image_size()
+    model_options = command_line.flag_values(MarScfConfig)
+    check_model_options(model_options)
+    training = TrainingConfig(**command_line.flag_values(TrainingConfig, names=_STEP_FIELDS))
+    dequantization = DequantizationConfig(**command_line.flag_values(DequantizationConfig))
+    command_line.refuse_flags_without_effect(vars(training) | model_options)
+    data = None
+    if values.data is not None:
+        command_line.refuse_given(["image_size", "image_channels"], "with --data")
+        data = DataConfig(name="npz", data_dir=values.data)
+    command_line.start_tensorflow()
+    from tf_marscf.benchmarks.portable_tasks import write_portable_tasks
+
+    path = write_portable_tasks(
+        values.output_dir,
+        model_options,
+        (height, width, values.image_channels),
+        training,
+        dequantization,
+        data,
+        values.random_above,
+    )
+    print(f"written to {path}")
 
 
 def refuse_coupling_flags(couplings):
@@ -143,7 +207,7 @@ def run():
     if name in ("--help", "-h", "-help", "help"):
         print(__doc__.replace("python bin/benchmark.py", called_command("benchmark")).rstrip())
         sys.exit(0)
-    names = ["speed", *_COMPARISONS]
+    names = ["speed", *_COMPARISONS, "portable"]
     if name not in names:
         print(
             f"error: the first argument must be one of: {', '.join(names)}; got {name!r}",
@@ -154,6 +218,8 @@ def run():
     # Flags are defined for the chosen one only: a flag of another is an error, not ignored.
     if name == "speed":
         command_line.run(speed, define_speed_flags)
+    elif name == "portable":
+        command_line.run(portable, define_portable_flags)
     else:
         # Operations of models that are not of this project are not split for one thread each.
         command_line.run(

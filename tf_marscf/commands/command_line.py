@@ -80,21 +80,28 @@ _DEFINE = {
 }
 
 
-def define_flags(config_class, **defaults):
+def define_flags(config_class, names=None, **defaults):
     """Defines a flag for each field of a `Config` class that has one.
 
-    `defaults`, by the field's name, are those that are not the field's own.
+    `names` are those of the fields whose flags there are; None: all. `defaults`, by the field's
+    name, are those that are not the field's own.
     """
     for field, flag in fields_with_flags(config_class):
+        if names is not None and field.name not in names:
+            continue
         default = defaults.get(field.name, field.default)
         is_required = default is REQUIRED
         define, text = _DEFINE[field.metadata["kind"]], field.metadata["help"]
         define(flag, None if is_required else default, text, required=is_required)
 
 
-def flag_values(config_class):
-    """The values of the flags of a config class, by the names of its fields."""
-    return {field.name: flags.FLAGS[flag].value for field, flag in fields_with_flags(config_class)}
+def flag_values(config_class, names=None):
+    """The values of the flags of a config class, by the names of its fields; see above."""
+    return {
+        field.name: flags.FLAGS[flag].value
+        for field, flag in fields_with_flags(config_class)
+        if names is None or field.name in names
+    }
 
 
 def define_image_size():

@@ -1,10 +1,17 @@
-"""Exports a trained model: `python bin/export.py --train_dir=runs/digits --output=exports`."""
+"""Exports a trained model: `python bin/export.py --train_dir=runs/digits --output=exports`.
+
+saved_model  for TensorFlow Serving
+stablehlo    for machines with JAX and without TensorFlow: examples/run_stablehlo.py runs it
+"""
 
 import functools
 
 from absl import flags
 
 from tf_marscf.commands import command_line
+
+# By format, the flags that no other has.
+_FLAGS_OF = {"saved_model": ["max_num_samples"], "stablehlo": ["batch_size", "train_step"]}
 
 
 def define_flags():
@@ -15,6 +22,7 @@ def define_flags():
     command_line.define_path(
         "output", None, "The model's directory; holds a folder a version.", required=True
     )
+    flags.DEFINE_enum("format", "saved_model", list(_FLAGS_OF), "What is written.")
     flags.DEFINE_integer("version", None, "Default: the one after the newest.", lower_bound=1)
     flags.DEFINE_enum(
         "checkpoint",
@@ -22,22 +30,42 @@ def define_flags():
         ["best", "latest"],
         "Default: best; of a run with an average, an average.",
     )
-    flags.DEFINE_integer("max_num_samples", 1024, "Most samples of a request.", lower_bound=1)
+    flags.DEFINE_integer(
+        "max_num_samples", 1024, "Most samples of a request, of a saved_model.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "batch_size", None, "Images of a request, of stablehlo; default: as in training.",
+        lower_bound=1,
+    )  # fmt: skip
+    flags.DEFINE_boolean(
+        "train_step", True, "Whether stablehlo has the training step, with its optimizer's state."
+    )
 
 
 def main():
     """Exports, and prints where the version is."""
     values = flags.FLAGS
+    for other, names in _FLAGS_OF.items():
+        if other != values.format:
+            command_line.refuse_given(names, f"with --format={values.format}")
     command_line.start_tensorflow()
-    from tf_marscf.serving.export import export_model
+    which = {"version": values.version, "which": values.checkpoint}
+    if values.format == "saved_model":
+        from tf_marscf.serving.export import export_model
 
-    path = export_model(
-        values.train_dir,
-        values.output,
-        version=values.version,
-        which=values.checkpoint,
-        max_num_samples=values.max_num_samples,
-    )
+        path = export_model(
+            values.train_dir, values.output, max_num_samples=values.max_num_samples, **which
+        )
+    else:
+        from tf_marscf.training.portable_export import export_portable
+
+        path = export_portable(
+            values.train_dir,
+            values.output,
+            batch_size=values.batch_size,
+            has_train_step=values.train_step,
+            **which,
+        )
     print(f"exported to {path}")
 
 

@@ -6,6 +6,8 @@ a ConvLSTM's layers, use the cores as well and never meet. So commands give one 
 operation on few cores, where the user says nothing else.
 """
 
+import contextlib
+import contextvars
 import os
 
 from tf_marscf.errors import InputError
@@ -13,14 +15,26 @@ from tf_marscf.errors import InputError
 _VARIABLE = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own.
 MAX_CORES_FOR_ONE_THREAD = 4  # More than a model's independent operations would keep busy.
 
+_is_for_any_device = contextvars.ContextVar("is_for_any_device", default=False)
+
 # TensorFlow is imported where it is needed: commands ask for cores before it may start.
 
 
+@contextlib.contextmanager
+def for_any_device():
+    """Graphs that are traced in this context will run on other machines, which may have GPUs."""
+    token = _is_for_any_device.set(True)
+    try:
+        yield
+    finally:
+        _is_for_any_device.reset(token)
+
+
 def has_gpu():
-    """Whether TensorFlow sees a GPU."""
+    """Whether a GPU may run what is traced: TensorFlow sees one, or it is `for_any_device`."""
     import tensorflow as tf
 
-    return bool(tf.config.list_physical_devices("GPU"))
+    return _is_for_any_device.get() or bool(tf.config.list_physical_devices("GPU"))
 
 
 def uses_tensor_float_32():

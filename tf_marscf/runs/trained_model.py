@@ -11,6 +11,7 @@ from tf_marscf.distributions import Dequantized, VariationalDequantizer
 from tf_marscf.errors import InputError, MissingInputError, warn
 from tf_marscf.flow import MarScf
 from tf_marscf.runs.checkpoint_store import CheckpointStore, DamagedCheckpointsError
+from tf_marscf.runs.portable_weights import has_portable_weights, read_portable_weights
 
 WHICH = ("best", "latest")
 # How a model computes is no part of the digest. Earlier versions had it there: with these values,
@@ -63,7 +64,8 @@ def restore_model(config, directory, which="best", argument="train_dir"):
 
     Where the run keeps a moving average of the weights, "latest" is the average. Before the first
     evaluation there is no "best" by validation bits/dim, and "latest" stands in for it. A damaged
-    checkpoint is passed over for the one before it. The standard error stream tells of both.
+    checkpoint is passed over for the one before it. The standard error stream tells of both. A
+    portable export has weights of one kind.
 
     Returns:
         A `Dequantized` distribution; its `distribution` is the `MarScf`.
@@ -75,6 +77,10 @@ def restore_model(config, directory, which="best", argument="train_dir"):
     """
     if which not in WHICH:
         raise InputError(f"`which` must be one of {WHICH}; got {which!r}.")
+    if has_portable_weights(directory):
+        images_distribution = build_distribution(config)
+        read_portable_weights(directory, images_distribution.variables)
+        return images_distribution
     if which == "best" and not CheckpointStore(directory, "best").paths():
         if CheckpointStore(directory, "latest").paths():
             warn(f"{os.fspath(directory)!r} has no checkpoint 'best' yet: 'latest' is used")

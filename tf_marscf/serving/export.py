@@ -1,20 +1,18 @@
 """Export of a trained model as TensorFlow Serving expects it."""
 
 import importlib.util
-import itertools
-import os
-from pathlib import Path
 
 import tensorflow as tf
 
 from tf_marscf import rules
 from tf_marscf.errors import InputError, RunError, first_line
-from tf_marscf.files.atomic_file import flush_to_disk, flush_tree_to_disk, unfinished_directory
+from tf_marscf.files.atomic_file import unfinished_directory
 from tf_marscf.files.paths import local_path
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
-from tf_marscf.saving import EXPORTED_WEIGHTS, exported_versions, save
+from tf_marscf.saving import EXPORTED_WEIGHTS, save
 from tf_marscf.serving.frozen_function import freeze
+from tf_marscf.serving.model_versions import checked_output, publish
 from tf_marscf.serving.served_model import MAX_NUM_SAMPLES, ServedModel
 
 _MAX_NUM_BYTES = 2**31 - 2**24  # Of a protocol buffer, less room for the graph itself.
@@ -46,13 +44,8 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
         RunError: if the version exists, or cannot be written.
     """
     rules.integer(1, num_bits=31)(max_num_samples, "`max_num_samples`")
-    if version is not None:
-        rules.integer(1, num_bits=63)(version, "`version`")  # As TensorFlow Serving's versions.
-    train_dir, output = local_path("train_dir", train_dir), Path(local_path("output", output))
-    if output.exists() and not output.is_dir():
-        raise InputError(f"`output` must be a directory; {str(output)!r} is a file.")
-    if version is not None and version in exported_versions(output):
-        raise _exists_error(output, version)
+    output = checked_output(output, version)
+    train_dir = local_path("train_dir", train_dir)
     config = RunConfig.load(train_dir)
     which = averaged_checkpoint(config, train_dir) if which is None else which
     images_distribution = restore_model(config, train_dir, which)
@@ -72,10 +65,7 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
             raise RunError(
                 f"`output` {str(output)!r} cannot be written to: {first_line(error)}"
             ) from error
-        flush_tree_to_disk(partial)
-        path = _publish(partial, output, version)
-        flush_to_disk(output)
-        return path
+        return publish(partial, output, version)
 
 
 def _write(functions, images_distribution, directory):
@@ -106,27 +96,6 @@ def _write_warm_up_requests(path, functions):
                 request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(1, spec.dtype, shape))
             log = prediction_log_pb2.PredictLog(request=request)
             writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
-
-
-def _publish(partial, output, version):
-    """Gives a finished version its name; of two processes with one number, one is too late."""
-    newest = max(exported_versions(output), default=0)
-    for number in itertools.count(newest + 1) if version is None else [version]:
-        path = output / str(number)
-        try:
-            # Of directories, a rename replaces empty ones only.
-            os.rename(partial, path)
-            return path
-        except OSError:
-            if not os.path.lexists(path):
-                raise
-    raise _exists_error(output, version)
-
-
-def _exists_error(output, version):
-    return RunError(
-        f"`output` {str(output)!r} has a version {version} already, which is not overwritten."
-    )
 
 
 def _check_size(images_distribution):

@@ -133,6 +133,10 @@ class TrainingConfig(ExecutionConfig):
         network_dtype = None if self.network_dtype == "float32" else self.network_dtype
         return config_from(ExecutionConfig, vars(self) | {"network_dtype": network_dtype})
 
+    def num_steps(self, num_train_images):
+        """The steps of a run that is not stopped early."""
+        return self.num_epochs * (num_train_images // self.batch_size)
+
     def check_num_replicas(self, num_replicas):
         """Checks that batch sizes are multiples of what shares them."""
         for name, parts in (

@@ -144,7 +144,7 @@ class TrainingRun:
             dequantization=dequantization or DequantizationConfig(),
         )
         steps_per_pass = num_images // training.batch_size
-        self._num_steps = training.num_epochs * steps_per_pass
+        self._num_steps = training.num_steps(num_images)
         self._steps_per_epoch = min(training.evaluate_every or steps_per_pass, self._num_steps)
         self._num_sample_images = min(training.num_sample_images, self._dataset.num_test_images)
         self._earlier = load_earlier_config(train_dir, self.config)

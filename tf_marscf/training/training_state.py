@@ -192,7 +192,7 @@ class TrainingState:
         Raises:
             RunError: if all are damaged, or the workers read different ones; nothing is changed.
         """
-        path, damaged = self._restore_on_all_workers()
+        path, damaged = self.read_latest()
         if path is None:
             return False
         for name, reason in damaged:
@@ -200,14 +200,30 @@ class TrainingState:
             if self._is_chief:
                 self._latest.set_aside(name)
         self._leave_later_best(path, log)
-        self._schedule.first_step = self.step
-        self._schedule.first_image = int(self.progress.images_seen)
-        self.trainer.prior_start_steps = self._prior_start_steps()
         self.progress.resize_epochs(self._epoch_size)
         if 0 < int(self.progress.epoch_images) < self._epoch_size:
             self.trainer.keep_epoch_sums()
         log.write(f"continuing after step {self.step}, from {path}")
         return True
+
+    def read_latest(self):
+        """Reads the newest checkpoint that is whole, and changes nothing in the directory.
+
+        The next step is the one that follows it.
+
+        Returns:
+            `(path, damaged)`: of the checkpoint, None if there is none, and path and reason of each
+            damaged one that it stands in for.
+
+        Raises:
+            RunError: as of `restore`.
+        """
+        path, damaged = self._restore_on_all_workers()
+        if path is not None:
+            self._schedule.first_step = self.step
+            self._schedule.first_image = int(self.progress.images_seen)
+            self.trainer.prior_start_steps = self._prior_start_steps()
+        return path, damaged
 
     def _restore_on_all_workers(self):
         """Path of the newest checkpoint, the same on all workers, and the refused before it."""
