@@ -79,26 +79,31 @@ class PortableModel:
             state.append(jax.device_put(found))
         return state
 
+    def exported(self, name):
+        """A program as a `jax.export.Exported`; its `mlir_module()` is to be read."""
+        if name not in self.tasks:
+            raise InputError(f"PROGRAM must be one of {', '.join(self.tasks)}; got {name!r}")
+        code = (self.folder / f"{name}.mlirbc").read_bytes()
+        if hashlib.sha256(code).hexdigest() != self.tasks[name]["sha256"]:
+            raise InputError(f"{self.folder}/{name}.mlirbc is damaged: its digest is another")
+        arguments, results = self._arguments[name]
+
+        def stand_in(*arguments):
+            return tuple(jnp.zeros(one.shape, one.dtype) for one in results)
+
+        exported = jax.export.export(jax.jit(stand_in, keep_unused=True))(*arguments)
+        return dataclasses.replace(exported, mlir_module_serialized=code)
+
     def compiled(self, name):
         """A program as XLA compiled it, a `jax.stages.Compiled`."""
         if name not in self._compiled:
-            if name not in self.tasks:
-                raise InputError(f"PROGRAM must be one of {', '.join(self.tasks)}; got {name!r}")
-            code = (self.folder / f"{name}.mlirbc").read_bytes()
-            if hashlib.sha256(code).hexdigest() != self.tasks[name]["sha256"]:
-                raise InputError(f"{self.folder}/{name}.mlirbc is damaged: its digest is another")
-            arguments, results = self._arguments[name]
-
-            def stand_in(*arguments):
-                return tuple(jnp.zeros(one.shape, one.dtype) for one in results)
-
-            exported = jax.export.export(jax.jit(stand_in, keep_unused=True))(*arguments)
-            exported = dataclasses.replace(exported, mlir_module_serialized=code)
+            call = self.exported(name).call
             # What is replaced gives its memory to what replaces it.
             donated = [argument for _, argument in self.tasks[name]["aliases"]]
-            run = jax.jit(exported.call, donate_argnums=donated, keep_unused=True)
             try:
-                lowered = run.lower(*arguments)
+                lowered = jax.jit(call, donate_argnums=donated, keep_unused=True).lower(
+                    *self._arguments[name][0]
+                )
             except Exception as error:  # MLIR's parser raises many types, all of one meaning.
                 raise InputError(f"{name}.mlirbc is no program for this JAX: {error}") from error
             self._compiled[name] = lowered.compile()
@@ -128,7 +133,8 @@ class PortableModel:
         inputs = {}
         for one in self.tasks[name]["inputs"]:
             array = inputs[one["name"]] = arrays.get(one["name"])
-            what = f"`{one['name']}` must be {one['dtype']} [N, {str(one['shape'][1:])[1:]}"
+            sizes = ", ".join(["N", *map(str, one["shape"][1:])])
+            what = f"`{one['name']}` must be {one['dtype']} [{sizes}]"
             if array is None or array.shape[1:] != tuple(one["shape"][1:]) or array.ndim == 0:
                 raise InputError(f"{what}; got {None if array is None else array.shape}")
             if array.dtype != one["dtype"] and not (one["name"] == "labels" and array.dtype == int):

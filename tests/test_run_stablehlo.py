@@ -130,7 +130,7 @@ def cut(content):
 
 
 def change_a_byte(content):
-    return content[:-900] + bytes([content[-900] ^ 1]) + content[-899:]
+    return content[:70] + bytes([content[70] ^ 1]) + content[71:]
 
 
 @pytest.mark.parametrize(

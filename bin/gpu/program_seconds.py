@@ -1,6 +1,6 @@
 """Times the programs of a portable folder with JAX, or trains for some seconds.
 
-python3 program_seconds.py FOLDER [--num_repeats=20]
+python3 program_seconds.py FOLDER [PROGRAM ...] [--num_repeats=20]
 python3 program_seconds.py FOLDER --train_seconds=300 --data=FILE.npz --output=NEW_FOLDER
 
 The folder is one of `bin/benchmark.py portable`; `run_stablehlo.py` lies beside this file.
@@ -39,9 +39,9 @@ def seconds(model, name, num_repeats):
     return spent[NUM_WARM_UP_CALLS:]
 
 
-def time_programs(model, num_repeats):
+def time_programs(model, names, num_repeats):
     """Prints a line of JSON a program."""
-    for name in model.tasks:
+    for name in names:
         start = time.perf_counter()
         model.compiled(name)
         compiled = time.perf_counter() - start
@@ -73,6 +73,7 @@ def main():
     """Times, or trains."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
+    parser.add_argument("programs", nargs="*")
     parser.add_argument("--num_repeats", type=int, default=20)
     parser.add_argument("--train_seconds", type=float)
     parser.add_argument("--print_every", type=float, default=30.0, help="seconds")
@@ -83,7 +84,7 @@ def main():
     print(f"{device.device_kind}, jax {jax.__version__}", flush=True)
     model = PortableModel(options.folder)
     if options.train_seconds is None:
-        time_programs(model, options.num_repeats)
+        time_programs(model, options.programs or model.tasks, options.num_repeats)
     else:
         train(model, options.data, options.train_seconds, options.print_every)
         model.save(options.output)

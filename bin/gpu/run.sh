@@ -15,7 +15,7 @@ if [ "${1:-}" = time ]; then
     coupling=${model%_wide}
     case $model in mixlogcdf) channels=96 ;; affine) channels=64 ;; *) channels=512 ;; esac
     echo "== $model: this project, compiled by XLA"
-    try 150 python3 program_seconds.py "$model" --num_repeats="$repeats"
+    try 150 python3 program_seconds.py "$model" train_step log_prob sample --num_repeats="$repeats"
     for option in "" --tensor_float_32; do
       echo "== $model: published code, PyTorch $option"
       try 45 python3 published_code.py time --coupling="$coupling" --hidden_channels="$channels" --num_repeats="$repeats" $option

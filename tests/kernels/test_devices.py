@@ -102,3 +102,11 @@ def test_a_wrong_variable_is_named(monkeypatch, text, few):
     assert f"got '{text}'" in result.stderr.splitlines()[-1]
     set_default_intra_op_threads(2)
     assert num_intra_op_threads() == 2
+
+
+def test_what_is_for_any_device_is_made_for_gpus():
+    with devices.for_any_device():
+        assert devices.has_gpu()
+        with tf.Graph().as_default():
+            assert devices.num_operations_at_once() == 1
+    assert devices.has_gpu() == bool(tf.config.list_physical_devices("GPU"))

@@ -73,10 +73,9 @@ def _check(program, shape):
     inputs, outputs = program.inputs.values(), program.outputs.values()
     arguments = [*inputs, *program.captured]
     replaced = [arguments[argument] for _, argument in sorted(program.aliases)]
-    for expected, found in (
-        (arguments, shape.parameters),
-        ([*outputs, *replaced], shape.result.tuple_shapes),
-    ):
+    # One result is no tuple.
+    results = shape.result.tuple_shapes or [shape.result]
+    for expected, found in ((arguments, shape.parameters), ([*outputs, *replaced], results)):
         shapes = [tuple(one.shape) for one in expected]
         if shapes != [tuple(one.dimensions) for one in found]:
             raise RuntimeError(f"XLA's program has {found} in the place of {shapes}")
