@@ -45,9 +45,9 @@ class PortableFolder:
         self._stands_for = {id(one.handle): other for one, other in stands_for}
         self._numbers, self._state, self._tasks = {}, [], {}
 
-    def add(self, name, function, specs):
+    def add(self, name, function, specs, variables=()):
         """Writes the program of a function; arguments as of `stablehlo_program`."""
-        program = stablehlo_program(function, specs)
+        program = stablehlo_program(function, specs, variables)
         (self._directory / f"{name}.mlirbc").write_bytes(program.code)
         self._tasks[name] = {
             "inputs": _described(program.inputs),

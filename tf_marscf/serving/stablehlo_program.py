@@ -29,7 +29,7 @@ class StableHloProgram(typing.NamedTuple):
     aliases: list
 
 
-def stablehlo_program(function, specs):
+def stablehlo_program(function, specs, variables=()):
     """Compiles a function to a `StableHloProgram`.
 
     It is traced for any device: a batch is not split, and what must be exact is so on GPUs as well.
@@ -38,6 +38,7 @@ def stablehlo_program(function, specs):
     Args:
         function: takes tensors by name, and returns a dict of tensors.
         specs: dict from the arguments' names to `tf.TensorSpec`s of static shapes.
+        variables: those that the function uses by their handles alone, as fused optimizers do.
     """
     names = []
 
@@ -52,7 +53,7 @@ def stablehlo_program(function, specs):
         concrete = compiled.get_concrete_function(*examples)
         emit = compiled.experimental_get_compiler_ir(*examples)
     outputs = [tf.TensorSpec(one.shape, one.dtype) for one in concrete.structured_outputs]
-    variables = {id(variable.handle): variable for variable in concrete.variables}
+    variables = {id(one.handle): one for one in (*concrete.variables, *variables)}
     program = StableHloProgram(
         code=emit(stage="stablehlo_serialized"),
         inputs=dict(specs),
@@ -77,5 +78,6 @@ def _check(program, shape):
     results = shape.result.tuple_shapes or [shape.result]
     for expected, found in ((arguments, shape.parameters), ([*outputs, *replaced], results)):
         shapes = [tuple(one.shape) for one in expected]
-        if shapes != [tuple(one.dimensions) for one in found]:
-            raise RuntimeError(f"XLA's program has {found} in the place of {shapes}")
+        seen = [tuple(one.dimensions) for one in found]
+        if shapes != seen:
+            raise RuntimeError(f"XLA's program has {seen} in the place of {shapes}")

@@ -112,7 +112,7 @@ def portable_state(config, training, num_images, train_dir):
 
 
 def train_step_program(state):
-    """`(function, specs)` of one step of a `TrainingState`, for `PortableFolder.add`.
+    """`(function, specs, variables)` of one step of a `TrainingState`, for `PortableFolder.add`.
 
     Its output `step_values` is a float64 vector: bits/dim and the trainer's other `value_names`.
     """
@@ -127,4 +127,4 @@ def train_step_program(state):
         trainer.train_step(images if labels is None else (images, labels))
         return {"step_values": trainer.step_values.read_value()}
 
-    return step, specs
+    return step, specs, [getattr(one, "value", one) for one in trainer.optimizer.variables]
