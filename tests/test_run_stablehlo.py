@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.portable_models import RUNNER, training_batches, training_directory
-from tf_marscf.training.portable_export import export_portable
+from tests.running_commands import run_command
 
 pytest.importorskip("jax")
 
@@ -30,7 +30,11 @@ def fixture_exported(tmp_path_factory):
         directory / "run", num_levels=1, prior="gaussian", hidden_channels=4, num_classes=3
     )
     np.savez(directory / "images.npz", **training_batches(config, 2))
-    return export_portable(directory / "run", directory / "exports"), directory / "images.npz"
+    arguments = [f"--train_dir={directory / 'run'}", f"--output={directory / 'exports'}"]
+    process = run_command("export.py", "--format=stablehlo", "--checkpoint=latest", *arguments)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines()[-1] == f"exported to {directory / 'exports' / '1'}"
+    return directory / "exports" / "1", directory / "images.npz"
 
 
 @pytest.fixture(name="call")
