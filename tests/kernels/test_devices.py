@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.running_commands import ForkedScript
-from tf_marscf.kernels import devices
+from tf_marscf.kernels import choices, devices
 from tf_marscf.kernels.devices import num_cores, num_intra_op_threads
 from tf_marscf.kernels.threads import set_default_intra_op_threads
 
@@ -105,5 +105,5 @@ def test_what_is_for_any_device_is_made_for_gpus():
     with devices.for_any_device():
         assert devices.has_gpu()
         with tf.Graph().as_default():
-            assert devices.num_operations_at_once() == 1
+            assert choices.num_batch_parts(16) == 1
     assert devices.has_gpu() == bool(tf.config.list_physical_devices("GPU"))
