@@ -12,6 +12,7 @@ from tests.portable_models import RUNNER, training_batches, training_directory
 from tests.running_commands import run_command
 
 pytest.importorskip("jax")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", name="runner")

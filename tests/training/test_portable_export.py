@@ -24,6 +24,7 @@ from tf_marscf.serving.served_model import ServedModel
 from tf_marscf.training.portable_export import export_portable
 
 pytest.importorskip("jax")
+pytestmark = pytest.mark.slow
 
 NUM_STEPS = 5
 # Each has what no other has: an average, parts of a batch, classes and learned noise.
