@@ -6,6 +6,7 @@ import os
 import tensorflow as tf
 
 from tf_marscf import rules
+from tf_marscf.config_fields import config_from, field_defaults
 from tf_marscf.data import load_configured_dataset
 from tf_marscf.errors import warn
 from tf_marscf.files.atomic_file import unfinished_directory
@@ -87,8 +88,7 @@ def restored_state(config, train_dir):
     if config.training is None:
         warn(f"{os.fspath(train_dir)!r} holds weights and no training: no {TRAIN_STEP} is written")
         return None
-    names = {field.name for field in dataclasses.fields(TrainingConfig)} & set(config.training)
-    training = TrainingConfig(**{name: config.training[name] for name in names})
+    training = config_from(TrainingConfig, field_defaults(TrainingConfig) | config.training)
     num_images = training.batch_size
     if training.decay != "none":
         dataset = load_configured_dataset(config.data)
