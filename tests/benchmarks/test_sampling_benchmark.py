@@ -1,15 +1,21 @@
 import csv
 import json
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
+from tests.small_models import random_images, small_model
+from tf_marscf.benchmarks import sampling_parts
 from tf_marscf.benchmarks.comparison_configs import SamplingBenchmarkConfig
 from tf_marscf.benchmarks.sampling_benchmark import (
     SamplingBenchmark,
     growth_exponents,
     lemma_a1_steps,
 )
+from tf_marscf.benchmarks.sampling_figure import growth_texts
 from tf_marscf.config import MarScfConfig
+from tf_marscf.errors import InputError
 from tf_marscf.figures import render_png
 
 SMALL = {
@@ -54,6 +60,120 @@ def test_growth_exponent_of_a_power_is_its_power(power):
     rows.append({"model": "mar", "size": 128, "median_seconds": None, "skipped": "too slow"})
     rows.append(rows[0] | {"model": "gaussian"})
     assert growth_exponents(rows) == {"mar": pytest.approx(power)}
+
+
+def part_row(size, of_step, of_flow):
+    """A row of 3 N steps, whose cost of one, and whose couplings, are powers of N."""
+    prior, flow = 3 * size * 1e-3 * size**of_step, 1e-3 * size**of_flow
+    return dict.fromkeys(SamplingBenchmark.columns) | {
+        "model": "mar",
+        "size": size,
+        "sequential_steps": 3 * size,
+        "lemma_a1_steps": 3 * size,
+        "mean_seconds": prior + flow,
+        "variance_seconds": 1e-6,
+        "median_seconds": prior + flow,
+        "prior_seconds": prior,
+        "flow_seconds": flow,
+        "prior_step_seconds": prior / (3 * size),
+    }
+
+
+def part_result(of_step, of_flow):
+    """The content of a JSON file with such rows."""
+    rows = [part_row(size, of_step, of_flow) for size in (8, 16, 64)]
+    columns = ("prior_seconds", "flow_seconds", "prior_step_seconds")
+    return {
+        "benchmark": "sampling",
+        "command": "python bin/benchmark.py sampling",
+        "config": {"models": ["mar"], "sizes": [8, 16, 64], "image_channels": 3,
+                   "smallest_map": 4, "batch_size": 1},
+        "machine": {"num_cpus": 2, "devices": ["CPU"], "tensorflow": "2.21.0"},
+        "growth_exponents": growth_exponents(rows),
+        "part_growth_exponents": {column: growth_exponents(rows, column) for column in columns},
+        "rows": rows,
+    }  # fmt: skip
+
+
+def test_growth_of_the_priors_is_that_of_steps_times_the_cost_of_one():
+    result = part_result(of_step=0.5, of_flow=1.5)
+    powers = result["part_growth_exponents"]
+    assert powers == {
+        "prior_seconds": {"mar": pytest.approx(1.5)},
+        "flow_seconds": {"mar": pytest.approx(1.5)},
+        "prior_step_seconds": {"mar": pytest.approx(0.5)},
+    }
+    (line,) = growth_texts(result)
+    assert "grows as N^1.50: its priors as N^1.50" in line
+    assert "their steps as N^1.00, the cost of a step as N^0.50" in line
+    assert list(growth_texts(part_result(of_step=0.0, of_flow=2.0))) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("prior_seconds", -1.0), ("prior_step_seconds", "fast")]
+)
+def test_wrong_parts_are_named(column, value):
+    result = part_result(0.5, 1.0)
+    SamplingBenchmark.check(result)
+    result["rows"][1][column] = value
+    with pytest.raises(InputError, match=f"{column} of mar at size 16 must be .*{value}"):
+        SamplingBenchmark.check(result)
+
+
+def test_wrong_exponents_of_parts_are_named():
+    result = part_result(0.5, 1.0)
+    del result["part_growth_exponents"]["flow_seconds"]["mar"]
+    with pytest.raises(InputError, match="part_growth_exponents.flow_seconds must have .*'mar'"):
+        SamplingBenchmark.check(result)
+
+
+def test_results_of_earlier_versions_are_drawn_without_parts():
+    result = part_result(0.5, 1.0)
+    earlier = {name: entry for name, entry in result.items() if name != "part_growth_exponents"}
+    parts = result["part_growth_exponents"]
+    earlier["rows"] = [
+        {name: value for name, value in row.items() if name not in parts} for row in result["rows"]
+    ]
+    SamplingBenchmark.check(earlier)
+    with_parts, without = (
+        render_png(lambda figure, one=one: SamplingBenchmark.draw(figure, one), (10.0, 4.6))
+        for one in (result, earlier)
+    )
+    assert with_parts != without
+
+
+@pytest.mark.parametrize("options", [{}, {"prior": "gaussian"}, {"prior_network": "causal"}])
+def test_parts_compose_to_the_sample(options):
+    model = small_model(**options)
+    seed = [3, 5]
+    noise = model._noise([2], seed, 1.0)
+    images = model.sample(2, seed=seed)
+    rests = sampling_parts.flow_of_levels(model, images)[1]
+    latents = sampling_parts.prior_latents(model, noise, rests)
+    assert [one.shape for one in latents] == [one.shape for one in noise]
+    np.testing.assert_allclose(model.decode(latents), images, rtol=0.0, atol=1e-4)
+
+
+def test_each_part_is_run_on_the_maps_of_one_batch():
+    model = small_model()
+    model.initialize(random_images(4, 8, 8, 1))
+    noise, latents, rests = sampling_parts.fixed_maps(model, 2)
+    tasks = sampling_parts.sampling_part_tasks(model, 2)
+    values = tasks["prior"]()
+    assert values.shape == (2, 8 * 8 * 1)
+    expected = np.concatenate([np.reshape(one, [2, -1]) for one in latents], axis=1)
+    np.testing.assert_allclose(values, expected, rtol=0.0, atol=1e-4)
+    np.testing.assert_allclose(tasks["flow"](), model.decode_noise(noise), rtol=0.0, atol=1e-4)
+
+
+def test_levels_of_the_priors_part_wait_for_each_other():
+    model = small_model()
+    noise, _, rests = sampling_parts.fixed_maps(model, 1)
+    graph = tf.function(
+        lambda: sampling_parts.prior_latents(model, noise, rests), autograph=False
+    ).get_concrete_function()
+    waiting = [node for node in graph.graph.get_operations() if node.control_inputs]
+    assert any(node.type == "Identity" for node in waiting)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +227,13 @@ def test_files_hold_the_numbers_of_all_models(tmp_path):
         assert float(written["mean_seconds"]) == pytest.approx(sum(seconds) / 2)
         variance = (seconds[0] - seconds[1]) ** 2 / 2
         assert row["variance_seconds"] == pytest.approx(variance, abs=1e-12)
+    for row in result["rows"]:
+        is_timed_by_parts = row["model"] in ("mar", "gaussian") and row["size"] == 4
+        for column in ("prior_seconds", "flow_seconds", "prior_step_seconds"):
+            assert (row[column] or 0.0) > 0.0 if is_timed_by_parts else row[column] is None
+        if is_timed_by_parts:
+            of_steps = row["prior_step_seconds"] * row["sequential_steps"]
+            assert of_steps == pytest.approx(row["prior_seconds"])
     mar = [row for row in result["rows"] if row["model"] == "mar"]
     assert [row["sequential_steps"] for row in mar] == [4, 10]
     assert all(row["sequential_steps"] == row["lemma_a1_steps"] for row in mar)

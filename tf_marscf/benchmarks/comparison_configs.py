@@ -94,9 +94,9 @@ class SamplingBenchmarkConfig(ComparisonConfig):
     )
     max_seconds: float = number(
         120.0,
-        "Seconds that the timed batches of one model may take at one size: a slow model gets fewer "
-        "repeats, and is skipped at a size, and at larger ones, where two batches are expected to "
-        "take longer.",
+        "Seconds that the timed batches of one model may take at one size, and those of each of "
+        "its parts: a slow model gets fewer repeats, and is skipped at a size, and at larger ones, "
+        "where two batches are expected to take longer.",
         above=0,
     )
 

@@ -11,20 +11,27 @@ from tf_marscf.benchmarks.comparison_benchmark import ComparisonBenchmark
 from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.measurement import LEAST_REPEATS, interleaved_seconds, waiting_task
+from tf_marscf.benchmarks.sampling_figure import draw_sampling, growth_texts
+from tf_marscf.benchmarks.sampling_parts import SAMPLING_PARTS, sampling_part_tasks
 from tf_marscf.errors import InputError
-from tf_marscf.rules import dict_of, entries, integer, list_of, number, optional, text
+from tf_marscf.rules import (
+    check_entries,
+    dict_of,
+    entries,
+    integer,
+    list_of,
+    number,
+    optional,
+    text,
+)
 from tf_marscf.stateless_seed import stateless_uniform
 
 _MODEL = text(*MODEL_LABELS)
+# Of this project's models alone: their parts can be run one by one.
+_WITH_PARTS = ("mar", "gaussian")
+_PART_COLUMNS = ("prior_seconds", "flow_seconds", "prior_step_seconds")
 _LINE = "{:<37}{:>5}{:>4}{:>7}{:>12}{:>7}{:>11}    {}"
 _HEADER = ("model", "N", "L", "width", "parameters", "steps", "Lemma A.1")
-# The squares are larger: what they mark often lies below the triangles.
-_MARKERS = {
-    "mar": {"marker": "o", "markersize": 5},
-    "gaussian": {"marker": "s", "markersize": 8},
-    "tfb_glow": {"marker": "^", "markersize": 5},
-    "pixel_cnn": {"marker": "D", "markersize": 5},
-}
 
 
 def lemma_a1_steps(num_levels, image_channels):
@@ -46,6 +53,9 @@ class SamplingBenchmark(ComparisonBenchmark):
     At a size where two batches are expected to take longer than `config.max_seconds`, and at larger
     ones, a model is skipped; its row says so. What is expected is the time at the size before,
     times the growth of sequential steps, times that of the pixels.
+
+    Of this project's models, the priors and the flow are timed alone, too (`sampling_parts.py`), by
+    turns with the whole.
     """
 
     name = "sampling"
@@ -70,18 +80,22 @@ class SamplingBenchmark(ComparisonBenchmark):
         "mean_seconds": optional(number(0.0)),
         "variance_seconds": optional(number(0.0)),
         "median_seconds": None,
+        **dict.fromkeys(_PART_COLUMNS),
         "num_repeats": None,
         "expected_seconds": optional(number(0.0)),
         "skipped": optional(text()),
     }
 
     def measure(self, report):
-        """The dict of "growth_exponents", as of the function, and of "rows".
+        """The dict of "growth_exponents", "part_growth_exponents" and "rows".
 
         A row, one a model and size, has the entries of `columns` and "seconds", all timed batches.
-        "skipped" is None, or why there are none; then the statistics are None.
+        "skipped" is None, or why there are none; then the statistics are None. "prior_seconds" and
+        "flow_seconds" are medians, and "prior_step_seconds" is the first by "sequential_steps";
+        None for models of others. The exponents are as of `growth_exponents`, those of parts by
+        column.
         """
-        report(_LINE.format(*_HEADER, "seconds a batch   median"))
+        report(_LINE.format(*_HEADER, "seconds a batch   median    priors      flow  ms a step"))
         rows, of_size = [], {}
         for size in self._config.sizes:
             of_size = _measure_size(self._config, size, of_size)
@@ -92,11 +106,23 @@ class SamplingBenchmark(ComparisonBenchmark):
         texts = [f"{MODEL_LABELS[kind]} {value:.2f}" for kind, value in exponents.items()]
         if texts:
             report("growth of the time, as a power of N: " + ", ".join(texts))
-        return {"growth_exponents": exponents, "rows": rows}
+        result = {
+            "growth_exponents": exponents,
+            "part_growth_exponents": {
+                column: growth_exponents(rows, column) for column in _PART_COLUMNS
+            },
+            "rows": rows,
+        }
+        for line in growth_texts(result):
+            report(line)
+        return result
 
     @classmethod
     def check(cls, result):
-        """As of every benchmark; a row has what is drawn of it."""
+        """As of every benchmark; a row has what is drawn of it.
+
+        Results of earlier versions have no parts, which are not drawn then.
+        """
         super().check(result)
         cls.check_models(result)
         models, sizes = result["config"]["models"], result["config"]["sizes"]
@@ -106,8 +132,13 @@ class SamplingBenchmark(ComparisonBenchmark):
             names = (
                 ("expected_seconds",) if row["skipped"] else ("mean_seconds", "variance_seconds")
             )
-            for name in names:
+            of_parts = (name for name in _PART_COLUMNS if row.get(name) is not None)
+            for name in (*names, *of_parts):
                 number(0.0)(row[name], f"{name} of {row['model']} at size {row['size']}")
+        if "part_growth_exponents" in result:
+            kinds = [kind for kind in _WITH_PARTS if kind in result["growth_exponents"]]
+            of_parts = dict.fromkeys(_PART_COLUMNS, entries(**dict.fromkeys(kinds, number())))
+            check_entries(result["part_growth_exponents"], of_parts, "part_growth_exponents")
         rows = [row for row in result["rows"] if row["model"] == "mar"]
         if [row["size"] for row in rows] != sizes:
             raise InputError(f"rows of 'mar' must be of the sizes {sizes}.")
@@ -120,70 +151,23 @@ class SamplingBenchmark(ComparisonBenchmark):
 
         Both axes are logarithmic, so that growth with a power of N is a straight line. The dashed
         lines are y = 2x, twice the time for twice the size, through the first point of mAR-SCF, and
-        on the right the closed form of Lemma A.1.
+        on the right the closed form of Lemma A.1. Thin lines are the parts of a sample. Where a
+        step of mAR-SCF costs more in larger images, a note below says how fast what grows.
         """
-        config, rows = result["config"], result["rows"]
-        seconds, steps = figure.subplots(1, 2)
-        for kind in config["models"]:
-            of_kind = [row for row in rows if row["model"] == kind]
-            timed = [row for row in of_kind if not row["skipped"]]
-            means = np.array([row["mean_seconds"] for row in timed])
-            deviations = np.sqrt([row["variance_seconds"] for row in timed])
-            line = seconds.errorbar(
-                [row["size"] for row in timed],
-                means,
-                # The lower bar stays above zero, which the axis does not have.
-                [np.minimum(deviations, 0.9 * means), deviations],
-                **_MARKERS[kind],
-                capsize=3,
-                label=MODEL_LABELS[kind],
-            )
-            steps.plot(
-                [row["size"] for row in of_kind],
-                [row["sequential_steps"] for row in of_kind],
-                **_MARKERS[kind],
-                linestyle="" if kind == "mar" else "-",
-                color=line.lines[0].get_color(),
-                zorder=3,
-            )
-        sizes = config["sizes"]
-        dashes = {"color": seconds.xaxis.label.get_color(), "linewidth": 1.2}
-        mar = [row for row in rows if row["model"] == "mar"]
-        if mar[0]["mean_seconds"]:
-            linear = [mar[0]["mean_seconds"] * size / sizes[0] for size in sizes]
-            label = "linear growth: y = 2x (twice the size, twice the time)"
-            seconds.plot(sizes, linear, "--", label=label, **dashes)
-        label = f"Lemma A.1: {config['image_channels']} (3 N / {config['smallest_map']} - 2) steps"
-        steps.plot(sizes, [row["lemma_a1_steps"] for row in mar], ":", label=label, **dashes)
-        seconds.set_ylabel(f"seconds for {config['batch_size']} samples")
-        seconds.set_title("Time of a batch (mean and standard deviation)")
-        steps.set_ylabel("network passes, one after another")
-        steps.set_title("Sequential steps of a sample")
-        for axes in (seconds, steps):
-            axes.set_xscale("log", base=2)
-            axes.set_yscale("log")
-            axes.set_xticks(sizes, [str(size) for size in sizes])
-            axes.minorticks_off()
-            axes.set_xlabel("N (images of N x N pixels)")
-        texts = list(_skipped_texts(rows))
-        if texts:
-            figure.supxlabel("\n".join(texts), fontsize="small")
-        figure.legend(loc="outside upper center", ncols=2, fontsize="small")
+        draw_sampling(figure, result)
 
 
-def growth_exponents(rows):
-    """Slopes of log(median seconds) over log N, by least squares: 1 is linear growth.
+def growth_exponents(rows, column="median_seconds"):
+    """Slopes of log(seconds) over log N, by least squares: 1 is linear growth.
 
     Of medians, because one pause of the machine would bend the line of the means. A dict from each
-    model of the rows that was timed at two sizes or more.
+    model of the rows that was timed at two sizes or more, in the column of that name.
     """
     exponents = {}
     for kind in dict.fromkeys(row["model"] for row in rows):
-        timed = [row for row in rows if row["model"] == kind and not row["skipped"]]
+        timed = [row for row in rows if row["model"] == kind and row[column]]
         if len(timed) > 1:
-            sizes, seconds = (
-                np.log([row[name] for row in timed]) for name in ("size", "median_seconds")
-            )
+            sizes, seconds = (np.log([row[name] for row in timed]) for name in ("size", column))
             exponents[kind] = float(np.polyfit(sizes, seconds, 1)[0])
     return exponents
 
@@ -212,9 +196,16 @@ def _measure_size(config, size, of_smaller):
         rows[model.kind] = row
         if not row["skipped"]:
             model.initialize(images)
-            tasks[model.kind] = waiting_task(functools.partial(model.sample, config.batch_size))
+            whole = waiting_task(functools.partial(model.sample, config.batch_size))
+            tasks[model.kind, "whole"] = whole
+            if model.kind in _WITH_PARTS:
+                of_parts = sampling_part_tasks(model.distribution, config.batch_size)
+                tasks |= {(model.kind, part): task for part, task in of_parts.items()}
     times = interleaved_seconds(tasks, config.num_repeats, config.max_seconds)
-    for kind, seconds in times.items():
+    for (kind, part), seconds in times.items():
+        if part in SAMPLING_PARTS:
+            rows[kind][f"{part}_seconds"] = statistics.median(seconds)
+            continue
         rows[kind] |= {
             "seconds": seconds,
             "mean_seconds": statistics.fmean(seconds),
@@ -222,6 +213,9 @@ def _measure_size(config, size, of_smaller):
             "median_seconds": statistics.median(seconds),
             "num_repeats": len(seconds),
         }
+    for row in rows.values():
+        if row["prior_seconds"] is not None:
+            row["prior_step_seconds"] = row["prior_seconds"] / row["sequential_steps"]
     return rows
 
 
@@ -242,6 +236,9 @@ def _table_line(row):
     else:
         deviation = math.sqrt(row["variance_seconds"])
         seconds = f"{row['mean_seconds']:.4f} +- {deviation:.4f}{row['median_seconds']:>10.4f}"
+        if row["prior_seconds"] is not None:
+            seconds += f"{row['prior_seconds']:>10.4f}{row['flow_seconds']:>10.4f}"
+            seconds += f"{1e3 * row['prior_step_seconds']:>11.3f}"
     return _LINE.format(
         MODEL_LABELS[row["model"]],
         row["size"],
@@ -252,14 +249,3 @@ def _table_line(row):
         row["lemma_a1_steps"] or "-",
         seconds,
     )
-
-
-def _skipped_texts(rows):
-    skipped = [row for row in rows if row["skipped"]]
-    for kind in dict.fromkeys(row["model"] for row in skipped):
-        sizes = ", ".join(
-            f"N = {row['size']} ({row['expected_seconds']:,.0f} s)"
-            for row in skipped
-            if row["model"] == kind
-        )
-        yield f"{MODEL_LABELS[kind]} not run, because of the time expected for a batch: {sizes}"

@@ -8,6 +8,7 @@ from tf_marscf.benchmarks.comparison_configs import (
 )
 from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
 from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
+from tf_marscf.benchmarks.sampling_figure import growth_texts
 from tf_marscf.command_text import called_command
 from tf_marscf.config import MarScfConfig
 from tf_marscf.config_fields import field_defaults
@@ -108,7 +109,8 @@ def _sampling_summary(result):
     if not exponents:
         return "New weights, batches of noise."
     texts = ", ".join(f"{MODEL_LABELS[kind]} {value:.2f}" for kind, value in exponents)
-    return f"Growth of the time as a power of N (1 is linear): {texts}."
+    growth = f"Growth of the time as a power of N (1 is linear): {texts}."
+    return " ".join([growth, *growth_texts(result)])
 
 
 def _density_config(context):
