@@ -64,6 +64,24 @@ def test_convolutions_of_single_steps(monkeypatch, device, expected):
 
 
 @pytest.mark.parametrize(
+    ("geometry", "num_images", "on_cpu"),
+    [
+        ((8, 8, 5, 1, 32, "float32"), 1, "direct"),
+        ((8, 8, 5, 1, 32, "float32"), 2, "compact"),
+        ((8, 8, 5, 2, 32, "float32"), 1, "compact"),  # Four phases are four maps.
+        ((4, 4, 5, 1, 32, "float32"), 1, "compact"),  # XLA has no fast way for so small maps,
+        ((8, 8, 5, 1, 32, "float64"), 1, "compact"),  # nor for float64.
+    ],
+)
+def test_steps_of_one_map_are_convolved_directly(monkeypatch, geometry, num_images, on_cpu):
+    for device, expected in (("CPU", on_cpu), ("GPU", "spectral")):
+        pretend(monkeypatch, device)
+        with forced(step_convolution="spectral"):
+            convolution = fastest_convolution(*geometry)
+        assert convolution.for_steps(num_images).choice == expected
+
+
+@pytest.mark.parametrize(
     ("device", "size", "expected"),
     [
         ("CPU", (8, 8), "DenseChannels"),

@@ -38,7 +38,8 @@ def fixed_maps(model, num_images):
         latents, rests, _ = flow_of_levels(model, model.decode_noise(noise))
         return noise, latents, rests
 
-    return tf.function(maps, autograph=False)()
+    # A new function: TensorFlow warns of one traced often.
+    return tf.function(lambda: maps(), autograph=False)()
 
 
 def prior_latents(model, noise, rests):

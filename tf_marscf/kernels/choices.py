@@ -35,6 +35,8 @@ class DeviceCosts:
     Attributes:
         spectral: the time of an operation of a spectral convolution, in the time of one of a direct
             convolution, both counted as sums of products.
+        max_direct_maps: the most maps for which single steps are convolved directly, where XLA has
+            a fast convolution: in float32, of maps as large as the kernel.
         max_compact_maps: the most maps for which spectral kernels of single steps are compact.
         max_dense_pixels: the most pixels of maps for which convolutions between a group of channels
             and the ConvLSTM are products with dense matrices.
@@ -45,6 +47,7 @@ class DeviceCosts:
     """
 
     spectral: float
+    max_direct_maps: int
     max_compact_maps: int
     max_dense_pixels: int
     compiles_graphs: bool
@@ -57,6 +60,10 @@ class DeviceCosts:
 CPU = DeviceCosts(
     # An operation of many small matrix products takes longer than one of a large convolution.
     spectral=1.5,
+    # A spectral kernel has a matrix a frequency: to prepare and to read it takes longer than all
+    # products of one map. Its steps took 1.2 to 2.1 times as long as direct ones; those of four 8x8
+    # maps 0.7 times as long.
+    max_direct_maps=1,
     # So few maps take less time to multiply than their kernel takes to read: steps of 4 maps became
     # faster by a third, those of 32 slower by a fifth.
     max_compact_maps=8,
@@ -81,6 +88,8 @@ GPU = DeviceCosts(
     # 36 of a 3x3 one: 2.8 times as fast as counted. What remains is 5x5 kernels on small maps: 4.4
     # times less work on 8x8 ones. That a spectral convolution is three launches is not counted.
     spectral=2.8,
+    # Not counted: what is chosen for all steps is, for single ones.
+    max_direct_maps=0,
     # Compact kernels are rearranged before and after their product, two launches more, and save
     # half of a kernel to read: 3.4 MB of 8x8 maps and 5x5 kernels, one microsecond.
     max_compact_maps=0,
@@ -128,16 +137,25 @@ def step_convolution(direct, spectral, dtype):
     return _chosen("step_convolution", possible, "spectral" if is_spectral else "direct")
 
 
-def single_step_convolution(of_all_steps, num_maps, dtype):
+def single_step_convolution(of_all_steps, num_maps, dtype, kernel_fits):
     """How it convolves single steps, of a sample: "direct", "spectral" or "compact".
 
     Args:
         of_all_steps: the choice for all steps.
         num_maps: of a step, one a phase of an image; or None: not known while a graph is traced.
         dtype: of the maps.
+        kernel_fits: whether the kernel is no larger than the maps. XLA computes others, as those in
+            float64, by plain loops.
     """
-    is_compact = num_maps and num_maps <= device_costs().max_compact_maps
-    choice = "compact" if is_compact and of_all_steps == "spectral" else of_all_steps
+    import tensorflow as tf
+
+    costs, choice = device_costs(), of_all_steps
+    if num_maps and of_all_steps == "spectral":
+        is_fast = kernel_fits and tf.as_dtype(dtype) == tf.float32
+        if is_fast and num_maps <= costs.max_direct_maps:
+            choice = "direct"
+        elif num_maps <= costs.max_compact_maps:
+            choice = "compact"
     possible = ["direct"]
     if of_all_steps == "spectral" or not _is_coarse(dtype):
         possible += ["spectral", "compact"]

@@ -80,7 +80,8 @@ class StepConvolution:
         """
         *_, dtype = self._geometry
         num_maps = num_images and num_images * self.num_phases**2
-        choice = choices.single_step_convolution(self.choice, num_maps, dtype)
+        kernel_fits = self._dilation * (self._kernel_size - 1) < min(self._phase_size)
+        choice = choices.single_step_convolution(self.choice, num_maps, dtype, kernel_fits)
         return self if choice == self.choice else _convolution_of_choice(choice, self._geometry)
 
 
