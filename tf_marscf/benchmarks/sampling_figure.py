@@ -62,8 +62,9 @@ def draw_sampling(figure, result):
         seconds.plot(sizes, linear, "--", label=label, **dashes)
     label = f"Lemma A.1: {config['image_channels']} (3 N / {config['smallest_map']} - 2) steps"
     steps.plot(sizes, [row["lemma_a1_steps"] for row in mar], ":", label=label, **dashes)
-    seconds.set_ylabel(f"seconds for {config['batch_size']} samples")
-    seconds.set_title("Time of a batch (mean and standard deviation; medians of parts)")
+    plural = "" if config["batch_size"] == 1 else "s"
+    seconds.set_ylabel(f"seconds for {config['batch_size']} sample{plural}")
+    seconds.set_title("Time of a batch (mean, deviation; medians of parts)")
     steps.set_ylabel("network passes, one after another")
     steps.set_title("Sequential steps of a sample")
     for axes in (seconds, steps):

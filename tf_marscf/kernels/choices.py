@@ -61,8 +61,8 @@ CPU = DeviceCosts(
     # An operation of many small matrix products takes longer than one of a large convolution.
     spectral=1.5,
     # A spectral kernel has a matrix a frequency: to prepare and to read it takes longer than all
-    # products of one map. Its steps took 1.2 to 2.1 times as long as direct ones; those of four 8x8
-    # maps 0.7 times as long.
+    # products of one map. Compact steps took 1.2 to 2.1 times as long as direct ones; those of four
+    # 8x8 maps 0.7 times. Of a kernel larger than the maps, direct steps took ten times as long.
     max_direct_maps=1,
     # So few maps take less time to multiply than their kernel takes to read: steps of 4 maps became
     # faster by a third, those of 32 slower by a fifth.
