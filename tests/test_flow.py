@@ -10,7 +10,7 @@ from tests.small_models import greatest_difference, random_images, small_model
 from tf_marscf.bijectors import ActNorm
 from tf_marscf.networks.glow_layers import ActNormLayer
 
-COUPLINGS = ["affine", "mixlogcdf"]
+COUPLINGS = ["affine", "mixlogcdf", "residual"]
 
 
 @pytest.mark.parametrize("coupling", COUPLINGS)

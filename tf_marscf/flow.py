@@ -69,6 +69,7 @@ class MarScf(FlowLevel):
         self._config = config_from(MarScfConfig, fields)
         self._execution = config_from(ExecutionConfig, fields)
         self._execution.check_dtype(self._config.dtype)
+        self._config.check_network_dtype(self._execution.network_dtype)
         warn_of_tensor_float_32(self._config.dtype)
         with tf.name_scope(name) as name:
             distribution, bijector = _build_levels(
@@ -200,6 +201,12 @@ def _build_levels(config, execution, seed, validate_args):
 def _build_level_bijector(config, execution, level, seed, validate_args):
     """Squeeze, then K steps of flow."""
     coupling_options = {"max_log_scale": config.max_log_scale}
+    if config.coupling == "residual":
+        coupling_options = {
+            "coefficient": config.residual_coefficient,
+            "num_terms": config.residual_num_terms,
+            "num_probes": config.residual_num_probes,
+        }
     if config.coupling == "mixlogcdf":
         coupling_options |= {
             "num_blocks": config.num_blocks,
