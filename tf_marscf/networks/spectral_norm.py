@@ -26,6 +26,9 @@ import tensorflow as tf
 
 NUM_FREQUENCIES = 12  # N, along each axis. A factor of 1.072 for both, of 3x3 kernels.
 NUM_SQUARINGS = 5  # t
+# Scaled to norm 1, powers keep their logarithms apart. Of a matrix of norm 1 and n rows the eighth
+# power has a norm of n^-4 at least, which is far from the end of float32.
+_SCALED_BEFORE = (0, 3)
 
 
 def spectral_norm_bound(kernel):
@@ -41,47 +44,62 @@ def spectral_norm_bound(kernel):
     # Of entries up to 1: powers of large ones would leave the dtype's range.
     scale = tf.stop_gradient(tf.reduce_max(tf.abs(kernel)))
     scale = tf.maximum(scale, np.finfo(kernel.dtype.as_numpy_dtype).tiny)
-    symbols, factor = _symbols(kernel / scale)
-    is_wide = kernel.shape[2] <= kernel.shape[3]
-    gram = tf.matmul(symbols, symbols, adjoint_a=not is_wide, adjoint_b=is_wide)
-    # All powers are scaled to norm 1, and the logarithms of their norms are kept.
-    gram, log_norm = _normalized(gram)
-    for _ in range(NUM_SQUARINGS):
-        gram, log_factor = _normalized(tf.matmul(gram, gram))
-        log_norm = 2.0 * log_norm + log_factor
-    norms = tf.exp(log_norm / 2.0 ** (NUM_SQUARINGS + 1))
-    return scale * factor * tf.reduce_max(norms)
+    kernel /= scale
+    if kernel.shape[0] == 1:  # One tap: the same matrix at all frequencies.
+        return scale * _norm_bounds(kernel[0])[0]
+    cosines, sines, factor = _waves(kernel.shape[0], kernel.dtype)
+    # The gradient of a maximum is that of the greatest alone: the others need none.
+    bounds = _norm_bounds(_symbols(tf.stop_gradient(kernel), cosines, sines))
+    worst = tf.argmax(bounds)
+    symbol = _symbols(kernel, cosines[worst, tf.newaxis], sines[worst, tf.newaxis])
+    # Each singular value was counted twice.
+    return scale * factor * _norm_bounds(symbol)[0] / 2.0 ** (0.5 ** (NUM_SQUARINGS + 2))
 
 
-def _symbols(kernel):
-    """`(K(w), factor)`: [frequencies, C_in, C_out], and that of the maximum between them."""
-    size, num_inputs, num_outputs = kernel.shape[0], *kernel.shape[2:]
-    if size == 1:  # One tap: the same matrix at all frequencies.
-        return kernel[0], 1.0
+def _waves(size, dtype):
+    """cos<w, p> and sin<w, p>, [frequencies, taps], and the factor of what is between them."""
     taps = np.arange(size) - size // 2
     angles = 2.0 * math.pi / NUM_FREQUENCIES * np.arange(NUM_FREQUENCIES)
     # A real kernel has complex conjugates at w and -w: half of one axis is enough.
-    first, second = (
-        np.exp(1j * np.outer(some, taps)) for some in (angles, angles[: NUM_FREQUENCIES // 2 + 1])
-    )
-    waves = np.einsum("ap,bq->abpq", first, second).reshape([-1, size * size])
-    flat = tf.reshape(kernel, [size * size, num_inputs * num_outputs])
+    first, second = (np.outer(part, taps) for part in (angles, angles[: NUM_FREQUENCIES // 2 + 1]))
+    phases = first[:, np.newaxis, :, np.newaxis] + second[:, np.newaxis]
+    phases = phases.reshape([-1, size * size])
+    factor = 1.0 / math.cos(math.pi * (size // 2) / NUM_FREQUENCIES) ** 2
+    return tf.constant(np.cos(phases), dtype), tf.constant(np.sin(phases), dtype), factor
+
+
+def _symbols(kernel, cosines, sines):
+    """K(w) = A + i B as the real matrix [[A, B], [-B, A]]: [frequencies, 2 C_in, 2 C_out].
+
+    It has the singular values of K(w), each twice.
+    """
+    taps = tf.reshape(kernel, [-1, kernel.shape[2] * kernel.shape[3]])
     real, imaginary = (
-        tf.matmul(tf.constant(part, kernel.dtype), flat) for part in (waves.real, waves.imag)
+        tf.reshape(tf.matmul(waves, taps), [-1, *kernel.shape[2:]]) for waves in (cosines, sines)
     )
-    symbols = tf.reshape(tf.complex(real, imaginary), [-1, num_inputs, num_outputs])
-    return symbols, 1.0 / math.cos(math.pi * (size // 2) / NUM_FREQUENCIES) ** 2
+    rows = tf.concat([real, imaginary], axis=2), tf.concat([-imaginary, real], axis=2)
+    return tf.concat(rows, axis=1)
+
+
+def _norm_bounds(matrices):
+    """The power iteration above: of matrices [..., n, m], or one [n, m], a vector of bounds."""
+    matrices = tf.reshape(matrices, [-1, *matrices.shape[-2:]])
+    is_wide = matrices.shape[1] <= matrices.shape[2]
+    gram = tf.matmul(matrices, matrices, transpose_a=not is_wide, transpose_b=is_wide)
+    log_norm = 0.0
+    for number in range(NUM_SQUARINGS):
+        if number in _SCALED_BEFORE:
+            gram, log_factor = _normalized(gram)
+            log_norm += log_factor
+        gram = tf.matmul(gram, gram)
+        log_norm *= 2.0
+    _, log_factor = _normalized(gram)
+    return tf.exp((log_norm + log_factor) / 2.0 ** (NUM_SQUARINGS + 1))
 
 
 def _normalized(matrices):
-    """`(matrices / norms, log(norms))`, Frobenius norms [...] of matrices [..., n, n]."""
-    parts = [matrices]
-    if matrices.dtype.is_complex:
-        parts = [tf.math.real(matrices), tf.math.imag(matrices)]
+    """`(matrices / norms, log(norms))`, the Frobenius norms of matrices [N, n, n]."""
+    squares = tf.reduce_sum(tf.square(matrices), axis=[1, 2], keepdims=True)
     # Logarithms stay finite: a kernel of zeros gets a bound next to 0.
-    least = np.finfo(parts[0].dtype.as_numpy_dtype).tiny
-    squares = tf.add_n([tf.reduce_sum(tf.square(part), axis=[-2, -1]) for part in parts])
-    squares = tf.maximum(squares, least)
-    norms = tf.sqrt(squares)[..., tf.newaxis, tf.newaxis]
-    parts = [part / norms for part in parts]
-    return tf.complex(*parts) if len(parts) == 2 else parts[0], 0.5 * tf.math.log(squares)
+    squares = tf.maximum(squares, np.finfo(matrices.dtype.as_numpy_dtype).tiny)
+    return matrices / tf.sqrt(squares), 0.5 * tf.math.log(squares[:, 0, 0])
