@@ -78,6 +78,7 @@ OPTIONS = [
     {"prior": "gaussian", "max_log_scale": 2.0, "prior_max_log_scale": 8.0},
     {"num_classes": 3},
     {"network_dtype": "bfloat16", "coupling": "mixlogcdf"},
+    {"coupling": "residual"},
 ]
 
 

@@ -21,6 +21,7 @@ MODELS = [
     {"image_shape": (8, 8, 1), "prior": "gaussian", "num_steps": 3, "hidden_channels": 5},
     {"image_shape": (8, 8, 3), "coupling": "mixlogcdf"},
     {"image_shape": (8, 8, 1), "coupling": "mixlogcdf", "prior": "gaussian", "num_blocks": 3},
+    {"image_shape": (8, 8, 3), "coupling": "residual", "num_steps": 2},
     {"image_shape": (8, 8, 1), "prior_code_channels": 3, "prior_code_hidden_channels": 5},
     {"image_shape": (8, 8, 1), "coupling": "mixlogcdf", "num_components": 5, "num_heads": 2},
     {"image_shape": (8, 16, 3), "num_levels": 3, "prior_network": "causal", "prior_num_layers": 1},

@@ -24,6 +24,8 @@ every_model = pytest.mark.parametrize(
         ("affine", "causal", "float32"),
         ("affine", "two channels a step", "float64"),
         ("affine", "pointwise and logistic", "float64"),
+        ("residual", "mar", "float64"),
+        ("residual", "gaussian", "float32"),
     ],
 )
 
@@ -35,7 +37,7 @@ def model_of(coupling, prior, dtype):
     step", of a ConvLSTM that starts as Glow's prior; "pointwise and logistic", by convolutions with
     kernels of 1; or "gaussian".
     """
-    options = {"num_steps": 2} if coupling == "affine" else {"num_blocks": 3}
+    options = {"num_blocks": 3} if coupling == "mixlogcdf" else {"num_steps": 2}
     if prior == "causal":
         options |= {"prior_network": "causal"}
         prior = "mar"
@@ -124,7 +126,7 @@ def test_classes(coupling, prior, dtype):
     )
 
 
-@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
+@pytest.mark.parametrize("coupling", ["affine", "mixlogcdf", "residual"])
 def test_eager_calls(coupling):
     model = model_of(coupling, "mar", "float64")
     images, latents = random_images(2, 8, 8, 1, dtype="float64"), noise_of(model)

@@ -29,6 +29,7 @@ ROOMS = [
     "density_layer",
     "reference_dequantizer",
     "reference",
+    "reference_couplings",
     "reference_networks",
     "flow",
     "distributions",
@@ -36,7 +37,12 @@ ROOMS = [
     "networks",
     "kernels",
 ]
-REFERENCE = {"reference", "reference_dequantizer", "reference_networks"}
+REFERENCE = {
+    "reference",
+    "reference_couplings",
+    "reference_dequantizer",
+    "reference_networks",
+}
 # What all rooms share, and needs none of them.
 COMMON = {
     "_version",

@@ -27,7 +27,7 @@ from tf_marscf.model_size import MAX_LEVELS, check_model_size
 # By level, as published; the last entry serves all further levels.
 _PUBLISHED_KERNEL_SIZES = (5, 5, 3)
 _PUBLISHED_DILATIONS = (2, 1)
-COUPLINGS = ("affine", "mixlogcdf")
+COUPLINGS = ("affine", "mixlogcdf", "residual")
 DEQUANTIZATIONS = ("uniform", "variational")
 # Of log-scales: less leaves no scales, and with more their squares could leave float32.
 _LEAST_BOUND, _GREATEST_BOUND = 0.01, 40.0
@@ -120,7 +120,11 @@ class MarScfConfig(Config):
     num_levels: int = integer(3, "L, levels of the flow.", num_bits=31)
     num_steps: int = integer(32, "K, steps of flow a level.", num_bits=31)
     hidden_channels: int = integer(512, "C, channels of the couplings' networks.", num_bits=31)
-    coupling: str = choice("affine", COUPLINGS, "The coupling of a step.")
+    coupling: str = choice(
+        "affine",
+        COUPLINGS,
+        "The coupling of a step, or, in its place, an invertible residual block.",
+    )
     prior: str = choice("mar", ("mar", "gaussian"), "mAR, or gaussian for the prior of Glow.")
     prior_network: str = choice(
         "conv_lstm",
@@ -173,6 +177,19 @@ class MarScfConfig(Config):
     num_heads: int = integer(4, "Attention heads of a MixLogCDF coupling's network.", num_bits=31)
     dropout_rate: float = number(
         0.2, "Dropout of a MixLogCDF coupling's network, while training.", least=0, below=1
+    )
+    residual_coefficient: float = number(
+        0.9,
+        "c of a residual block: its network's Lipschitz constant is at most that. Near 1, series "
+        "and inverses take long.",
+        above=0,
+        below=1,
+    )
+    residual_num_terms: int = integer(
+        60, "Terms of the series for a residual block's log-det in evaluation.", num_bits=31
+    )
+    residual_num_probes: int = integer(
+        2, "Random vectors with which such a series estimates traces.", num_bits=31
     )
     num_classes: int = integer(
         None,
@@ -230,6 +247,14 @@ class MarScfConfig(Config):
             )
         self._check_channels_per_step()
         check_model_size(self)
+
+    def check_network_dtype(self, network_dtype):
+        """Raises `InputError` if the couplings cannot compute in another dtype than the model's."""
+        if network_dtype is not None and self.coupling == "residual":
+            raise InputError(
+                "`network_dtype` must be None with coupling='residual', whose inverse needs all "
+                f"digits; got {network_dtype!r}."
+            )
 
     def _check_channels_per_step(self):
         """Raises `InputError` if a step's channels do not divide those of some level."""
@@ -317,6 +342,11 @@ _FIELDS_OF = {
         "dropout_rate",
         "recompute_couplings",
     ),
+    ("coupling", "residual"): (
+        "residual_coefficient",
+        "residual_num_terms",
+        "residual_num_probes",
+    ),
     ("prior", "mar"): (
         "prior_network",
         "prior_channels_per_step",
@@ -334,7 +364,10 @@ _FIELDS_OF = {
     ("prior_network", "conv_lstm"): ("prior_start", "recompute_prior"),
 }
 # What models with one value of another field lack.
-_FIELDS_NOT_OF = {("prior_num_layers", 0): ("prior_hidden_channels", "prior_dilations")}
+_FIELDS_NOT_OF = {
+    ("prior_num_layers", 0): ("prior_hidden_channels", "prior_dilations"),
+    ("coupling", "residual"): ("max_log_scale",),
+}
 
 
 def fields_without_effect(options):

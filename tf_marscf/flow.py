@@ -32,8 +32,8 @@ class MarScf(FlowLevel):
 
     It is a `tfd.TransformedDistribution`: `bijector` is the inverse of level 1, `distribution` the
     rest of the recursion. Images are [..., H, W, C], any leading shape; `log_prob` takes a
-    `dropout_seed` ([2] integer tensor) that turns dropout on, `sample` a `temperature`, a
-    number or one a level, that scales the prior's noise. With `num_classes`, both need a `label`,
+    `dropout_seed` ([2] integer tensor) that turns on what is random while training, `sample` a
+    `temperature`, a number or one a level, that scales the prior's noise. With `num_classes`, both need a `label`,
     int32 or int64, one an image or one for all: each prior is a `ClassConditionalPrior`, and all
     densities are log p(x | y). New ActNorm layers are the identity: call `initialize` with a batch
     before training. Keras does not see the weights of a distribution that a layer or model holds:
@@ -69,6 +69,7 @@ class MarScf(FlowLevel):
         self._config = config_from(MarScfConfig, fields)
         self._execution = config_from(ExecutionConfig, fields)
         self._execution.check_dtype(self._config.dtype)
+        self._config.check_network_dtype(self._execution.network_dtype)
         warn_of_tensor_float_32(self._config.dtype)
         with tf.name_scope(name) as name:
             distribution, bijector = _build_levels(
@@ -124,6 +125,23 @@ class MarScf(FlowLevel):
     def num_sampling_steps(self):
         """Sequential steps of the prior for one sample (Lemma 4.1)."""
         return sum(level.latent_prior.num_sampling_steps for level in self.levels)
+
+    def log_det_error_bound(self):
+        """The most by which `log_prob` can be off because series are cut off, a scalar in nats.
+
+        0 where no log-det is a series: only those of residual blocks are, of more than 64 values
+        (`ResidualBlock.log_det_error_bound`). What traces are off by, which are estimates there, is
+        not in it.
+        """
+        total = tf.zeros([], self.dtype)
+        if self._config.coupling != "residual":
+            return total
+        for number, level in enumerate(self.levels):
+            height, width, _ = self._config.latent_shape(number)
+            num_dimensions = height * width * self._config.num_squeezed_channels(number)
+            _, *steps = level.level_bijector.bijectors
+            total += tf.add_n([step.coupling.log_det_error_bound(num_dimensions) for step in steps])
+        return total
 
     def initialize(self, images):
         """Sets every ActNorm from a batch: the data-dependent initialisation.
@@ -200,6 +218,12 @@ def _build_levels(config, execution, seed, validate_args):
 def _build_level_bijector(config, execution, level, seed, validate_args):
     """Squeeze, then K steps of flow."""
     coupling_options = {"max_log_scale": config.max_log_scale}
+    if config.coupling == "residual":
+        coupling_options = {
+            "coefficient": config.residual_coefficient,
+            "num_terms": config.residual_num_terms,
+            "num_probes": config.residual_num_probes,
+        }
     if config.coupling == "mixlogcdf":
         coupling_options |= {
             "num_blocks": config.num_blocks,

@@ -99,7 +99,7 @@ def _gib(num_bytes):
 def _bijector_parameters(config, level):
     """Of all steps of a level."""
     channels = config.num_squeezed_channels(level)
-    coupling = _affine_parameters if config.coupling == "affine" else _mix_log_cdf_parameters
+    coupling = _COUPLING_PARAMETERS[config.coupling]
     act_norm = 2 * channels
     convolution = 2 * channels**2 + channels
     return config.num_steps * (act_norm + convolution + coupling(config, channels))
@@ -120,6 +120,19 @@ def _mix_log_cdf_parameters(config, channels):
     outputs = changed * (2 + 3 * config.num_components)
     ends = _weight_norm(changed, hidden, 9) + _weight_norm(hidden, outputs, 9)
     return ends + config.num_blocks * block + changed
+
+
+def _residual_parameters(config, channels):
+    hidden = config.hidden_channels
+    kernels = 9 * channels * hidden + hidden**2 + 9 * hidden * channels
+    return kernels + 2 * hidden + channels + 3  # Biases, and the sharpness of each LipSwish.
+
+
+_COUPLING_PARAMETERS = {
+    "affine": _affine_parameters,
+    "mixlogcdf": _mix_log_cdf_parameters,
+    "residual": _residual_parameters,
+}
 
 
 def _weight_norm(inputs, outputs, num_taps=1):

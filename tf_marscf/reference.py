@@ -1,7 +1,8 @@
 """mAR-SCF in plain TensorFlow, to be read beside the paper.
 
 Bhattacharyya et al., "Normalizing Flows with Multi-Scale Autoregressive Priors", CVPR 2020. Steps
-of flow are those of Glow (Kingma and Dhariwal, 2018), or of Flow++ (Ho et al., 2019).
+of flow are those of Glow (Kingma and Dhariwal, 2018), of Flow++ (Ho et al., 2019), or of Residual
+Flows (Chen et al., 2019).
 
     x -> squeeze, K x (ActNorm -> 1x1 convolution -> coupling) -> split into (r_1, l_1),
     r_1 -> level 2 -> (r_2, l_2),  ...,  r_(L-1) -> level L -> h_L = l_L
@@ -24,17 +25,15 @@ import math
 import tensorflow as tf
 
 from tf_marscf.errors import InputError
+from tf_marscf.reference_couplings import coupling, inverse_coupling
 from tf_marscf.reference_networks import (
-    affine_network,
     bounded,
     causal_prior,
     convolution,
     group_regression,
-    mix_log_cdf_network,
     zero_convolution,
 )
 
-_NUM_BISECTIONS = 64  # An interval shrinks by a factor of 1e19.
 _EACH_MAP = [1, 2, 3]
 
 
@@ -145,7 +144,7 @@ def unsqueeze(y):
 
 
 def flow_step(step, x, kind):
-    """`(y, log-det)`, the coupling of a kind "affine" or "mixlogcdf"."""
+    """`(y, log-det)`, the coupling of a kind "affine", "mixlogcdf" or "residual"."""
     bias, log_scale = step.act_norm.bias, step.act_norm.log_scale
     matrix = conv1x1_matrix(step.invertible_conv1x1)
     x = tf.linalg.matvec(matrix, (x + bias) * tf.exp(log_scale))  # At each pixel.
@@ -169,82 +168,6 @@ def conv1x1_matrix(layer):
     lower = tf.linalg.set_diag(tf.linalg.band_part(layer.lower, -1, 0), tf.ones_like(diagonal))
     upper = tf.linalg.set_diag(tf.linalg.band_part(layer.upper, 0, -1), diagonal)
     return layer.permutation @ lower @ upper
-
-
-def coupling(layer, x, kind):
-    """`(y, log-det)`; z_1 and z_2 are the halves of x.
-
-    affine:     y = concat(z_1, z_2 * exp(log_scale) + shift),  (shift, log_scale) of z_1
-    mixlogcdf:  y = concat(z_2, (logit F(z_1) + b) * exp(a)),   (a, b, F) of z_2
-    """
-    z1, z2 = tf.split(x, 2, axis=-1)
-    if kind == "affine":
-        shift, log_scale = shift_and_log_scale(layer, z1)
-        y = z2 * tf.exp(log_scale) + shift
-        return tf.concat([z1, y], axis=-1), tf.reduce_sum(log_scale, _EACH_MAP)
-    a, b, *mixture = shift_and_mixture(layer, z2)
-    y, log_slope = logit_mixture_cdf(z1, *mixture)
-    return tf.concat([z2, (y + b) * tf.exp(a)], axis=-1), tf.reduce_sum(log_slope + a, _EACH_MAP)
-
-
-def inverse_coupling(layer, y, kind):
-    """The inverse of `coupling`."""
-    condition, y = tf.split(y, 2, axis=-1)
-    if kind == "affine":
-        shift, log_scale = shift_and_log_scale(layer, condition)
-        return tf.concat([condition, (y - shift) / tf.exp(log_scale)], axis=-1)
-    a, b, *mixture = shift_and_mixture(layer, condition)
-    z1 = inverse_logit_mixture_cdf(y * tf.exp(-a) - b, *mixture)
-    return tf.concat([z1, condition], axis=-1)
-
-
-def shift_and_log_scale(layer, z):
-    """`log_scale = log sigmoid(raw + 2)`, bounded if asked for; (shift, raw) = network(z)."""
-    shift, raw = affine_network(layer.network.layer, z)
-    return shift, bounded(tf.math.log_sigmoid(raw + 2.0), layer.max_log_scale)
-
-
-# MixLogCDF couplings (Flow++, Section 3).
-
-
-def shift_and_mixture(layer, z):
-    """`(a, b, logits, means, log_scales)` of a network; a and log-scales bounded if asked for."""
-    a, *others, log_scales = mix_log_cdf_network(layer.network.layer, z)
-    return bounded(a, layer.max_log_scale), *others, bounded(log_scales, layer.max_log_scale)
-
-
-def logit_mixture_cdf(x, logits, means, log_scales):
-    """`(logit F(x), log d logit F(x) / dx)`, F the CDF of a mixture of logistic distributions.
-
-        F = sum_k pi_k sigmoid(z_k),  1 - F = sum_k pi_k sigmoid(-z_k),  pi = softmax(logits)
-        F' = sum_k pi_k sigmoid(z_k) sigmoid(-z_k) / s_k,  z_k = (x - mean_k) / s_k
-
-    x is [...], parameters are [..., M]. All is summed as logarithms, for the tails.
-    """
-    log_pi = tf.nn.log_softmax(logits)
-    z = (x[..., tf.newaxis] - means) * tf.exp(-log_scales)
-    below, above = tf.math.log_sigmoid(z), tf.math.log_sigmoid(-z)
-    log_cdf = tf.reduce_logsumexp(log_pi + below, axis=-1)
-    log_survival = tf.reduce_logsumexp(log_pi + above, axis=-1)
-    log_density = tf.reduce_logsumexp(log_pi + below + above - log_scales, axis=-1)
-    return log_cdf - log_survival, log_density - log_cdf - log_survival
-
-
-def inverse_logit_mixture_cdf(y, *mixture):
-    """The x with `logit F(x) = y`, by bisection.
-
-    One component alone has its root at mean_k + s_k y; that of all is between the least and the
-    greatest of these. Gradients flow through a Newton step at the root (implicit function theorem).
-    """
-    _, means, log_scales = mixture
-    roots = means + tf.exp(log_scales) * y[..., tf.newaxis]
-    low, high = tf.reduce_min(roots, axis=-1), tf.reduce_max(roots, axis=-1)
-    for _ in range(_NUM_BISECTIONS):
-        middle = tf.stop_gradient(low + 0.5 * (high - low))
-        is_below = logit_mixture_cdf(middle, *mixture)[0] < y
-        low, high = tf.where(is_below, middle, low), tf.where(is_below, high, middle)
-    value, log_slope = logit_mixture_cdf(middle, *mixture)
-    return middle + (y - value) / tf.exp(tf.stop_gradient(log_slope))
 
 
 # The multi-scale autoregressive prior (Section 3.2, Eq. 6-8), or Glow's.

@@ -1,7 +1,7 @@
 """Networks of couplings and of causal priors in plain TensorFlow: what `reference.py` calls.
 
 Those of affine couplings are Glow's (Kingma and Dhariwal, 2018), those of MixLogCDF couplings
-Flow++'s (Ho et al., 2019). Maps are [N, H, W, C], N known. Weights are read from the layers of a
+Flow++'s (Ho et al., 2019), those of residual blocks of Residual Flows (Chen et al., 2019). Maps are [N, H, W, C], N known. Weights are read from the layers of a
 model; nothing that the package computes with them is used. Dropout is off unless a function is
 given for it.
 """
@@ -136,6 +136,44 @@ def position_codes(length, channels):
     angles = np.arange(length)[:, np.newaxis] / np.geomspace(1.0, 1e4, channels // 2)
     codes = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
     return np.pad(codes, [[0, 0], [0, channels % 2]])
+
+
+def residual_network(network, x):
+    """`(g(x), J)`: thrice `conv(x sigmoid(softplus(b) x) / 1.1)`, and all its derivatives.
+
+    No kernel lengthens maps by more than c^(1/3). J is [N, D, D], D = H W C: J[n, i, j] is that of
+    output j to input i, a product of what each LipSwish and each convolution, as a matrix, does.
+    """
+    limit = network.coefficient ** (1.0 / len(network.weights))
+    sharpness = tf.unstack(tf.nn.softplus(network.sharpness))
+    jacobian = tf.eye(x.shape[1:].num_elements(), batch_shape=x.shape[:1], dtype=x.dtype)
+    for weights, bias, beta in zip(network.weights, network.biases, sharpness, strict=True):
+        kernel = weights * tf.minimum(1.0, limit / spectral_norm_bound(weights))
+        gate = tf.sigmoid(beta * x)
+        slope = (gate + beta * x * gate * (1.0 - gate)) / 1.1
+        size = x.shape[1:].num_elements()
+        units = tf.reshape(tf.eye(size, dtype=x.dtype), [size, *x.shape[1:]])
+        matrix = tf.reshape(convolution(units, kernel), [size, -1])
+        jacobian = (jacobian * tf.reshape(slope, [-1, 1, size])) @ matrix
+        x = convolution(x * gate / 1.1, kernel, bias)
+    return x, jacobian
+
+
+def spectral_norm_bound(kernel, num_frequencies=12, exponent=128):
+    """`max_w (sum_i s_i(w)^128)^(1/128) / cos(pi d / 12)^2`, s(w) the singular values at w.
+
+    Of the sum of the taps p times exp(i <w, p>), at 12 x 12 frequencies w; d is the degree in w.
+    """
+    size = kernel.shape[0]
+    taps, angles = np.arange(size) - size // 2, 2.0 * math.pi / num_frequencies * np.arange(num_frequencies)
+    waves = tf.constant(np.exp(1j * np.outer(angles, taps)))
+    complex_kernel = tf.cast(kernel, waves.dtype)
+    symbols = tf.einsum("ap,bq,pqcd->abcd", waves, waves, complex_kernel)
+    squares = tf.math.real(tf.linalg.eigvalsh(tf.matmul(symbols, symbols, adjoint_a=True)))
+    powers = tf.reduce_sum(squares ** (exponent // 2), axis=-1)
+    bound = tf.reduce_max(powers ** (1.0 / exponent))
+    bound /= math.cos(math.pi * (size // 2) / num_frequencies) ** 2
+    return tf.cast(bound, kernel.dtype)
 
 
 def convolution(x, kernel, bias=0.0, dilation=1):

@@ -225,6 +225,17 @@ def batch_mask(shape, seed, probability):
     return entries >= bounds if probability <= 0.5 else entries < bounds
 
 
+def batch_scalar(seed, dtype):
+    """A uniform number in [0, 1) for a whole batch: the same for all its rows and devices.
+
+    Args:
+        seed: as of `stateless_seed`, or from `seed_of_rows`.
+        dtype: float dtype.
+    """
+    seed, _ = _seed_and_first_row(seed)
+    return stateless_uniform([], seed, dtype)
+
+
 def first_row_of_replica(num_rows):
     """The number, in the global batch, of the first of this replica's rows; 0 without replicas."""
     context = tf.distribute.get_replica_context()

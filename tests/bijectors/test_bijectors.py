@@ -19,6 +19,7 @@ from tf_marscf.bijectors import (
     ImageChain,
     InvertibleConv1x1,
     MixLogCdfCoupling,
+    ResidualBlock,
     Squeeze,
 )
 
@@ -44,15 +45,19 @@ LAYERS = {
     "bounded_mix_log_cdf_coupling": functools.partial(
         MixLogCdfCoupling, 4, 8, max_log_scale=0.5, seed=2, **MIX_LOG_CDF_OPTIONS
     ),
+    "residual_block": functools.partial(ResidualBlock, 4, 8, seed=2),
     "half_swap": functools.partial(HalfSwap, 4),
     "affine_flow_step": functools.partial(FlowStep, 4, 8, seed=2),
     "mix_log_cdf_flow_step": functools.partial(
         FlowStep, 4, 8, "mixlogcdf", coupling_options=MIX_LOG_CDF_OPTIONS, seed=2
     ),
+    "residual_flow_step": functools.partial(
+        FlowStep, 4, 8, "residual", coupling_options={"coefficient": 0.8}, seed=2
+    ),
     "conditional_flow_step": functools.partial(ConditionalFlowStep, 2, 2, 8, seed=2),
     "image_chain": chain,
 }
-WITH_NETWORK = [name for name in LAYERS if "coupling" in name or "step" in name]
+WITH_NETWORK = [name for name in LAYERS if any(word in name for word in ("coupling", "step", "block"))]
 
 
 def layer(name, dtype="float64"):
@@ -225,7 +230,9 @@ def test_one_dropout_mask_for_value_log_det_and_inverse(name):
 
 @pytest.mark.parametrize("direction", ["forward_and_log_det", "inverse_and_log_det"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["affine_flow_step", "mix_log_cdf_flow_step"])
+@pytest.mark.parametrize(
+    "name", ["affine_flow_step", "mix_log_cdf_flow_step", "residual_flow_step"]
+)
 def test_a_step_of_flow_is_the_chain_of_its_layers(name, dtype, direction):
     """Value, log-det and all gradients of the fused product, against one layer after another."""
     step = randomize(layer(name, dtype), scale=0.3, seed=3)

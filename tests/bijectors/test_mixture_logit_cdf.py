@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 from hypothesis import strategies
 from hypothesis.extra import numpy as hypothesis_numpy
 
-from tf_marscf import reference
+from tf_marscf import reference_couplings
 from tf_marscf.bijectors import MixtureLogitCdf
 
 tfd = tfp.distributions
@@ -172,7 +172,7 @@ def test_inverse_is_that_of_plain_bisection(dtype, in_graph):
     run = tf.function(root_and_gradients, autograph=False) if in_graph else root_and_gradients
     tolerance = {"float32": 1e-3, "float64": 1e-9}[dtype]
     for actual, expected in zip(
-        run(inverse), root_and_gradients(reference.inverse_logit_mixture_cdf), strict=True
+        run(inverse), root_and_gradients(reference_couplings.inverse_logit_mixture_cdf), strict=True
     ):
         np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
 
@@ -298,7 +298,7 @@ def test_written_gradients_are_those_of_autodiff(dtype):
     )
     arguments = [tf.cast(tensor, tf.float64) for tensor in (x, *tensors)]
     tolerance = {"float32": 2e-4, "float64": 1e-10}[dtype]
-    for ours, theirs in zip(actual, results(reference.logit_mixture_cdf, arguments), strict=True):
+    for ours, theirs in zip(actual, results(reference_couplings.logit_mixture_cdf, arguments), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
@@ -325,5 +325,5 @@ def test_second_derivatives_are_those_of_autodiff(options):
         return derivatives(lambda x, *rest: MixtureLogitCdf(*rest).forward_and_log_slope(x))
 
     actual = ours() if options is None else tf.function(ours, autograph=False, **options)()
-    for part, expected in zip(actual, derivatives(reference.logit_mixture_cdf), strict=True):
+    for part, expected in zip(actual, derivatives(reference_couplings.logit_mixture_cdf), strict=True):
         np.testing.assert_allclose(part, expected, rtol=1e-8, atol=1e-8)

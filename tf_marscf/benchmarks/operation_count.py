@@ -7,6 +7,7 @@ the ConvLSTM's products of Fourier transforms, can exceed the rate of a plain co
 
 import math
 
+from tf_marscf.bijectors.residual_block import MAX_EXACT_DIMENSIONS
 from tf_marscf.networks.mar_prior_network import CODE_KERNEL_SIZE, OUTPUT_KERNEL_SIZE
 
 
@@ -23,6 +24,8 @@ def flow_operations(config, batch_size):
         channels = config.num_squeezed_channels(level)
         if config.coupling == "affine":
             network = _affine_network(config, channels)
+        elif config.coupling == "residual":
+            network = _residual_network(config, channels, height * width)
         else:
             network = _mix_log_cdf_network(config, channels, height * width)
         step = network + _convolutions((1, channels, channels))
@@ -74,6 +77,16 @@ def _convolutions(*convolutions):
 def _affine_network(config, channels):
     hidden = config.hidden_channels
     return _convolutions((3, channels // 2, hidden), (1, hidden, hidden), (3, hidden, channels))
+
+
+def _residual_network(config, channels, num_pixels):
+    """Of the network, and of as many products with its Jacobian as a log-det needs."""
+    hidden = config.hidden_channels
+    network = _convolutions((3, channels, hidden), (1, hidden, hidden), (3, hidden, channels))
+    num_dimensions = channels * num_pixels
+    is_exact = num_dimensions <= MAX_EXACT_DIMENSIONS
+    num_series_products = config.residual_num_terms * config.residual_num_probes
+    return (1 + (num_dimensions if is_exact else num_series_products)) * network
 
 
 def _mix_log_cdf_network(config, channels, num_pixels):

@@ -9,6 +9,7 @@ from tf_marscf.bijectors.image_bijector import ImageBijector
 from tf_marscf.bijectors.image_chain import ImageChain
 from tf_marscf.bijectors.invertible_conv1x1 import InvertibleConv1x1
 from tf_marscf.bijectors.mixture_logit_cdf import MixtureLogitCdf
+from tf_marscf.bijectors.residual_block import ResidualBlock
 from tf_marscf.bijectors.squeeze import Squeeze
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "InvertibleConv1x1",
     "MixLogCdfCoupling",
     "MixtureLogitCdf",
+    "ResidualBlock",
     "Squeeze",
 ]

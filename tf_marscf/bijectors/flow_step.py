@@ -8,9 +8,17 @@ from tf_marscf.bijectors.half_swap import HalfSwap
 from tf_marscf.bijectors.image_bijector import num_pixels
 from tf_marscf.bijectors.image_chain import ImageChain
 from tf_marscf.bijectors.invertible_conv1x1 import InvertibleConv1x1, multiply_channels
+from tf_marscf.bijectors.residual_block import ResidualBlock
 from tf_marscf.config import COUPLINGS
 from tf_marscf.kernels.tensor_float_32 import exact_matmul
 from tf_marscf.networks.initializers import spawn_seeds
+
+
+_COUPLINGS = {
+    "affine": AffineCoupling,
+    "mixlogcdf": MixLogCdfCoupling,
+    "residual": ResidualBlock,
+}
 
 
 class FlowStep(ImageChain):
@@ -24,16 +32,17 @@ class FlowStep(ImageChain):
     Args:
         num_channels: C, even.
         hidden_channels: channels inside the coupling's network.
-        coupling: "affine" or "mixlogcdf".
+        coupling: "affine", "mixlogcdf", or "residual" for a `ResidualBlock` in its place.
         coupling_options: dict of further arguments of the coupling.
         seed: Python `int` or None, seed of the initial weights.
         dtype: float dtype.
-        network_dtype: "bfloat16": the coupling's network computes in it; or None.
+        network_dtype: "bfloat16": the coupling's network computes in it; or None, as it must be for
+            residual blocks.
         validate_args: Python `bool`.
         name: Python `str`.
 
     Raises:
-        ValueError: if `coupling` is unknown.
+        ValueError: if `coupling` is unknown, or has no `network_dtype`.
     """
 
     def __init__(
@@ -53,12 +62,19 @@ class FlowStep(ImageChain):
             raise ValueError(f"`coupling` must be one of {COUPLINGS}; got {coupling!r}.")
         convolution_seed, coupling_seed = spawn_seeds(seed, 2)
         common = {"dtype": dtype, "validate_args": validate_args}
-        options = {"network_dtype": network_dtype, **(coupling_options or {})}
-        coupling_class = AffineCoupling if coupling == "affine" else MixLogCdfCoupling
+        options = dict(coupling_options or {})
+        if coupling != "residual":
+            options = {"network_dtype": network_dtype, **options}
+        elif network_dtype is not None:
+            raise ValueError(
+                f"`network_dtype` must be None with coupling='residual'; got {network_dtype!r}."
+            )
         bijectors = [
             ActNorm(num_channels, **common),
             InvertibleConv1x1(num_channels, seed=convolution_seed, **common),
-            coupling_class(num_channels, hidden_channels, seed=coupling_seed, **options, **common),
+            _COUPLINGS[coupling](
+                num_channels, hidden_channels, seed=coupling_seed, **options, **common
+            ),
         ]
         if coupling == "mixlogcdf":
             bijectors.append(HalfSwap(num_channels, **common))

@@ -48,9 +48,9 @@ class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
     so that a coupling's network runs once for both. `forward` maps images towards latents. On CPUs
     these two see one part of a batch after another (`batch_parts.py`).
 
-    Every method that takes an image also takes `dropout_seed`, a [2] integer tensor: it turns the
-    dropout of the networks inside on, with a mask that is a function of the seed. Without it there
-    is no dropout. The two methods above get it as `seed_of_rows`, so that the masks of the parts
+    Every method that takes an image also takes `dropout_seed`, a [2] integer tensor: it turns what
+    is random while training on, dropout of the networks inside and estimates of residual blocks'
+    log-dets, as functions of the seed. Without it nothing is random. The two methods above get it as `seed_of_rows`, so that the masks of the parts
     are those of the whole batch.
 
     Args:

@@ -46,6 +46,8 @@ def check_evaluation(content):
     """Checks what the JSON file of an evaluation holds; `InputError` names what is wrong."""
     BitsPerDim.from_dict(content)
     check_entries(content, _RULES)
+    if "log_det_error_bound" in content:
+        check_entries(content, {"log_det_error_bound": number(0.0)})
     if content.get("classes") is not None:
         Classification.from_dict(content["classes"])
     if content.get("quality") is not None:
@@ -97,6 +99,12 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         f"({bits_per_dim.num_images} images, {config.num_samples} draws of noise an image)"
     )
     report(f"terms: {bits_per_dim.terms_line()}")
+    series = _series_facts(run, num_dimensions)
+    if series:
+        report(
+            "log-dets are series with terms left out: off by at most "
+            f"{series['log_det_error_bound']:.2g} bits/dim, and by what estimated traces are"
+        )
     classes = {}
     if scores.labels is not None:
         classification = Classification.of(scores, num_dimensions)
@@ -113,6 +121,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         "weights": run.weights,
         "seed": config.seed,
         **bits_per_dim.to_dict(),
+        **series,
         **classes,
         "quality": None,
     }
@@ -130,6 +139,12 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         }
     write_json(json_path, content)
     return content, json_path
+
+
+def _series_facts(run, num_dimensions):
+    """Of a model whose log-dets are series, the entry "log_det_error_bound", in bits/dim."""
+    bound = float(run.images_distribution.distribution.log_det_error_bound())
+    return {"log_det_error_bound": bound / (num_dimensions * math.log(2.0))} if bound else {}
 
 
 def measure_bits_per_dim(run):

@@ -27,6 +27,9 @@ _LATER_FIELDS = {
     "max_log_scale": None,
     "prior_max_log_scale": None,
     "num_classes": None,
+    "residual_coefficient": 0.9,
+    "residual_num_terms": 60,
+    "residual_num_probes": 2,
 }
 
 
