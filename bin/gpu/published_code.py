@@ -26,8 +26,8 @@ STEPS_PER_LOSS = 20  # Reading a loss waits for the GPU.
 def import_published():
     """The module of the published model, which current versions of its packages must be helped to.
 
-    torchvision is imported there and not used here; `collections.Iterable` is gone; and a view must
-    not be scaled in place.
+    torchvision and tqdm are imported there and not used here; `collections.Iterable` is gone; and a
+    view must not be scaled in place.
     """
     collections.Iterable = collections.abc.Iterable
     for name in ("", ".datasets", ".transforms", ".utils", ".transforms.functional"):
@@ -36,6 +36,8 @@ def import_published():
     for name in ("datasets", "transforms", "utils"):
         setattr(torchvision, name, sys.modules[f"torchvision.{name}"])
     torchvision.transforms.functional = sys.modules["torchvision.transforms.functional"]
+    sys.modules["tqdm"] = types.ModuleType("tqdm")
+    sys.modules["tqdm"].tqdm = None
     sys.path.insert(0, str(Path(__file__).resolve().with_name("mar-scf")))
     if DEVICE == "cpu":
         torch.Tensor.cuda = lambda self, *args, **kwargs: self

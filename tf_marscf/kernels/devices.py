@@ -10,8 +10,6 @@ THREADS_VARIABLE = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own, of the environm
 
 _is_for_any_device = contextvars.ContextVar("is_for_any_device", default=False)
 
-_is_for_any_device = contextvars.ContextVar("is_for_any_device", default=False)
-
 # TensorFlow is imported where it is needed: commands ask for cores before it may start.
 
 
