@@ -184,6 +184,7 @@ class MarScfConfig(Config):
         "and inverses take long.",
         above=0,
         below=1,
+        rule="a number above 0 and below 1",
     )
     residual_num_terms: int = integer(
         60, "Terms of the series for a residual block's log-det in evaluation.", num_bits=31

@@ -165,7 +165,10 @@ def spectral_norm_bound(kernel, num_frequencies=12, exponent=128):
     Of the sum of the taps p times exp(i <w, p>), at 12 x 12 frequencies w; d is the degree in w.
     """
     size = kernel.shape[0]
-    taps, angles = np.arange(size) - size // 2, 2.0 * math.pi / num_frequencies * np.arange(num_frequencies)
+    taps, angles = (
+        np.arange(size) - size // 2,
+        2.0 * math.pi / num_frequencies * np.arange(num_frequencies),
+    )
     waves = tf.constant(np.exp(1j * np.outer(angles, taps)))
     complex_kernel = tf.cast(kernel, waves.dtype)
     symbols = tf.einsum("ap,bq,pqcd->abcd", waves, waves, complex_kernel)

@@ -57,7 +57,9 @@ LAYERS = {
     "conditional_flow_step": functools.partial(ConditionalFlowStep, 2, 2, 8, seed=2),
     "image_chain": chain,
 }
-WITH_NETWORK = [name for name in LAYERS if any(word in name for word in ("coupling", "step", "block"))]
+WITH_NETWORK = [
+    name for name in LAYERS if any(word in name for word in ("coupling", "step", "block"))
+]
 
 
 def layer(name, dtype="float64"):

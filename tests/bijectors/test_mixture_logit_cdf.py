@@ -298,7 +298,9 @@ def test_written_gradients_are_those_of_autodiff(dtype):
     )
     arguments = [tf.cast(tensor, tf.float64) for tensor in (x, *tensors)]
     tolerance = {"float32": 2e-4, "float64": 1e-10}[dtype]
-    for ours, theirs in zip(actual, results(reference_couplings.logit_mixture_cdf, arguments), strict=True):
+    for ours, theirs in zip(
+        actual, results(reference_couplings.logit_mixture_cdf, arguments), strict=True
+    ):
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
@@ -325,5 +327,7 @@ def test_second_derivatives_are_those_of_autodiff(options):
         return derivatives(lambda x, *rest: MixtureLogitCdf(*rest).forward_and_log_slope(x))
 
     actual = ours() if options is None else tf.function(ours, autograph=False, **options)()
-    for part, expected in zip(actual, derivatives(reference_couplings.logit_mixture_cdf), strict=True):
+    for part, expected in zip(
+        actual, derivatives(reference_couplings.logit_mixture_cdf), strict=True
+    ):
         np.testing.assert_allclose(part, expected, rtol=1e-8, atol=1e-8)

@@ -39,6 +39,7 @@ CASES = {
         "prior_family": "logistic",
         "max_log_scale": 2.0,
     },
+    "residual": {"coupling": "residual", "prior": "gaussian"},
     "classes": {
         "prior": "gaussian",
         "num_classes": 3,

@@ -19,6 +19,7 @@ K(w) is a trigonometric polynomial of degree d = (k - 1) / 2 along each axis. Be
 it is at most 1 / cos(pi d / N) times what it is at one of them (Ehlich and Zeller, 1964).
 """
 
+import functools
 import math
 
 import numpy as np
@@ -31,6 +32,12 @@ NUM_SQUARINGS = 5  # t
 _SCALED_BEFORE = (0, 3)
 
 
+@functools.partial(
+    # One function of a graph for all kernels of a shape, instead of its operations for each.
+    tf.function,
+    autograph=False,
+    experimental_attributes={"_noinline": True},
+)
 def spectral_norm_bound(kernel):
     """An upper bound of ||conv||, differentiable almost everywhere.
 
