@@ -13,7 +13,6 @@ from tf_marscf.config import COUPLINGS
 from tf_marscf.kernels.tensor_float_32 import exact_matmul
 from tf_marscf.networks.initializers import spawn_seeds
 
-
 _COUPLINGS = {
     "affine": AffineCoupling,
     "mixlogcdf": MixLogCdfCoupling,
