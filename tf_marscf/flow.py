@@ -33,11 +33,12 @@ class MarScf(FlowLevel):
     It is a `tfd.TransformedDistribution`: `bijector` is the inverse of level 1, `distribution` the
     rest of the recursion. Images are [..., H, W, C], any leading shape; `log_prob` takes a
     `dropout_seed` ([2] integer tensor) that turns on what is random while training, `sample` a
-    `temperature`, a number or one a level, that scales the prior's noise. With `num_classes`, both need a `label`,
-    int32 or int64, one an image or one for all: each prior is a `ClassConditionalPrior`, and all
-    densities are log p(x | y). New ActNorm layers are the identity: call `initialize` with a batch
-    before training. Keras does not see the weights of a distribution that a layer or model holds:
-    give it a `tf_marscf.DensityLayer` around this instead.
+    `temperature`, a number or one a level, that scales the prior's noise. With `num_classes`, both
+    need a `label`, int32 or int64, one an image or one for all: each prior is a
+    `ClassConditionalPrior`, and all densities are log p(x | y). New ActNorm layers are the
+    identity: call `initialize` with a batch before training. Keras does not see the weights of a
+    distribution that a layer or model holds: give it a `tf_marscf.DensityLayer` around this
+    instead.
 
     On GPUs since Ampere, TensorFlow computes float32 products in TensorFloat-32, with 10 bits of
     mantissa, unless `tf.config.experimental.enable_tensor_float_32_execution(False)` is called,

@@ -1,9 +1,9 @@
 """Networks of couplings and of causal priors in plain TensorFlow: what `reference.py` calls.
 
 Those of affine couplings are Glow's (Kingma and Dhariwal, 2018), those of MixLogCDF couplings
-Flow++'s (Ho et al., 2019), those of residual blocks of Residual Flows (Chen et al., 2019). Maps are [N, H, W, C], N known. Weights are read from the layers of a
-model; nothing that the package computes with them is used. Dropout is off unless a function is
-given for it.
+Flow++'s (Ho et al., 2019), those of residual blocks of Residual Flows (Chen et al., 2019). Maps are
+[N, H, W, C], N known. Weights are read from the layers of a model; nothing that the package
+computes with them is used. Dropout is off unless a function is given for it.
 """
 
 import math

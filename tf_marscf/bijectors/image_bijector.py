@@ -50,8 +50,8 @@ class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
 
     Every method that takes an image also takes `dropout_seed`, a [2] integer tensor: it turns what
     is random while training on, dropout of the networks inside and estimates of residual blocks'
-    log-dets, as functions of the seed. Without it nothing is random. The two methods above get it as `seed_of_rows`, so that the masks of the parts
-    are those of the whole batch.
+    log-dets, as functions of the seed. Without it nothing is random. The two methods above get it
+    as `seed_of_rows`, so that the masks of the parts are those of the whole batch.
 
     Args:
         num_channels: C of the input, or None where any will do.

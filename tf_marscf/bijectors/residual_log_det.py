@@ -18,7 +18,7 @@ _CONTINUATION = 0.5
 
 
 def random_num_terms(seed):
-    """N of a series that is cut off at random, int32: 2, and one more with each throw of a coin.
+    """Draws n of a series that is cut off, int32: 2, and one more with each throw of a coin.
 
     Divided by P(n >= k) = 2^-max(k - 2, 0), terms up to k = n have the sum of all as their mean
     (Russian roulette: Chen et al., 2019, Theorem 1; the published code's distribution). One n

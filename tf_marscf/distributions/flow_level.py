@@ -154,8 +154,8 @@ class FlowLevel(
 
         Args:
             images: [..., H, W, C].
-            dropout_seed: [2] integer tensor that turns on what is random while training, dropout and
-                estimates of residual log-dets, or None.
+            dropout_seed: [2] integer tensor that turns on what is random while training, dropout
+                and estimates of residual blocks' log-dets, or None.
             priors_rest: `bool` scalar tensor: where it is true, mAR priors are their Gaussian start
                 alone, Glow's prior, and nothing else of them is computed. None: False.
             label: the images' classes, as of `checked_label`.

@@ -83,7 +83,7 @@ class LipschitzFunction(NamedTuple):
     constant: tf.Tensor
 
     def value_and_jacobian(self, maps):
-        """G at maps [N, H, W, C], and its `Jacobian` there."""
+        """`(g(maps), Jacobian)` of maps [N, H, W, C]: the `Jacobian` there."""
         slopes = []
         for kernel, bias, sharpness in zip(self.kernels, self.biases, self.sharpness, strict=True):
             gate = tf.sigmoid(sharpness * maps)
