@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from tf_marscf.data import collect_images, evaluation_pipeline
-from tf_marscf.errors import InputError, first_line
+from tf_marscf.errors import InputError, first_line, warn
 from tf_marscf.quality.label_classifier import label_classifier
 from tf_marscf.quality.sample_quality import evaluate_sample_quality
 from tf_marscf.sampling.sample_stream import SampleBatch
@@ -26,6 +26,7 @@ class SystemScorer:
         dataset: the `ImageDataset`.
         num_reference_images: so many test images, the first ones, are compared with.
         config: a `SystemComparisonConfig`.
+        warnings: those there were.
     """
 
     extractor: object
@@ -34,6 +35,7 @@ class SystemScorer:
     dataset: object
     num_reference_images: int
     config: object
+    warnings: list = dataclasses.field(default_factory=list)
 
     @classmethod
     def from_config(cls, config, dataset, num_reference_images, directory, report):
@@ -68,6 +70,12 @@ class SystemScorer:
         )
         return cls(classifier.extractor, None, classifier.facts, *others)
 
+    def warn_once(self, text):
+        """Warns of what holds for all models, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            warn(text)
+
     def score(self, images):
         """Entries "kid", "kid_standard_error" and "fid" of samples, uint8 [n, H, W, C].
 
@@ -88,6 +96,7 @@ class SystemScorer:
             self.num_reference_images,
             self.config.quality(),
             self.dataset.num_grey_levels,
+            self.warn_once,
         )
         return {
             "kid": quality.kid.mean,

@@ -77,6 +77,7 @@ def _trained(dataset, num_steps, seed):
     model.fit(
         batches.map(lambda pixels, label: (tf.cast(pixels, tf.float32) * scale, label)),
         steps_per_epoch=num_steps,
+        shuffle=False,
         verbose=0,
     )
     is_right = [
