@@ -157,7 +157,7 @@ def test_samples_are_images_and_differ_from_call_to_call(kind, request):
 @pytest.mark.slow
 @pytest.mark.parametrize("coupling", ["affine", "mixlogcdf"])
 def test_models_have_about_as_many_parameters(coupling):
-    small = SMALL | {"num_blocks": 1, "num_components": 2, "coupling": coupling}
+    small = SMALL | {"num_blocks": 1, "num_components": 2, "num_heads": 2, "coupling": coupling}
     options = small | {"hidden_channels": 32, "models": tuple(MODEL_KINDS)}
     config = ComparisonConfig(**options)
     warnings = []
