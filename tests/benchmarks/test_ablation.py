@@ -119,7 +119,7 @@ def test_learned_noise_is_trained_averaged_and_gone_on_with(tmp_path):
 
 
 def test_others_go_on_when_one_fails(monkeypatch, tmp_path, capsys):
-    class FailingModel(ablation_module.AblationModel):
+    class FailingModel(ablation_module.MarScfModel):
         def __init__(self, config, *args):
             if config.prior == "mar":
                 raise ValueError("no such prior")
@@ -127,7 +127,7 @@ def test_others_go_on_when_one_fails(monkeypatch, tmp_path, capsys):
 
     config = dataclasses.replace(CONFIG, num_training_steps=1)
     with monkeypatch.context() as patch:
-        patch.setattr(ablation_module, "AblationModel", FailingModel)
+        patch.setattr(ablation_module, "MarScfModel", FailingModel)
         with pytest.raises(RunError, match="not trained: causal, .* seed 0: ValueError"):
             Ablation(config, tmp_path).run(lambda line: None)
     assert "Traceback" in capsys.readouterr().err

@@ -104,7 +104,7 @@ def test_a_loss_that_is_not_finite_stops_training_before_a_weight_changes():
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"models": ("mar", "pixel_cnn")}, "`models` must be of .*got 'mar,pixel_cnn'"),
+        ({"models": ("mar", "vae")}, "`models` must be some of .*got 'mar,vae'"),
         ({"batch_size": 0}, "`batch_size` must be an integer >= 1; got 0"),
         ({"num_training_steps": 0}, "`num_training_steps` must be an integer >= 1; got 0"),
         ({"training_seconds": math.nan}, "`training_seconds` must be a finite number > 0; got nan"),

@@ -11,7 +11,7 @@ from tests.running_commands import error_line, run_command, start_command
 def test_help_names_the_benchmarks_and_their_flags():
     top = run_command("benchmark.py", "--help")
     assert top.returncode == 0
-    assert all(name in top.stdout for name in ("speed", "sampling", "density", "ablation"))
+    assert all(name in top.stdout for name in ("speed", "sampling", "density", "compare"))
     sampling = run_command("benchmark.py", "sampling", "--help")
     assert "--sizes" in sampling.stdout and "--dataset" not in sampling.stdout
 
@@ -27,7 +27,14 @@ def test_help_names_the_benchmarks_and_their_flags():
         (["speed", "--sizes=8"], "'sizes'"),
         (["sampling", "--sizes=8,9"], "`sizes` must be"),
         (["sampling", "--num_repeats=1"], "`num_repeats` must be an integer >= 2; got 1"),
-        (["density", "--models=mar,pixel_cnn"], "`models` must be of"),
+        (["density", "--models=mar,vae"], "`models` must be some of"),
+        (["compare", "--models=gaussian"], "'mar' among them"),
+        (["compare", "--num_samples=1"], "`num_samples` must be an integer >= 2; got 1"),
+        (["compare", "--feature_extractor=nothing.keras"], "'nothing.keras' does not exist"),
+        (
+            ["compare", "--models=mar,gaussian", "--num_blocks=2"],
+            "`num_blocks` must not be given with --coupling=affine",
+        ),
         (["density", "--dataset=nothing"], "'nothing'"),
         (["ablation", "--priors=mar"], "`priors` must be some of"),
         (["ablation", "--seeds=0,0"], "`seeds` must be different; got '0,0'"),
@@ -40,7 +47,7 @@ def test_help_names_the_benchmarks_and_their_flags():
     ],
 )
 def test_wrong_arguments_end_with_status_2(arguments, expected, tmp_path):
-    if arguments[:1] in (["sampling"], ["density"], ["ablation"]):
+    if arguments[:1] in (["sampling"], ["density"], ["ablation"], ["compare"]):
         arguments = [*arguments, f"--output_dir={tmp_path / 'out'}"]
     process = run_command("benchmark.py", *arguments)
     assert process.returncode == 2

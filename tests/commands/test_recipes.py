@@ -151,6 +151,15 @@ def test_every_recipe_has_a_flagfile():
             assert (ROOT / file).is_file(), f"{folder}/{file}"
 
 
+@pytest.mark.parametrize("flagfile", ["cifar.flags", "digits.flags", "fashion.flags"])
+def test_flow_plus_plus_is_its_couplings_noise_and_prior(flagfile):
+    values = values_of(f"--flagfile={ROOT / flagfile}", "--recipe=flow_plus_plus")
+    expected = {"coupling": "mixlogcdf", "dequantization": "variational", "prior": "gaussian"}
+    assert {name: values[name] for name in expected} == expected
+    assert values["train_dir"].endswith("_flow_plus_plus")
+    assert int(values["hidden_channels"]) % int(values["num_heads"]) == 0
+
+
 @pytest.mark.slow
 def test_a_run_logs_its_recipe_and_is_continued_by_the_same_command(tmp_path):
     arguments = ["--flagfile=digits.flags", "--recipe=paper", "--tiny", "--progress=none"]

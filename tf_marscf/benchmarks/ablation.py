@@ -14,7 +14,6 @@ from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
 from tf_marscf.benchmarks.resumable_training import TrainingBudget, train_in_turns
 from tf_marscf.benchmarks.trained_models_benchmark import TrainedModelsBenchmark
 from tf_marscf.config import DequantizationConfig
-from tf_marscf.distributions import Dequantized, VariationalDequantizer
 from tf_marscf.errors import RunError
 from tf_marscf.files.atomic_file import atomic_write, write_csv
 from tf_marscf.model_size import num_parameters
@@ -32,34 +31,6 @@ _CURVE_COLUMNS = (
     "standard_error",
     "stopped",
 )
-
-
-class AblationModel(MarScfModel):
-    """`MarScf`, trained with dropout, as `bin/train.py` does.
-
-    Args:
-        config: a `MarScfConfig`.
-        seed: of the initial weights, a dequantizer's too.
-        dequantization: a `DequantizationConfig`.
-    """
-
-    def __init__(self, config, seed, dequantization):
-        super().__init__(config, seed)
-        self._config = config
-        self._seed = seed
-        self._dequantization = dequantization
-
-    def dequantized(self, num_grey_levels):
-        """The `Dequantized` of the model, with its dequantizer, if any."""
-        image_shape = self._config.image_shape
-        dequantizer = VariationalDequantizer.from_config(
-            self._dequantization, image_shape, num_grey_levels, self._seed
-        )
-        return Dequantized(self.distribution, num_grey_levels, dequantizer=dequantizer)
-
-    def training_log_prob(self, images, dropout_seed):
-        """Log-density in nats, [N]."""
-        return self.distribution.log_prob(images, dropout_seed=dropout_seed)
 
 
 class Ablation(TrainedModelsBenchmark):
@@ -161,7 +132,7 @@ class Ablation(TrainedModelsBenchmark):
         }
 
         def make_trainer():
-            model = AblationModel(model_config, seed, dequantization)
+            model = MarScfModel(model_config, seed, dequantization)
             decays = [decay for decay in config.average_decays if decay]
             return ComparisonTrainer(
                 model, self._dataset, self._evaluation_images, config, seed, decays

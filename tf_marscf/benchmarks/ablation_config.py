@@ -54,7 +54,6 @@ class AblationConfig(TrainedModelsConfig):
     )
     prior_hidden_channels: int = same_field(MarScfConfig, "prior_hidden_channels", 8)
     prior_num_layers: int = same_field(MarScfConfig, "prior_num_layers", 1)
-    dropout_rate: float = same_field(MarScfConfig, "dropout_rate")
 
     def __post_init__(self):
         super().__post_init__()

@@ -2,19 +2,13 @@
 
 import dataclasses
 
+from tf_marscf.benchmarks.model_kinds import DEFAULT_KINDS, MODEL_KINDS
 from tf_marscf.config import MarScfConfig, check_model_options
 from tf_marscf.config_fields import Config, integer, number, same_field, sequence, some_of
 from tf_marscf.data.data_config import DataConfig
 from tf_marscf.errors import InputError
 from tf_marscf.training.training_config import TrainingConfig
 
-MODEL_LABELS = {
-    "mar": "mAR-SCF",
-    "gaussian": "Glow (mAR-SCF with a Gaussian prior)",
-    "tfb_glow": "tfb.Glow",
-    "pixel_cnn": "tfd.PixelCNN",
-}
-_DENSITIES = ("mar", "gaussian", "tfb_glow")
 _DEFAULT_TRAINING_STEPS = 500
 
 
@@ -32,6 +26,7 @@ class BenchmarkedModelConfig(Config):
     num_blocks: int = same_field(MarScfConfig, "num_blocks")
     num_components: int = same_field(MarScfConfig, "num_components")
     num_heads: int = same_field(MarScfConfig, "num_heads")
+    dropout_rate: float = same_field(MarScfConfig, "dropout_rate")
     max_log_scale: float = same_field(MarScfConfig, "max_log_scale")
     prior_max_log_scale: float = same_field(MarScfConfig, "prior_max_log_scale")
 
@@ -56,9 +51,7 @@ class ComparisonConfig(BenchmarkedModelConfig):
     parameters.
     """
 
-    models: tuple = some_of(
-        tuple(MODEL_LABELS), tuple(MODEL_LABELS), "Models to compare, mar among them."
-    )
+    models: tuple = some_of(DEFAULT_KINDS, tuple(MODEL_KINDS), "Models to compare, mar among them.")
     coupling: str = same_field(MarScfConfig, "coupling")
     prior_network: str = same_field(MarScfConfig, "prior_network")
     seed: int = integer(0, "Seed of weights, data order and noise.", least=0)
@@ -182,6 +175,5 @@ class DensityBenchmarkConfig(ComparisonConfig, TrainedModelsConfig):
     steps and seconds are given, the first to be spent ends the training of a model.
     """
 
-    models: tuple = some_of(_DENSITIES, _DENSITIES, "Models to compare, mar among them.", rule="of")
     prior_hidden_channels: int = same_field(MarScfConfig, "prior_hidden_channels", 16)
     seed: int = same_field(TrainingConfig, "seed")

@@ -1,7 +1,7 @@
 """Models with about as many parameters behind one interface: this project's and TFP's.
 
 `tfb.Glow` and `tfd.PixelCNN` of TFP 0.25 hold layers of tf_keras (Keras 2) and work with TensorFlow
-2.21. What they need is done here:
+2.21. What they need is done here and in `pixel_cnn_model.py`:
 
 - TFP's bijector cache is keyed by the tensor. In eager mode, a value that was computed before a
   weight changed, or outside of a gradient tape, comes back as it was. `log_prob` must be called
@@ -11,87 +11,60 @@
   Op have types [int32, int64] that don't all match").
 - ActNorm of `tfb.Glow` is set from the first batch that passes through it, in either direction:
   `initialize` must come first.
-- `tfd.PixelCNN` masks its kernels by constraints, which only an optimizer of tf_keras applies, and
-  only after a step. A new one looks at all pixels; the masks are applied here at once.
 - `use_weight_norm` of `tfd.PixelCNN` "works only in Eager mode", and is off.
 - Neither takes a seed for its initial weights; `tf_keras.utils.set_random_seed` sets them.
 """
 
-import dataclasses
 import functools
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
-from tf_marscf.distributions import Dequantized, PixelScaling
+from tf_marscf.benchmarks.comparison_model import ComparisonModel
+from tf_marscf.benchmarks.model_kinds import MODEL_KINDS, MODEL_LABELS
+from tf_marscf.benchmarks.pixel_cnn_model import TfpPixelCnnModel
+from tf_marscf.config import DequantizationConfig
+from tf_marscf.distributions import Dequantized, VariationalDequantizer
 from tf_marscf.errors import InputError, warn
 from tf_marscf.flow import MarScf
+from tf_marscf.model_size import num_parameters
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 
-# The small architecture in TFP's own documentation of `PixelCNN`.
-_PIXEL_CNN_OPTIONS = {"num_resnet": 1, "num_hierarchies": 2, "num_logistic_mix": 5}
 _TOLERANCE = 0.1
 
 
-class ComparisonModel:
-    """A density of continuous images [N, H, W, C] in [-0.5, 0.5), ready to be compared.
+class MarScfModel(ComparisonModel):
+    """A `MarScf`, trained with dropout, as `bin/train.py` does.
 
     Args:
-        kind: a key of `MODEL_LABELS`.
-        distribution: the TFP distribution inside.
-        width: hidden channels of its networks.
-        num_sampling_steps: network passes, one after another, that a sample takes.
+        config: a `MarScfConfig`.
+        seed: of the initial weights, a dequantizer's too.
+        dequantization: a `DequantizationConfig`; default: uniform noise.
+        kind: a key of `MODEL_KINDS`; default: the config's prior.
     """
 
-    def __init__(self, kind, distribution, width, num_sampling_steps):
-        self.kind = kind
-        self.distribution = distribution
-        self.width = width
-        self.num_sampling_steps = num_sampling_steps
-
-    @property
-    def trainable_variables(self):
-        """All trainable variables."""
-        return self.distribution.trainable_variables
-
-    @property
-    def num_parameters(self):
-        """Trainable numbers."""
-        return sum(variable.shape.num_elements() for variable in self.trainable_variables)
-
-    def log_prob(self, images):
-        """Log-density in nats, [N], of images [N, H, W, C]."""
-        return self.distribution.log_prob(images)
+    def __init__(self, config, seed=0, dequantization=None, kind=None):
+        model = MarScf.from_config(config, seed=seed)
+        kind = kind or config.prior
+        super().__init__(kind, model, config.hidden_channels, model.num_sampling_steps)
+        self._seed = seed
+        self._dequantization = dequantization or DequantizationConfig()
 
     def training_log_prob(self, images, dropout_seed):
-        """As `log_prob`, while training: a model with dropout takes the seed, [2]."""
-        return self.log_prob(images)
-
-    def sample(self, num_images):
-        """Images [num_images, H, W, C], others at each call."""
-        return self.distribution.sample(num_images)
-
-    def initialize(self, images):
-        """The model's own data-dependent initialisation, if any, from images [N, H, W, C]."""
-
-    def dequantized(self, num_grey_levels):
-        """The `Dequantized` of the model that is trained and scored."""
-        return Dequantized(self.distribution, num_grey_levels)
-
-
-class MarScfModel(ComparisonModel):
-    """`MarScf` with either prior, from a `MarScfConfig`."""
-
-    def __init__(self, config, seed=0):
-        model = MarScf.from_config(config, seed=seed)
-        super().__init__(config.prior, model, config.hidden_channels, model.num_sampling_steps)
+        """As `log_prob`, while training."""
+        return self.distribution.log_prob(images, dropout_seed=dropout_seed)
 
     def initialize(self, images):
         """Sets every ActNorm, those inside the couplings included."""
         self.distribution.initialize(images)
+
+    def dequantized(self, num_grey_levels):
+        """The `Dequantized` of the model, with its dequantizer, if any."""
+        dequantizer = VariationalDequantizer.from_config(
+            self._dequantization, tuple(self.distribution.event_shape), num_grey_levels, self._seed
+        )
+        return Dequantized(self.distribution, num_grey_levels, dequantizer=dequantizer)
 
 
 class TfpGlowModel(ComparisonModel):
@@ -121,52 +94,7 @@ class TfpGlowModel(ComparisonModel):
         self.log_prob(tf.identity(images))
 
 
-class TfpPixelCnnModel(ComparisonModel):
-    """`tfd.PixelCNN`, whose probability of grey levels is here a density of continuous images.
-
-        log p(x) = log P(floor((x + 1/2) 256)) + D log 256,  D = H W C
-
-    A sample is drawn pixel after pixel, all of a pixel's channels after one network pass: H W
-    passes, and one before the first. Height and width are even; the width is its `num_filters`.
-    """
-
-    def __init__(self, image_shape, width):
-        distribution = tfd.PixelCNN(
-            tuple(image_shape),
-            num_filters=width,
-            dropout_p=0.0,
-            use_weight_norm=False,
-            **_PIXEL_CNN_OPTIONS,
-        )
-        super().__init__("pixel_cnn", distribution, width, image_shape[0] * image_shape[1] + 1)
-        self._scaling = PixelScaling()
-        self._num_masked = 0
-        # Its layers have no public name.
-        for layer in distribution.network._network.layers:
-            mask = getattr(layer, "kernel_constraint", None)
-            if mask is not None:
-                layer.kernel.assign(mask(layer.kernel))
-                self._num_masked += int(np.sum(mask(np.ones(layer.kernel.shape)) == 0.0))
-
-    @property
-    def num_parameters(self):
-        """Trainable numbers, without the masked entries of the kernels."""
-        return super().num_parameters - self._num_masked
-
-    def log_prob(self, images):
-        """Log-density in nats, [N], of images [N, H, W, C]; not differentiable in them."""
-        levels = tf.cast(self._scaling.grey_levels(images), self.distribution.dtype)
-        num_dimensions = self.distribution.event_shape.num_elements()
-        log_probability = self.distribution.log_prob(levels, training=False)
-        return log_probability - self._scaling.log_volume(num_dimensions)
-
-    def sample(self, num_images):
-        """Images [num_images, H, W, C], at the middle of their grey levels."""
-        levels = self.distribution.sample(num_images)
-        return self._scaling.continuous(levels, tf.fill(tf.shape(levels), 0.5))
-
-
-def matched_models(config, image_shape, num_levels, report=warn):
+def matched_models(config, image_shape, num_levels, report=warn, num_grey_levels=256):
     """The models of a comparison, with about as many parameters as "mar" among them.
 
     Args:
@@ -175,6 +103,7 @@ def matched_models(config, image_shape, num_levels, report=warn):
         num_levels: L of all flows.
         report: called with a warning for a model whose nearest count is more than 10 % away, which
             happens where a narrow network can only grow by a large part of itself.
+        num_grey_levels: n, of the images.
 
     Returns:
         A list of `ComparisonModel`, in the order of `config.models`.
@@ -182,32 +111,55 @@ def matched_models(config, image_shape, num_levels, report=warn):
     Raises:
         InputError: if the image shape does not suit a model.
     """
-    mar_config = config.mar_scf_config(image_shape, num_levels)
-    mar = MarScfModel(mar_config, config.seed)
-    make = {
-        "gaussian": lambda width: MarScfModel(
-            dataclasses.replace(mar_config, prior="gaussian", hidden_channels=width), config.seed
-        ),
-        "tfb_glow": lambda width: TfpGlowModel(
-            image_shape, num_levels, config.num_steps, width, config.seed
-        ),
-        "pixel_cnn": lambda width: TfpPixelCnnModel(image_shape, width),
-    }
+    target = num_parameters(config.mar_scf_config(image_shape, num_levels))
     models = []
     for kind in config.models:
-        if kind == "mar":
-            models.append(mar)
-            continue
-        has_heads = kind == "gaussian" and config.coupling == "mixlogcdf"
-        width = matching_width(
-            lambda width, kind=kind: make[kind](width).num_parameters,
-            mar.num_parameters,
-            config.num_heads if has_heads else 1,
+        width = matched_width(kind, config, image_shape, num_levels)
+        model = model_of_width(kind, width, config, image_shape, num_levels, num_grey_levels)
+        report_other_count(
+            MODEL_LABELS[kind], MODEL_LABELS["mar"], model.num_parameters, target, report
         )
-        models.append(make[kind](width))
-        counts = models[-1].num_parameters, mar.num_parameters
-        report_other_count(MODEL_LABELS[kind], MODEL_LABELS["mar"], *counts, report)
+        models.append(model)
     return models
+
+
+def matched_width(kind, config, image_shape, num_levels):
+    """The width at which a kind of model has about as many parameters as "mar" has.
+
+    Arguments are those of `matched_models`; those of learned noise, which no sample needs, are not
+    counted.
+    """
+    if kind == "mar":
+        return config.hidden_channels
+    system = MODEL_KINDS[kind]
+    multiple_of = 1
+    if system.is_mar_scf:
+        if (config.model_options | system.options)["coupling"] == "mixlogcdf":
+            multiple_of = config.num_heads
+
+        def count(width):
+            return num_parameters(
+                system.mar_scf_config(config, image_shape, num_levels, hidden_channels=width)
+            )
+    else:
+
+        def count(width):
+            return model_of_width(kind, width, config, image_shape, num_levels).num_parameters
+
+    target = num_parameters(config.mar_scf_config(image_shape, num_levels))
+    return matching_width(count, target, multiple_of)
+
+
+def model_of_width(kind, width, config, image_shape, num_levels, num_grey_levels=256):
+    """The `ComparisonModel` of a kind, of a width; other arguments as of `matched_models`."""
+    system = MODEL_KINDS[kind]
+    if system.is_mar_scf:
+        model_config = system.mar_scf_config(config, image_shape, num_levels, hidden_channels=width)
+        dequantization = DequantizationConfig(dequantization=system.dequantization)
+        return MarScfModel(model_config, config.seed, dequantization, kind)
+    if kind == "tfb_glow":
+        return TfpGlowModel(image_shape, num_levels, config.num_steps, width, config.seed)
+    return TfpPixelCnnModel(image_shape, width, num_grey_levels)
 
 
 def report_other_count(name, other, count, target, report=warn):

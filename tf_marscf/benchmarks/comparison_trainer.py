@@ -184,6 +184,22 @@ class ComparisonTrainer:
             return float(values[0]), None
         return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
 
+    def weights(self, average_decay=0.0):
+        """Arrays of all variables of what is trained, in their order, or with an average of them.
+
+        Args:
+            average_decay: as of `evaluate`.
+        """
+        with self._averaged_weights(average_decay):
+            return [variable.numpy() for variable in self._pixels.variables]
+
+    @property
+    def num_dequantizer_parameters(self):
+        """Trainable numbers of learned noise, which are not among the model's."""
+        dequantizer = self._pixels.dequantizer
+        variables = [] if dequantizer is None else dequantizer.trainable_variables
+        return sum(variable.shape.num_elements() for variable in variables)
+
     def _score_graph(self, size):
         """The graph that scores batches of one size: `tfb.Glow` fails where it is unknown."""
         if size not in self._score_graphs:

@@ -3,9 +3,9 @@
 import numpy as np
 import tf_keras
 
-from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
+from tf_marscf.benchmarks.model_kinds import MODEL_LABELS
 from tf_marscf.benchmarks.resumable_training import TrainingBudget, train_in_turns
 from tf_marscf.benchmarks.trained_models_benchmark import TrainedModelsBenchmark
 from tf_marscf.errors import InputError
@@ -73,7 +73,12 @@ class DensityBenchmark(TrainedModelsBenchmark):
         config = self._config
         # The networks of tfb.Glow take no seed of their own.
         tf_keras.utils.set_random_seed(config.seed)
-        models = matched_models(config, self._dataset.image_shape, config.num_levels)
+        models = matched_models(
+            config,
+            self._dataset.image_shape,
+            config.num_levels,
+            num_grey_levels=self._dataset.num_grey_levels,
+        )
         trainings = [self._training_of(model) for model in models]
         report(_LINE.format(*_HEADER))
         rows = [row for training in trainings for row in training.rows]

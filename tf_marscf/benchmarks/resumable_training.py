@@ -77,6 +77,7 @@ class ResumableTraining:
 
     Attributes:
         name: the name.
+        directory: of this training alone.
         rows: what `make_rows` returned so far, one list of all.
         steps, seconds: spent so far.
         stopped: None, or why the model cannot be trained on: a value that is not finite.
@@ -88,7 +89,8 @@ class ResumableTraining:
         self.rows, self.steps, self.seconds, self.stopped, self.failed = [], 0, 0.0, None, None
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
         words = re.sub(r"\W+", "_", name)
-        self._store = CheckpointStore(os.path.join(directory, f"{words}_{digest}"), "latest")
+        self.directory = os.path.join(directory, f"{words}_{digest}")
+        self._store = CheckpointStore(self.directory, "latest")
         self._make_trainer = make_trainer
         self._make_rows = make_rows
         self._trainer = None

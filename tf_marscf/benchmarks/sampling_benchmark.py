@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from tf_marscf.benchmarks.comparison_benchmark import ComparisonBenchmark
-from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.measurement import LEAST_REPEATS, interleaved_seconds, waiting_task
+from tf_marscf.benchmarks.model_kinds import MODEL_LABELS
 from tf_marscf.benchmarks.sampling_figure import draw_sampling, growth_texts
 from tf_marscf.benchmarks.sampling_parts import SAMPLING_PARTS, sampling_part_tasks
 from tf_marscf.errors import InputError

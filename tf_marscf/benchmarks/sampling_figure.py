@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_marscf.benchmarks.comparison_configs import MODEL_LABELS
+from tf_marscf.benchmarks.model_kinds import MODEL_LABELS
 
 # The squares are larger: what they mark often lies below the triangles.
 _MARKERS = {
@@ -11,6 +11,7 @@ _MARKERS = {
     "tfb_glow": {"marker": "^", "markersize": 5},
     "pixel_cnn": {"marker": "D", "markersize": 5},
 }
+_OTHER_MARKER = {"marker": "v", "markersize": 5}
 # Lines of the parts of a sample, in the colour of the whole.
 _PARTS = {
     "prior_seconds": (":", "thin: its priors alone, at fixed r"),
@@ -34,7 +35,7 @@ def draw_sampling(figure, result):
             means,
             # The lower bar stays above zero, which the axis does not have.
             [np.minimum(deviations, 0.9 * means), deviations],
-            **_MARKERS[kind],
+            **_MARKERS.get(kind, _OTHER_MARKER),
             capsize=3,
             label=MODEL_LABELS[kind],
         )
@@ -48,7 +49,7 @@ def draw_sampling(figure, result):
         steps.plot(
             [row["size"] for row in of_kind],
             [row["sequential_steps"] for row in of_kind],
-            **_MARKERS[kind],
+            **_MARKERS.get(kind, _OTHER_MARKER),
             linestyle="" if kind == "mar" else "-",
             color=colour,
             zorder=3,

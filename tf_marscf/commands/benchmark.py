@@ -6,10 +6,11 @@ all_reduce  bytes that a training step adds up over several devices, and seconds
 sampling    seconds of a batch of samples against the size of the images, beside other models
 density     held-out bits/dim against seconds and steps of training, beside other models
 ablation    the same for variants of the model, at equal parameters and over seeds
+compare     density, KID, FID, seconds, steps and memory of all systems, trained alike
 portable    writes the first's tasks as StableHLO, to be timed on machines without TensorFlow
 
-`all_reduce` takes the arguments of a training, and runs nothing. Killed, `density` and `ablation`
-go on where they were.
+`all_reduce` takes the arguments of a training, and runs nothing. Killed, `density`, `ablation` and
+`compare` go on where they were.
 """
 
 import dataclasses
@@ -19,20 +20,14 @@ import sys
 
 from absl import flags
 
-from tf_marscf.benchmarks.ablation_config import AblationConfig
-from tf_marscf.benchmarks.comparison_configs import (
-    DensityBenchmarkConfig,
-    SamplingBenchmarkConfig,
-)
 from tf_marscf.command_text import called_command
-from tf_marscf.commands import command_line, recipes, train
+from tf_marscf.commands import command_line, comparisons, recipes, train
 from tf_marscf.config import (
     CompilationConfig,
     DequantizationConfig,
     ExecutionConfig,
     MarScfConfig,
     check_model_options,
-    fields_without_effect,
 )
 from tf_marscf.data import DataConfig
 from tf_marscf.errors import InputError
@@ -42,11 +37,6 @@ from tf_marscf.training.training_config import TrainingConfig
 
 # Lines are seen as they come, also through a pipe: the benchmarks take minutes.
 print_line = functools.partial(print, flush=True)
-_COMPARISONS = {
-    "sampling": SamplingBenchmarkConfig,
-    "density": DensityBenchmarkConfig,
-    "ablation": AblationConfig,
-}
 
 # What of a training decides its step.
 _STEP_FIELDS = {field.name for field in dataclasses.fields(ExecutionConfig)} | {
@@ -218,60 +208,13 @@ def all_reduce():
     )
 
 
-def refuse_coupling_flags(couplings):
-    """Refuses what was given and is of a coupling that none of the models has."""
-    if "mixlogcdf" not in couplings:
-        names = fields_without_effect({"coupling": "affine"})
-        defined = [name for name in names if name in flags.FLAGS]
-        command_line.refuse_given(defined, f"with --coupling={','.join(couplings)}")
-
-
-def mar_prior_flags():
-    """Names of the flags that only mAR priors have."""
-    names = fields_without_effect({"prior": "gaussian"})
-    return [name for name in names if name in flags.FLAGS]
-
-
-def define_comparison_flags(name):
-    """Flags of a benchmark that compares models."""
-    command_line.define_flags(_COMPARISONS[name])
-    command_line.define_path(
-        "output_dir", f"runs/benchmark_{name}", f"Where {name}.png, .csv and .json go."
-    )
-
-
-def compare(name):
-    """Writes a figure, a table and a JSON file of a benchmark that compares models."""
-    config_class = _COMPARISONS[name]
-    config = config_class(**command_line.flag_values(config_class))
-    if name == "ablation":
-        refuse_coupling_flags(config.couplings)
-        if set(config.priors) == {"gaussian"}:
-            command_line.refuse_given(mar_prior_flags(), "with --priors=gaussian")
-    else:
-        command_line.refuse_flags_without_effect(vars(config))
-    command_line.start_tensorflow()
-    if name == "sampling":
-        from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark as Benchmark
-    elif name == "density":
-        from tf_marscf.benchmarks.density_benchmark import DensityBenchmark as Benchmark
-    else:
-        import tensorflow as tf
-
-        from tf_marscf.benchmarks.ablation import Ablation as Benchmark
-
-        # So that what is gone on with is what would have been, to the last bit.
-        tf.config.experimental.enable_op_determinism()
-    Benchmark(config, flags.FLAGS.output_dir).run(print_line)
-
-
 def run():
     """Runs the benchmark that the first argument names."""
     name = sys.argv[1] if len(sys.argv) > 1 else None
     if name in ("--help", "-h", "-help", "help"):
         print(__doc__.replace("python bin/benchmark.py", called_command("benchmark")).rstrip())
         sys.exit(0)
-    names = ["speed", *_COMPARISONS, "kernels", "all_reduce", "portable"]
+    names = ["speed", *comparisons.CONFIGS, "kernels", "all_reduce", "portable"]
     if name not in names:
         print(
             f"error: the first argument must be one of: {', '.join(names)}; got {name!r}",
@@ -295,7 +238,7 @@ def run():
     else:
         # Operations of models that are not of this project are not split for one thread each.
         command_line.run(
-            lambda: compare(name),
-            lambda: define_comparison_flags(name),
+            lambda: comparisons.compare(name, print_line),
+            lambda: comparisons.define_flags(name),
             one_thread_on_few_cores=name == "ablation",
         )

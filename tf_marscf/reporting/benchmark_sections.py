@@ -1,12 +1,12 @@
 """Sampling time against image size, and density over the course of training, beside others."""
 
 from tf_marscf.benchmarks.comparison_configs import (
-    MODEL_LABELS,
     ComparisonConfig,
     DensityBenchmarkConfig,
     SamplingBenchmarkConfig,
 )
 from tf_marscf.benchmarks.density_benchmark import DensityBenchmark
+from tf_marscf.benchmarks.model_kinds import MODEL_LABELS
 from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark
 from tf_marscf.benchmarks.sampling_figure import growth_texts
 from tf_marscf.command_text import called_command

@@ -1,0 +1,42 @@
+"""The systems that benchmarks compare, as data: a kind of model is one entry here."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelKind:
+    """One system.
+
+    Attributes:
+        label: what tables and figures call it.
+        options: arguments of `MarScfConfig` in which it differs from the kind "mar"; None for a
+            model of TFP.
+        dequantization: as of `DequantizationConfig`.
+    """
+
+    label: str
+    options: dict | None = None
+    dequantization: str = "uniform"
+
+    @property
+    def is_mar_scf(self):
+        """Whether it is a `MarScf`."""
+        return self.options is not None
+
+    def mar_scf_config(self, config, image_shape, num_levels, **options):
+        """Its `MarScfConfig`, from a `ComparisonConfig` and further arguments."""
+        return config.mar_scf_config(image_shape, num_levels, **self.options, **options)
+
+
+MODEL_KINDS = {
+    "mar": ModelKind("mAR-SCF", {}),
+    "gaussian": ModelKind("Glow (mAR-SCF with a Gaussian prior)", {"prior": "gaussian"}),
+    "flow_plus_plus": ModelKind(
+        "Flow++", {"prior": "gaussian", "coupling": "mixlogcdf"}, "variational"
+    ),
+    "tfb_glow": ModelKind("tfb.Glow"),
+    "pixel_cnn": ModelKind("tfd.PixelCNN"),
+}
+MODEL_LABELS = {name: kind.label for name, kind in MODEL_KINDS.items()}
+# What `density` and `sampling` compare by default: an epoch of Flow++ takes several of the others'.
+DEFAULT_KINDS = ("mar", "gaussian", "tfb_glow", "pixel_cnn")
