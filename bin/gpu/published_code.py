@@ -9,6 +9,8 @@ The checkout of visinf/mar-scf lies beside this file, as `mar-scf`.
 import argparse
 import collections
 import collections.abc
+import importlib.machinery
+import importlib.util
 import json
 import sys
 import time
@@ -26,8 +28,8 @@ STEPS_PER_LOSS = 20  # Reading a loss waits for the GPU.
 def import_published():
     """The module of the published model, which current versions of its packages must be helped to.
 
-    torchvision and tqdm are imported there and not used here; `collections.Iterable` is gone; and a
-    view must not be scaled in place.
+    torchvision is imported there and not used here, nor is tqdm, which may be missing;
+    `collections.Iterable` is gone; and a view must not be scaled in place.
     """
     collections.Iterable = collections.abc.Iterable
     for name in ("", ".datasets", ".transforms", ".utils", ".transforms.functional"):
@@ -36,8 +38,10 @@ def import_published():
     for name in ("datasets", "transforms", "utils"):
         setattr(torchvision, name, sys.modules[f"torchvision.{name}"])
     torchvision.transforms.functional = sys.modules["torchvision.transforms.functional"]
-    sys.modules["tqdm"] = types.ModuleType("tqdm")
-    sys.modules["tqdm"].tqdm = None
+    if importlib.util.find_spec("tqdm") is None:
+        tqdm = sys.modules["tqdm"] = types.ModuleType("tqdm")
+        tqdm.tqdm = None
+        tqdm.__spec__ = importlib.machinery.ModuleSpec("tqdm", None)  # PyTorch asks for it.
     sys.path.insert(0, str(Path(__file__).resolve().with_name("mar-scf")))
     if DEVICE == "cpu":
         torch.Tensor.cuda = lambda self, *args, **kwargs: self
