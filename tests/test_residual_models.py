@@ -10,6 +10,7 @@ import tf_marscf
 from tests.running_commands import error_line, run_command
 from tests.small_models import random_images, small_model
 from tests.small_trainers import random_pixels, small_distribution, small_trainer, weights_of
+from tf_marscf.config import fields_without_effect
 from tf_marscf.errors import InputError
 from tf_marscf.files.atomic_file import read_json
 from tf_marscf.serving.export import export_model
@@ -114,7 +115,7 @@ def test_unsuitable_options_are_named(options, message):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--residual_coefficient=0.5"], "--coupling=affine"),
+        (["--coupling=affine", "--residual_coefficient=0.5"], "--coupling=affine"),
         (["--coupling=residual", "--max_log_scale=2"], "--coupling=residual"),
         (["--coupling=residual", "--network_dtype=bfloat16"], "network_dtype"),
     ],
@@ -124,3 +125,12 @@ def test_flags_without_effect_are_refused(tmp_path, flags, message):
     assert result.returncode != 0
     assert message in error_line(result)
     assert not (tmp_path / "run").exists()
+
+
+def test_each_field_belongs_to_some_coupling():
+    of_affine = fields_without_effect({"coupling": "affine"})
+    assert "residual_num_terms" in of_affine and "num_blocks" in of_affine
+    assert "max_log_scale" not in of_affine
+    of_residual = fields_without_effect({"coupling": "residual"})
+    assert "max_log_scale" in of_residual and "num_blocks" in of_residual
+    assert "residual_num_terms" not in of_residual

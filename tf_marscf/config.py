@@ -380,10 +380,16 @@ def fields_without_effect(options):
     Returns:
         A dict from the field's name to the flag because of which, such as "--prior=gaussian".
     """
-    without = [key for key in _FIELDS_NOT_OF if options.get(key[0]) == key[1]]
-    without += [key for key in _FIELDS_OF if options.get(*key) != key[1]]
-    return {
-        name: f"--{field}={options[field]}"
-        for field, value in without
-        for name in (_FIELDS_OF | _FIELDS_NOT_OF)[field, value]
-    }
+    without = [
+        (field, name)
+        for (field, value), names in _FIELDS_NOT_OF.items()
+        for name in names
+        if options.get(field) == value
+    ]
+    without += [
+        (field, name)
+        for (field, value), names in _FIELDS_OF.items()
+        for name in names
+        if options.get(field, value) != value
+    ]
+    return {name: f"--{field}={options[field]}" for field, name in without}

@@ -27,6 +27,9 @@ class BenchmarkedModelConfig(Config):
     num_components: int = same_field(MarScfConfig, "num_components")
     num_heads: int = same_field(MarScfConfig, "num_heads")
     dropout_rate: float = same_field(MarScfConfig, "dropout_rate")
+    residual_coefficient: float = same_field(MarScfConfig, "residual_coefficient")
+    residual_num_terms: int = same_field(MarScfConfig, "residual_num_terms")
+    residual_num_probes: int = same_field(MarScfConfig, "residual_num_probes")
     max_log_scale: float = same_field(MarScfConfig, "max_log_scale")
     prior_max_log_scale: float = same_field(MarScfConfig, "prior_max_log_scale")
 

@@ -34,6 +34,8 @@ MODEL_KINDS = {
     "flow_plus_plus": ModelKind(
         "Flow++", {"prior": "gaussian", "coupling": "mixlogcdf"}, "variational"
     ),
+    "residual": ModelKind("Residual Flow", {"prior": "gaussian", "coupling": "residual"}),
+    "residual_mar": ModelKind("Residual Flow with a mAR prior", {"coupling": "residual"}),
     "tfb_glow": ModelKind("tfb.Glow"),
     "pixel_cnn": ModelKind("tfd.PixelCNN"),
 }

@@ -71,6 +71,8 @@ class RunConfig:
 
     def __post_init__(self):
         check_dequantizer_size(self.dequantization, self.model.image_shape, self.model.dtype)
+        self.model.check_network_dtype(self.execution.network_dtype)
+        self.model.check_network_dtype((self.training or {}).get("network_dtype"))
 
     @property
     def num_parameters(self):
