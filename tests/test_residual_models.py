@@ -10,8 +10,8 @@ import tf_marscf
 from tests.running_commands import error_line, run_command
 from tests.small_models import random_images, small_model
 from tests.small_trainers import random_pixels, small_distribution, small_trainer, weights_of
-from tf_marscf.config import fields_without_effect
 from tf_marscf.errors import InputError
+from tf_marscf.fields_without_effect import fields_without_effect
 from tf_marscf.files.atomic_file import read_json
 from tf_marscf.serving.export import export_model
 

@@ -50,6 +50,7 @@ COMMON = {
     "config",
     "config_fields",
     "errors",
+    "fields_without_effect",
     "figures",
     "files",
     "model_size",

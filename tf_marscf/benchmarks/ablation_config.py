@@ -10,10 +10,10 @@ from tf_marscf.config import (
     DEQUANTIZATIONS,
     MarScfConfig,
     check_model_options,
-    fields_without_effect,
 )
 from tf_marscf.config_fields import boolean, same_field, sequence, some_of
 from tf_marscf.errors import InputError
+from tf_marscf.fields_without_effect import fields_without_effect
 
 _PRIORS = {
     "gaussian": {"prior": "gaussian"},

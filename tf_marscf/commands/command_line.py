@@ -13,9 +13,9 @@ import sys
 from absl import app, flags, logging
 
 from tf_marscf.command_text import called_command
-from tf_marscf.config import fields_without_effect
 from tf_marscf.config_fields import REQUIRED, fields_with_flags
 from tf_marscf.errors import InputError, RunError, StoppedError
+from tf_marscf.fields_without_effect import fields_without_effect
 from tf_marscf.files.paths import local_path
 from tf_marscf.kernels.choices import MAX_CORES_FOR_ONE_THREAD
 from tf_marscf.kernels.threads import set_default_intra_op_threads

@@ -10,7 +10,7 @@ from tf_marscf.benchmarks.comparison_configs import (
 from tf_marscf.benchmarks.model_kinds import MODEL_KINDS
 from tf_marscf.benchmarks.system_comparison_config import SystemComparisonConfig
 from tf_marscf.commands import command_line
-from tf_marscf.config import fields_without_effect
+from tf_marscf.fields_without_effect import fields_without_effect
 
 CONFIGS = {
     "sampling": SamplingBenchmarkConfig,

@@ -1,9 +1,10 @@
 """The configuration of a run, and the commands that repeat run and report."""
 
 from tf_marscf.command_text import command_text
-from tf_marscf.config import DequantizationConfig, MarScfConfig, fields_without_effect
+from tf_marscf.config import DequantizationConfig, MarScfConfig
 from tf_marscf.config_fields import field_defaults, fields_with_flags
 from tf_marscf.data import DataConfig
+from tf_marscf.fields_without_effect import fields_without_effect
 from tf_marscf.reporting.page import Section
 from tf_marscf.runs.run_config import PixelConfig
 from tf_marscf.training.training_config import TrainingConfig
