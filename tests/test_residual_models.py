@@ -134,3 +134,16 @@ def test_each_field_belongs_to_some_coupling():
     of_residual = fields_without_effect({"coupling": "residual"})
     assert "max_log_scale" in of_residual and "num_blocks" in of_residual
     assert "residual_num_terms" not in of_residual
+
+
+@pytest.mark.slow
+def test_a_command_trains_goes_on_and_reports(tmp_path):
+    run = f"--train_dir={tmp_path / 'run'}"
+    model = ["--coupling=residual", "--num_levels=2", "--num_steps=1", "--hidden_channels=4"]
+    model += ["--prior=gaussian", "--dataset=digits", "--max_images=32", "--batch_size=16"]
+    for epochs in (1, 2):
+        result = run_command("train.py", run, *model, f"--num_epochs={epochs}")
+        assert result.returncode == 0, result.stderr
+        assert "test bits/dim" in result.stdout
+    result = run_command("report.py", run)
+    assert result.returncode == 0, result.stderr

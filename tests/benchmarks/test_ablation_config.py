@@ -94,7 +94,6 @@ def test_benchmarks_take_all_options_of_the_model():
     options = {field.name for field, _ in fields_with_flags(MarScfConfig)}
     assert options - vars(DensityBenchmarkConfig()).keys() == {
         "prior",
-        "dropout_rate",
         "num_classes",
     }
     assert options - vars(AblationConfig()).keys() == {

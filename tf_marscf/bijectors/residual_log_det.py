@@ -27,7 +27,7 @@ def random_num_terms(seed):
     Args:
         seed: as of `stateless_seed`, or from `seed_of_rows`.
     """
-    uniform = batch_scalar(seed, tf.float64)
+    uniform = batch_scalar(seed, tf.float32)
     throws = tf.math.log1p(-uniform) / math.log(_CONTINUATION)
     return _NUM_SURE_TERMS + tf.cast(tf.floor(throws), tf.int32)
 
@@ -85,7 +85,9 @@ def exact_log_det(jacobian, event_shape):
     units = tf.tile(units, [tf.shape(jacobian.slopes[0])[0], 1, 1, 1])
     rows = jacobian.repeated(size).transposed_product(units)
     matrices = tf.eye(size, dtype=dtype) + tf.reshape(rows, [-1, size, size])
-    return tf.linalg.slogdet(matrices)[1]
+    # XLA has no determinants, but triangles with the same one.
+    _, triangles = tf.linalg.qr(matrices)
+    return tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(triangles))), axis=-1)
 
 
 def series_error_bound(constant, num_dimensions, num_terms):

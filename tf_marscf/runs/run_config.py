@@ -72,7 +72,9 @@ class RunConfig:
     def __post_init__(self):
         check_dequantizer_size(self.dequantization, self.model.image_shape, self.model.dtype)
         self.model.check_network_dtype(self.execution.network_dtype)
-        self.model.check_network_dtype((self.training or {}).get("network_dtype"))
+        trained_in = (self.training or {}).get("network_dtype")
+        if trained_in != self.model.dtype:  # A training says "float32" where a model says None.
+            self.model.check_network_dtype(trained_in)
 
     @property
     def num_parameters(self):
