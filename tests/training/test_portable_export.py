@@ -39,7 +39,6 @@ CASES = {
         "prior_family": "logistic",
         "max_log_scale": 2.0,
     },
-    "residual": {"coupling": "residual", "prior": "gaussian"},
     "classes": {
         "prior": "gaussian",
         "num_classes": 3,
@@ -171,6 +170,13 @@ def replaced(facts):
     """Numbers of the arrays that training steps replace."""
     step = facts["tasks"]["train_step"]
     return {step["captured"][number - len(step["inputs"])] for _, number in step["aliases"]}
+
+
+def test_a_training_step_of_residual_blocks_is_refused(tmp_path):
+    training_directory(tmp_path / "run", coupling="residual", prior="gaussian")
+    with pytest.raises(InputError, match="`train_step` must be False with coupling='residual'"):
+        export_portable(tmp_path / "run", tmp_path / "exports")
+    assert not (tmp_path / "exports").exists()
 
 
 @pytest.fixture(scope="module", name="saved")
