@@ -41,6 +41,14 @@ def test_help_names_the_benchmarks_and_their_flags():
         (["ablation", "--models=mar"], "'models'"),
         (["ablation", "--num_blocks=2"], "`num_blocks` must not be given with --coupling=affine"),
         (
+            ["ablation", "--couplings=affine,mixlogcdf", "--residual_num_terms=2"],
+            "`residual_num_terms` must not be given with --coupling=affine,mixlogcdf",
+        ),
+        (
+            ["ablation", "--couplings=residual", "--max_log_scale=2"],
+            "`max_log_scale` must not be given with --coupling=residual",
+        ),
+        (
             ["ablation", "--priors=gaussian", "--prior_num_layers=2"],
             "`prior_num_layers` must not be given with --priors=gaussian",
         ),

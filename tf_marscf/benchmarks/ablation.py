@@ -14,7 +14,6 @@ from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
 from tf_marscf.benchmarks.resumable_training import TrainingBudget, train_in_turns
 from tf_marscf.benchmarks.trained_models_benchmark import TrainedModelsBenchmark
 from tf_marscf.config import DequantizationConfig
-from tf_marscf.errors import RunError
 from tf_marscf.files.atomic_file import atomic_write, write_csv
 from tf_marscf.model_size import num_parameters
 
@@ -53,6 +52,9 @@ class Ablation(TrainedModelsBenchmark):
     """
 
     name = "ablation"
+    failure = (
+        "not trained: {}. The others are, and all files are written; the same command tries again."
+    )
     figure_size = (11.0, 5.4)
     free_fields = (
         *TrainedModelsBenchmark.free_fields,
@@ -76,20 +78,6 @@ class Ablation(TrainedModelsBenchmark):
         ]
         if config.equal_parameters:
             self._variants = _of_equal_parameters(self._variants)
-
-    def run(self, report=print):
-        """As of every benchmark.
-
-        Raises:
-            RunError: at the end, if a training failed; all else is done and written.
-        """
-        result = super().run(report)
-        if result["failed"]:
-            raise RunError(
-                f"not trained: {'; '.join(result['failed'])}. The others are, and all files are "
-                "written; the same command tries again."
-            )
-        return result
 
     def measure(self, report):
         """The dict of "data", "axes", "rows", "table" and "failed".

@@ -164,9 +164,17 @@ def model_of_width(kind, width, config, image_shape, num_levels, num_grey_levels
 
 def report_other_count(name, other, count, target, report=warn):
     """Calls `report` with a warning if numbers of parameters differ by more than a tenth."""
+    text = other_count(other, count, target)
+    if text is not None:
+        report(f"{name} has {text}.")
+
+
+def other_count(other, count, target):
+    """A text if a number of parameters differs from another model's by more than a tenth."""
     ratio = count / target
-    if abs(ratio - 1.0) > _TOLERANCE:
-        report(f"{name} has {ratio:.2f} times the parameters of {other}.")
+    if abs(ratio - 1.0) <= _TOLERANCE:
+        return None
+    return f"{ratio:.2f} times the parameters of {other}"
 
 
 def matching_width(count_parameters, target, multiple_of=1):

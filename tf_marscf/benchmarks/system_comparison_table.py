@@ -1,5 +1,6 @@
 """The table of a comparison of systems: a row a model, and what sets each apart from mAR-SCF."""
 
+from tf_marscf.benchmarks.comparison_models import other_count
 from tf_marscf.benchmarks.model_kinds import MODEL_LABELS
 from tf_marscf.rules import integer, number, optional, text
 
@@ -26,8 +27,6 @@ COLUMNS = {
     "notes": optional(text()),
 }
 _MEBIBYTE = 2**20
-# More or fewer parameters than this, as a part of those of "mar", are noted.
-_TOLERANCE = 0.1
 _HEAD = (
     "model",
     "parameters",
@@ -86,10 +85,8 @@ def note_other_counts(rows):
     (target,) = (row["num_parameters"] for row in rows if row["model"] == "mar")
     for row in rows:
         if target and row["num_parameters"]:
-            ratio = row["num_parameters"] / target
-            if abs(ratio - 1.0) > _TOLERANCE:
-                note = f"{ratio:.2f} times the parameters of {MODEL_LABELS['mar']}"
-                row["notes"] = "; ".join(filter(None, [row["notes"], note]))
+            note = other_count(MODEL_LABELS["mar"], row["num_parameters"], target)
+            row["notes"] = "; ".join(filter(None, [row["notes"], note])) or None
 
 
 def markdown(result):

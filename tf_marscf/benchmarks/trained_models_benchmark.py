@@ -7,7 +7,7 @@ import os
 from tf_marscf.benchmarks.comparison_benchmark import ComparisonBenchmark
 from tf_marscf.benchmarks.resumable_training import ResumableTraining
 from tf_marscf.data import load_configured_dataset
-from tf_marscf.errors import InputError
+from tf_marscf.errors import InputError, RunError
 
 
 class TrainedModelsBenchmark(ComparisonBenchmark):
@@ -26,6 +26,8 @@ class TrainedModelsBenchmark(ComparisonBenchmark):
 
     # Fields of the config that say how long and what is trained, and not how.
     free_fields = ("num_training_steps", "training_seconds")
+    # What "failed", texts of a result, means: of benchmarks that go on without what failed.
+    failure = "failed: {}."
 
     def __init__(self, config, output_dir):
         super().__init__(config, output_dir)
@@ -38,6 +40,17 @@ class TrainedModelsBenchmark(ComparisonBenchmark):
         self._num_evaluation_images = min(config.num_evaluation_images, dataset.num_test_images)
         self._evaluation_images = dataset.test.take(self._num_evaluation_images)
         self._trainings_directory = os.path.join(self._output_dir, f"{self.name}_trainings")
+
+    def run(self, report=print):
+        """As of every benchmark.
+
+        Raises:
+            RunError: at the end, if something failed; all else is done and written.
+        """
+        result = super().run(report)
+        if result.get("failed"):
+            raise RunError(self.failure.format("; ".join(result["failed"])))
+        return result
 
     def _training(self, name, facts, make_trainer, make_rows):
         """A `ResumableTraining`; `facts`, a dict, are those besides the config and the data."""

@@ -19,7 +19,7 @@ def fixed_point(contraction, start, coefficient, name):
         contraction: function of [N, H, W, C] with a Lipschitz constant of at most `coefficient`.
         start: where to start, [N, H, W, C].
         coefficient: Python `float` below 1.
-        name: of what is computed, for the error.
+        name: what is computed, for the error.
 
     Returns:
         [N, H, W, C]. Images whose start is not finite are not finite.
@@ -41,7 +41,8 @@ def fixed_point(contraction, start, coefficient, name):
     def body(x, last_step, is_found):
         following = contraction(x)
         step, unit = size(following - x), epsilon * size(following)
-        is_found = step <= 2.0 * unit
+        # Found is found: rounded steps may grow again, and not all images' end at once.
+        is_found |= step <= 2.0 * unit
         is_found |= (step <= _ROUNDING * unit) & (step >= last_step)
         is_found |= ~tf.math.is_finite(unit)
         return following, step, is_found
@@ -58,8 +59,8 @@ def fixed_point(contraction, start, coefficient, name):
     check = tf.debugging.Assert(
         tf.reduce_all(is_found),
         [
-            f"The inverse of {name} must converge in {num_iterations} iterations, as contractions "
-            f"by {coefficient} do; a step was still of size",
+            f"{name} must converge in {num_iterations} iterations, as contractions by "
+            f"{coefficient} do; a step was still of size",
             tf.reduce_max(step),
         ],
     )

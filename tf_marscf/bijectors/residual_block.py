@@ -112,7 +112,10 @@ class ResidualBlock(ImageBijector):
         coefficient = self.network.coefficient
         constant_function, constant_y = function.without_gradients(), tf.stop_gradient(y)
         x = fixed_point(
-            lambda x: constant_y - constant_function(x), constant_y, coefficient, self.name
+            lambda x: constant_y - constant_function(x),
+            constant_y,
+            coefficient,
+            f"the inverse of {self.name}",
         )
         value, jacobian = function.value_and_jacobian(x)
         jacobian = jacobian.without_gradients()
@@ -127,7 +130,7 @@ class ResidualBlock(ImageBijector):
                     lambda w: upstream - jacobian.transposed_product(w),
                     upstream,
                     coefficient,
-                    f"the gradient of {self.name}",
+                    f"the gradient of the inverse of {self.name}",
                 )
 
             return tf.identity(error), gradient

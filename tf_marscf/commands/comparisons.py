@@ -69,10 +69,10 @@ def _refuse_flags_without_effect(config):
 
 def _refuse_coupling_flags(couplings):
     """Refuses what was given and is of a coupling that none of the models has."""
-    if "mixlogcdf" not in couplings:
-        names = fields_without_effect({"coupling": "affine"})
-        defined = [name for name in names if name in flags.FLAGS]
-        command_line.refuse_given(defined, f"with --coupling={','.join(couplings)}")
+    without = [fields_without_effect({"coupling": coupling}) for coupling in couplings]
+    names = [name for name in without[0] if all(name in others for others in without)]
+    defined = [name for name in names if name in flags.FLAGS]
+    command_line.refuse_given(defined, f"with --coupling={','.join(couplings)}")
 
 
 def _mar_prior_flags():
