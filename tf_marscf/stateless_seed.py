@@ -265,4 +265,7 @@ def _random_bits(shape, seed, dtype, first_row=0):
         dtype=dtype,
         alg=algorithm,
     )
-    return tf.reshape(tf.slice(values, [start % values_per_count], [num_values]), shape)
+    # Not a slice from there on: where a slice begins XLA asks for when it compiles, and with it for
+    # the seed that holds the row. It would compile each step of a training, or keep one seed.
+    values = tf.roll(values, -(start % values_per_count), axis=0)
+    return tf.reshape(values[:num_values], shape)
