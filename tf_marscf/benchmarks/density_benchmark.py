@@ -1,11 +1,13 @@
 """Held-out bits/dim against seconds and against steps of training, of several models."""
 
+import dataclasses
+
 import numpy as np
 import tf_keras
 
 from tf_marscf.benchmarks.comparison_models import matched_models
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
-from tf_marscf.benchmarks.model_kinds import MODEL_LABELS
+from tf_marscf.benchmarks.model_kinds import MODEL_KINDS, MODEL_LABELS
 from tf_marscf.benchmarks.resumable_training import TrainingBudget, train_in_turns
 from tf_marscf.benchmarks.trained_models_benchmark import TrainedModelsBenchmark
 from tf_marscf.errors import InputError
@@ -97,7 +99,7 @@ class DensityBenchmark(TrainedModelsBenchmark):
         def make_trainer():
             return ComparisonTrainer(model, self._dataset, self._evaluation_images, self._config)
 
-        facts = {"model": model.kind}
+        facts = {"model": model.kind} | dataclasses.asdict(MODEL_KINDS[model.kind])
         return self._training(model.kind, facts, make_trainer, lambda trainer: [_row(trainer)])
 
     @classmethod

@@ -12,11 +12,14 @@ class ModelKind:
         options: arguments of `MarScfConfig` in which it differs from the kind "mar"; None for a
             model of TFP.
         dequantization: as of `DequantizationConfig`.
+        step_share: the part of the kind "mar"'s steps of flow that it has, at least one step. Deep
+            networks in every step would be too narrow with as many parameters.
     """
 
     label: str
     options: dict | None = None
     dequantization: str = "uniform"
+    step_share: float = 1.0
 
     @property
     def is_mar_scf(self):
@@ -25,14 +28,16 @@ class ModelKind:
 
     def mar_scf_config(self, config, image_shape, num_levels, **options):
         """Its `MarScfConfig`, from a `ComparisonConfig` and further arguments."""
-        return config.mar_scf_config(image_shape, num_levels, **self.options, **options)
+        num_steps = max(1, round(self.step_share * config.num_steps))
+        options = self.options | {"num_steps": num_steps} | options
+        return config.mar_scf_config(image_shape, num_levels, **options)
 
 
 MODEL_KINDS = {
     "mar": ModelKind("mAR-SCF", {}),
     "gaussian": ModelKind("Glow (mAR-SCF with a Gaussian prior)", {"prior": "gaussian"}),
     "flow_plus_plus": ModelKind(
-        "Flow++", {"prior": "gaussian", "coupling": "mixlogcdf"}, "variational"
+        "Flow++", {"prior": "gaussian", "coupling": "mixlogcdf"}, "variational", step_share=1 / 3
     ),
     "residual": ModelKind("Residual Flow", {"prior": "gaussian", "coupling": "residual"}),
     "residual_mar": ModelKind("Residual Flow with a mAR prior", {"coupling": "residual"}),
