@@ -188,3 +188,18 @@ def test_a_mask_is_the_same_under_xla():
 
     seed = tf.constant([1, 2])
     np.testing.assert_array_equal(draw(seed), tf.function(draw, jit_compile=True)(seed))
+
+
+def test_xla_compiles_a_mask_once_for_all_seeds_and_rows():
+    """A seed that it takes for a constant is compiled again at each step, or stays the first."""
+    seed = tf.Variable(tf.constant([1, 2, 3]))
+
+    @tf.function(jit_compile=True, autograph=False)
+    def mask():
+        return batch_mask([4, 5], seed.read_value(), 0.3)
+
+    programs = []
+    for value in ([1, 2, 3], [4, 5, 6]):
+        seed.assign(value)
+        programs.append(mask.experimental_get_compiler_ir()(stage="stablehlo"))
+    assert programs[0] == programs[1]

@@ -27,7 +27,8 @@ pytest.importorskip("jax")
 pytestmark = pytest.mark.slow
 
 NUM_STEPS = 5
-# Each has what no other has: an average, parts of a batch, classes and learned noise.
+# Each has what no other has: an average, parts of a batch, classes and learned noise, dropout, the
+# random series of residual blocks.
 CASES = {
     "conv_lstm": {
         "training": {"average_decay": 0.9, "optimizer": "adam", "decay": "cosine"},
@@ -46,6 +47,15 @@ CASES = {
             dequantization="variational", dequantizer_num_steps=1, dequantizer_hidden_channels=4
         ),
     },
+    "dropout": {
+        "prior": "gaussian",
+        "num_levels": 1,
+        "coupling": "mixlogcdf",
+        "dropout_rate": 0.3,
+        "num_blocks": 1,
+        "num_components": 2,
+    },
+    "residual": {"prior": "gaussian", "coupling": "residual"},
 }
 
 PROGRAM = """
@@ -170,13 +180,6 @@ def replaced(facts):
     """Numbers of the arrays that training steps replace."""
     step = facts["tasks"]["train_step"]
     return {step["captured"][number - len(step["inputs"])] for _, number in step["aliases"]}
-
-
-def test_a_training_step_of_residual_blocks_is_refused(tmp_path):
-    training_directory(tmp_path / "run", coupling="residual", prior="gaussian")
-    with pytest.raises(InputError, match="`train_step` must be False with coupling='residual'"):
-        export_portable(tmp_path / "run", tmp_path / "exports")
-    assert not (tmp_path / "exports").exists()
 
 
 @pytest.fixture(scope="module", name="saved")

@@ -8,6 +8,8 @@ From the last level to the first, with r_L none and r_0 = x:
 The priors are the loops over channels, the flow are the inverse couplings. Neither draws the noise.
 """
 
+import functools
+
 import tensorflow as tf
 
 from tf_marscf.benchmarks.measurement import waiting_task
@@ -30,6 +32,7 @@ def sampling_part_tasks(model, num_images):
 def fixed_maps(model, num_images):
     """Noise and l_i of all levels, and r_i of all but the last, lists of maps of one batch."""
 
+    @functools.partial(tf.function, autograph=False)
     def maps():
         noise = [
             level.latent_prior.noise([num_images], [_NOISE_SEED, index])
@@ -38,8 +41,8 @@ def fixed_maps(model, num_images):
         latents, rests, _ = flow_of_levels(model, model.decode_noise(noise))
         return noise, latents, rests
 
-    # A new function: TensorFlow warns of one traced often.
-    return tf.function(lambda: maps(), autograph=False)()
+    # Traced by hand: TensorFlow warns of calls that trace one place of a program often.
+    return maps.get_concrete_function()()
 
 
 def prior_latents(model, noise, rests):

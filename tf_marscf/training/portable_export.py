@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_marscf import rules
 from tf_marscf.config_fields import config_from, field_defaults
 from tf_marscf.data import load_configured_dataset
-from tf_marscf.errors import InputError, warn
+from tf_marscf.errors import warn
 from tf_marscf.files.atomic_file import unfinished_directory
 from tf_marscf.files.paths import local_path
 from tf_marscf.runs.run_config import RunConfig
@@ -60,8 +60,6 @@ def export_portable(
         rules.integer(1, num_bits=31)(batch_size, "`batch_size`")
     output, train_dir = checked_output(output, version), local_path("train_dir", train_dir)
     config = RunConfig.load(train_dir)
-    if has_train_step and config.training is not None:
-        _check_train_step(config.model)
     which = averaged_checkpoint(config, train_dir) if which is None else which
     images_distribution = restore_model(config, train_dir, which)
     if batch_size is None:
@@ -113,21 +111,11 @@ def portable_state(config, training, num_images, train_dir):
     )
 
 
-def _check_train_step(model_config):
-    """Raises `InputError` for a model whose portable training step is not that of TensorFlow."""
-    if model_config.coupling == "residual":
-        raise InputError(
-            "`train_step` must be False with coupling='residual': five portable steps were not "
-            "those of TensorFlow, and why is not known; got True."
-        )
-
-
 def train_step_program(state):
     """`(function, specs, variables)` of one step of a `TrainingState`, for `PortableFolder.add`.
 
     Its output `step_values` is a float64 vector: bits/dim and the trainer's other `value_names`.
     """
-    _check_train_step(state.images_distribution.distribution.config)
     trainer, batch_size = state.trainer, state.training.batch_size
     images_distribution = trainer.images_distribution
     shape = [batch_size, *images_distribution.event_shape]
