@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.compiler.xla.service import hlo_pb2
 
 import tf_marscf
 from tests.portable_models import (
@@ -21,7 +22,11 @@ from tf_marscf.config import DequantizationConfig
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.serving.served_model import ServedModel
-from tf_marscf.training.portable_export import export_portable
+from tf_marscf.training.portable_export import (
+    export_portable,
+    restored_state,
+    train_step_program,
+)
 
 pytest.importorskip("jax")
 pytestmark = pytest.mark.slow
@@ -156,6 +161,37 @@ def test_five_training_steps_are_those_of_tensorflow(run):
         tf_marscf.load(trained).variables, published.variables, strict=True
     ):
         np.testing.assert_allclose(loaded, variable, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_that_changes_is_a_constant_of_a_training_step(case, tmp_path):
+    """What XLA asks for when it compiles stays as it was, or has each step compiled again."""
+    train_dir = tmp_path / "run"
+    state = restored_state(training_directory(train_dir, **CASES[case]), train_dir)
+    step, specs, _ = train_step_program(state)
+
+    @tf.function(autograph=False, jit_compile=True)
+    def compiled(*values):
+        return step(**dict(zip(specs, values, strict=True)))
+
+    examples = [tf.zeros(one.shape, one.dtype) for one in specs.values()]
+    emit = compiled.experimental_get_compiler_ir(*examples)
+    before = constants_of(emit)
+    random = np.random.default_rng(1)
+    for variable in state.images_distribution.trainable_variables:
+        variable.assign(random.normal(scale=0.1, size=variable.shape))
+    state.trainer.optimizer.iterations.assign_add(5)
+    assert constants_of(emit) == before
+
+
+def constants_of(emit):
+    """Operations of a program, and what constants hold: its text leaves large ones out."""
+    module = hlo_pb2.HloModuleProto.FromString(emit(stage="hlo_serialized"))
+    return [
+        (one.opcode, one.literal.SerializeToString(deterministic=True))
+        for computation in module.computations
+        for one in computation.instructions
+    ]
 
 
 def test_the_best_weights_stay_while_others_train(tmp_path):

@@ -57,8 +57,9 @@ def spectral_norm_bound(kernel):
     cosines, sines, factor = _waves(kernel.shape[0], kernel.dtype)
     # The gradient of a maximum is that of the greatest alone: the others need none.
     bounds = _norm_bounds(_symbols(tf.stop_gradient(kernel), cosines, sines))
-    worst = tf.argmax(bounds)
-    symbol = _symbols(kernel, cosines[worst, tf.newaxis], sines[worst, tf.newaxis])
+    # Gathered: where a slice begins XLA asks for at compile time.
+    worst = tf.argmax(bounds)[tf.newaxis]
+    symbol = _symbols(kernel, tf.gather(cosines, worst), tf.gather(sines, worst))
     # Each singular value was counted twice.
     return scale * factor * _norm_bounds(symbol)[0] / 2.0 ** (0.5 ** (NUM_SQUARINGS + 2))
 
@@ -84,8 +85,10 @@ def _symbols(kernel, cosines, sines):
     real, imaginary = (
         tf.reshape(tf.matmul(waves, taps), [-1, *kernel.shape[2:]]) for waves in (cosines, sines)
     )
-    rows = tf.concat([real, imaginary], axis=2), tf.concat([-imaginary, real], axis=2)
-    return tf.concat(rows, axis=1)
+    # Stacked and not joined: an axis of `tf.concat` would leave this function as a result, which its
+    # gradient takes. XLA asks for an axis, and then for all that the function is called with.
+    rows = tf.stack([real, imaginary], axis=2), tf.stack([-imaginary, real], axis=2)
+    return tf.reshape(tf.stack(rows, axis=1), [-1, 2 * kernel.shape[2], 2 * kernel.shape[3]])
 
 
 def _norm_bounds(matrices):
