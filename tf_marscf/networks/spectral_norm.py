@@ -85,8 +85,8 @@ def _symbols(kernel, cosines, sines):
     real, imaginary = (
         tf.reshape(tf.matmul(waves, taps), [-1, *kernel.shape[2:]]) for waves in (cosines, sines)
     )
-    # Stacked and not joined: an axis of `tf.concat` would leave this function as a result, which its
-    # gradient takes. XLA asks for an axis, and then for all that the function is called with.
+    # Stacked and not joined: an axis of `tf.concat` would be a result of this function, for its
+    # gradient. XLA asks for an axis, and then for all that the function is called with.
     rows = tf.stack([real, imaginary], axis=2), tf.stack([-imaginary, real], axis=2)
     return tf.reshape(tf.stack(rows, axis=1), [-1, 2 * kernel.shape[2], 2 * kernel.shape[3]])
 
