@@ -8,10 +8,17 @@ import tensorflow as tf
 
 from tests.small_models import random_images, randomize
 from tf_marscf.benchmarks.comparison_configs import ComparisonConfig, DensityBenchmarkConfig
-from tf_marscf.benchmarks.comparison_models import TfpGlowModel, TfpPixelCnnModel, matched_models
+from tf_marscf.benchmarks.comparison_models import (
+    TfpGlowModel,
+    TfpPixelCnnModel,
+    matched_models,
+    matched_width,
+)
 from tf_marscf.benchmarks.comparison_trainer import ComparisonTrainer
 from tf_marscf.benchmarks.model_kinds import MODEL_KINDS
+from tf_marscf.benchmarks.system_comparison_config import SystemComparisonConfig
 from tf_marscf.data import load_configured_dataset
+from tf_marscf.model_size import num_parameters
 
 SMALL = {"num_steps": 1, "hidden_channels": 16, "prior_hidden_channels": 8, "prior_num_layers": 1}
 
@@ -166,6 +173,19 @@ def test_models_have_about_as_many_parameters(coupling):
     assert [model.kind for model in models] == list(config.models)
     for model in models:
         assert model.num_parameters == pytest.approx(models[0].num_parameters, rel=0.1)
+
+
+@pytest.mark.parametrize("image_shape", [(8, 8, 1), (32, 32, 3)])
+def test_the_defaults_of_the_comparison_can_be_matched(image_shape):
+    """Flow++, whose width is a multiple of its heads, too."""
+    config = SystemComparisonConfig()
+    target = num_parameters(config.mar_scf_config(image_shape, config.num_levels))
+    for kind in ("gaussian", "flow_plus_plus", "residual", "residual_mar"):
+        width = matched_width(kind, config, image_shape, config.num_levels)
+        matched = MODEL_KINDS[kind].mar_scf_config(
+            config, image_shape, config.num_levels, hidden_channels=width
+        )
+        assert num_parameters(matched) == pytest.approx(target, rel=0.05)
 
 
 def test_a_count_that_cannot_be_matched_is_reported():

@@ -135,7 +135,7 @@ def matched_width(kind, config, image_shape, num_levels):
     multiple_of = 1
     if system.is_mar_scf:
         if (config.model_options | system.options)["coupling"] == "mixlogcdf":
-            multiple_of = config.num_heads
+            multiple_of = 2 if config.num_heads % 2 == 0 else config.num_heads
 
         def count(width):
             return num_parameters(

@@ -1,6 +1,7 @@
 """The systems that benchmarks compare, as data: a kind of model is one entry here."""
 
 import dataclasses
+import math
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +29,14 @@ class ModelKind:
 
     def mar_scf_config(self, config, image_shape, num_levels, **options):
         """Its `MarScfConfig`, from a `ComparisonConfig` and further arguments."""
-        num_steps = max(1, round(self.step_share * config.num_steps))
-        options = self.options | {"num_steps": num_steps} | options
+        options = (
+            self.options
+            | {"num_steps": max(1, round(self.step_share * config.num_steps))}
+            | options
+        )
+        # Of an even number of heads as many as divide a width, so that more widths can be had.
+        width = options.get("hidden_channels", config.hidden_channels)
+        options = {"num_heads": math.gcd(width, config.num_heads)} | options
         return config.mar_scf_config(image_shape, num_levels, **options)
 
 
