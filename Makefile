@@ -8,7 +8,7 @@ DEMO_DIR := runs/digits
 DEMO_EXPORT := exports/digits
 
 # Of an interpreter: 3.12, of what it answers, "Python 3.12.1".
-minor_version = $(basename $(word 2,$(shell '$(1)' --version 2>&1)))
+minor_version = $(basename $(word 2,$(shell { '$(1)' --version; } 2>/dev/null)))
 
 .PHONY: demo test lint format clean venv
 

@@ -25,21 +25,26 @@ PYTHON = "module.py:3: UserWarning: something else"
 EARLY = [HEADING, ONE_DNN, NO_DRIVER, OLDER, WARNING, ERROR, PYTHON]
 # What stands in for TensorFlow: it writes to the descriptor, as C++ does.
 MODULE = """
+import contextlib
 import os
-os.write(2, {early!r})
+def write(content):
+    with contextlib.suppress(OSError):
+        os.write(2, content)
+write({early!r})
 {ending}
 class config:
     @staticmethod
     def list_physical_devices():
-        os.write(2, {late!r})
+        write({late!r})
 """
 PROGRAM = """
-import os, sys
+import os
 {before}
 from tf_marscf.quiet_import import import_tensorflow
 import_tensorflow()
 print(os.environ["TF_CPP_MIN_LOG_LEVEL"])
-os.write(2, b"after\\n")
+import tensorflow
+tensorflow.write(b"after\\n")
 """
 
 
@@ -97,7 +102,7 @@ def test_an_import_that_ends_the_program_hides_nothing(run, number):
 
 
 def test_a_program_without_a_standard_error_stream_imports_all_the_same(run):
-    process = run(before="os.close(2); sys.stderr = None", ending="os.open('/dev/null', 1)")
+    process = run(before="import sys; os.close(2); sys.stderr = None")
     assert process.returncode == 0
     assert process.stdout == "2\n"
 

@@ -16,7 +16,7 @@ def answer_version(name, takes_number=False):
     """
     words = sys.argv[1:]
     options = words[: words.index("--")] if "--" in words else words
-    for word, following in zip(options, [*options[1:], "--"], strict=True):
+    for word, following in zip(options, [*options[1:], "--"], strict=False):
         if word in _WORDS and (not takes_number or following.startswith("-")):
             print(f"marscf-{name.replace('_', '-')} {__version__}")
             sys.exit(0)
