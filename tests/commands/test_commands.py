@@ -6,14 +6,14 @@ import re
 import numpy as np
 import pytest
 
-from tests.running_commands import ROOT, TINY_MODEL, error_line, run_command
+from tests.running_commands import ROOT, TINY_MODEL, error_line, own_lines, run_command
 from tests.small_extractors import small_classifier
 
 
 def plan_of(process):
     """What a command says first; what it shows meanwhile is whole lines."""
     assert "\r" not in process.stdout + process.stderr
-    plan = process.stderr.splitlines()[0]
+    plan = own_lines(process)[0]
     assert re.search(r"[^.]\. (How long it takes depends on|It takes|Nothing is run)", plan)
     return plan
 
