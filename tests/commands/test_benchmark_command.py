@@ -107,8 +107,8 @@ def test_nothing_but_the_plan_is_said_besides_the_figures(tmp_path):
         (
             "compare",
             ["--training_seconds=30", "--models=mar,gaussian"],
-            "It takes 30 s of training each, at most 60 s in all, besides evaluations, and samples "
-            "for 5 min or a batch each; the time left is shown meanwhile.",
+            "It takes 30 s of training each, at most 60 s in all, besides evaluations, and at most "
+            "5 min or a batch of samples each; the time left is shown meanwhile.",
         ),
         (
             "ablation",

@@ -95,7 +95,7 @@ def kernels():
     output = None if values.json is None else output_file("json", values.json)
     command_line.start_tensorflow(
         "Times each way to compute the parts of a level",
-        command_line.time_depends_on("the model and num_repeats"),
+        command_line.time_depends_on("the model, batch_size and num_repeats"),
     )
     from tf_marscf.benchmarks.kernel_benchmark import measure_kernels
 
@@ -124,7 +124,7 @@ def speed():
     output = None if values.json is None else output_file("json", values.json)
     command_line.start_tensorflow(
         f"Times a training step, a density and a sample of a model, {values.num_repeats} of each",
-        command_line.time_depends_on("the model, and how long TensorFlow prepares it"),
+        command_line.time_depends_on("the model and batch_size"),
     )
     from tf_marscf.benchmarks.speed import measure_speed
 

@@ -80,7 +80,7 @@ def _time(name, config):
     text = f"{time_text(config.training_seconds)} of training each, {bound} "
     text += f"{time_text(number * config.training_seconds)} in all, besides evaluations"
     if name == "compare":
-        text += f", and samples for {time_text(config.max_sampling_seconds)} or a batch each"
+        text += f", and at most {time_text(config.max_sampling_seconds)} or a batch of samples each"
     return f"It takes {text}; the time left is shown meanwhile."
 
 

@@ -24,7 +24,7 @@ def main():
     model = command_line.model_in(config.train_dir)
     number = config.num_pairs if config.pairs is None else len(config.pairs)
     command_line.start_tensorflow(
-        f"Interpolates between {number} pairs of {config.split} images with {model}",
+        f"Interpolates between pairs of {config.split} images ({number}) with {model}",
         command_line.time_depends_on("their number, the iterations and the model"),
     )
     from tf_marscf.interpolation.interpolation_run import write_interpolation

@@ -20,7 +20,7 @@ def main():
     model = command_line.model_in(config.train_dir)
     command_line.start_tensorflow(
         f"Puts {', '.join(config.sections)} of {model} on one page, {config.output}",
-        command_line.time_depends_on("which results are there already, and the model"),
+        command_line.time_depends_on("the model and on which results are there already"),
     )
     from tf_marscf.reporting.report_run import write_report
 
