@@ -1,4 +1,5 @@
-PYTHON ?= python3.11
+# An interpreter; empty: the newest that works, see bin/choose_python.sh.
+PYTHON ?=
 # A file in one process: its fixtures are made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 VENV := .venv
@@ -6,8 +7,8 @@ VENV_STAMP := $(VENV)/.installed
 DEMO_DIR := runs/digits
 DEMO_EXPORT := exports/digits
 
-# Errors only, from TensorFlow's C++ runtime.
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+# Of an interpreter: 3.12, of what it answers, "Python 3.12.1".
+minor_version = $(basename $(word 2,$(shell { '$(1)' --version; } 2>/dev/null)))
 
 .PHONY: demo test lint format clean venv
 
@@ -22,7 +23,8 @@ demo: $(VENV_STAMP)
 	@echo "The newest version for TensorFlow Serving:"
 	@ls -d $(DEMO_EXPORT)/* | sort -V | tail -n 1
 
-# All tests, the slow ones too.
+# All tests, the slow ones too; of TensorFlow's C++ runtime errors only.
+test: export TF_CPP_MIN_LOG_LEVEL ?= 2
 test: $(VENV_STAMP)
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
@@ -36,9 +38,19 @@ format: $(VENV_STAMP)
 
 venv: $(VENV_STAMP)
 
+# A Python that is named and is not that of .venv makes it anew.
+ifneq ($(PYTHON),)
+ifneq ($(call minor_version,$(PYTHON)),$(call minor_version,$(VENV)/bin/python))
+.PHONY: $(VENV_STAMP)
+endif
+endif
+
 # The stamp is touched last, so an interrupted set-up is started again.
 $(VENV_STAMP): requirements.txt setup.py
-	$(PYTHON) -m venv $(VENV)
+	$(eval CHOSEN := $(shell sh bin/choose_python.sh '$(PYTHON)' 2>&1))
+	$(if $(filter error:,$(CHOSEN)),$(error $(wordlist 2,99,$(CHOSEN))))
+	$(eval SAME := $(filter $(call minor_version,$(CHOSEN)),$(call minor_version,$(VENV)/bin/python)))
+	'$(CHOSEN)' -m venv $(if $(SAME),,--clear) $(VENV)
 	$(VENV)/bin/pip install -r requirements.txt
 	$(VENV)/bin/pip install --no-deps -e .
 	touch $@

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 
@@ -21,6 +22,23 @@ def read_version() -> str:
     if match is None:
         raise RuntimeError("tf_marscf/_version.py has no line '__version__ = \"...\"'.")
     return match.group(1)
+
+
+class BuildWithFlagfiles(build_py):
+    """Puts the flagfiles, which lie beside the package, into it: an installed one has them, too.
+
+    `tf_marscf/commands/recipes.py` finds them in either place.
+    """
+
+    def run(self) -> None:
+        """Copies them after all else, unless a checkout is installed, which has them."""
+        super().run()
+        if self.editable_mode:
+            return
+        for file in [*ROOT.glob("*.flags"), *ROOT.glob("recipes/*/*.flags")]:
+            target = Path(self.build_lib, "tf_marscf", "flagfiles", file.relative_to(ROOT))
+            self.mkpath(str(target.parent))
+            self.copy_file(str(file), str(target))
 
 
 def read_long_description() -> str:
@@ -50,6 +68,9 @@ INSTALL_REQUIRES = [
     "scikit-learn>=1.5",
     # The LU factors of a new 1x1 convolution.
     "scipy>=1.11",
+    # TensorFlow Probability 0.25 imports distutils, which is not in Python from 3.12 on, but in
+    # setuptools.
+    "setuptools>=77; python_version >= '3.12'",
     "tensorboard>=2.19",
     "tensorflow>=2.21,<2.22",
     "tensorflow-datasets>=4.9,<5",
@@ -105,8 +126,12 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["tf_marscf", "tf_marscf.*"]),
-    package_data={"tf_marscf.reporting": ["templates/*"]},
-    python_requires=">=3.11",
+    # All files in the package, templates among them, that MANIFEST.in does not leave out.
+    include_package_data=True,
+    cmdclass={"build_py": BuildWithFlagfiles},
+    # From the oldest that Keras 3.15 takes to the newest that TensorFlow 2.21 has wheels for. The
+    # Makefile takes the same: bin/choose_python.sh.
+    python_requires=">=3.11,<3.14",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
     entry_points={
@@ -119,6 +144,8 @@ setup(
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
 )

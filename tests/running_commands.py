@@ -4,6 +4,7 @@ import functools
 import multiprocessing
 import os
 import pathlib
+import re
 import runpy
 import signal
 import subprocess
@@ -128,6 +129,15 @@ def _run_script(path, arguments, outputs, env, cwd):
     sys.argv = [path, *arguments]
     sys.path[:0] = [os.path.dirname(path), str(ROOT)]
     runpy.run_path(path, run_name="__main__")
+
+
+def own_lines(process):
+    """The lines of the standard error stream that are no log of TensorFlow's.
+
+    A `ForkedScript` has TensorFlow before its command can do anything about these.
+    """
+    lines = process.stderr.splitlines()
+    return [line for line in lines if not re.match(r"[IWE]\d{4} \S+ +\d+ \S+\.cc:", line)]
 
 
 def error_line(process):

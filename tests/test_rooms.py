@@ -54,6 +54,8 @@ COMMON = {
     "figures",
     "files",
     "model_size",
+    "progress",
+    "quiet_import",
     "rebuilt_from_parameters",
     "rules",
     "stateless_seed",

@@ -1,10 +1,29 @@
 """bin/benchmark.py, as a user runs it."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from tests.running_commands import error_line, run_command, start_command
+from tests.running_commands import ROOT, error_line, own_lines, run_command, start_command
+
+# Prints the plan, and stops where TensorFlow would start.
+_PLAN = """
+import sys
+from absl import flags
+from tf_marscf.commands import command_line, comparisons
+
+def stop(plan, time):
+    print(plan, time)
+    sys.exit()
+
+command_line.start_tensorflow = stop
+name, *arguments = sys.argv[1:]
+comparisons.define_flags(name)
+flags.FLAGS(["benchmark", *arguments])
+comparisons.compare(name, print)
+"""
 
 
 @pytest.mark.slow
@@ -63,6 +82,54 @@ def test_wrong_arguments_end_with_status_2(arguments, expected, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_nothing_but_the_plan_is_said_besides_the_figures(tmp_path):
+    """Of TensorFlow's import, on a machine whose GPUs are hidden and whose environment is bare."""
+    arguments = ["--num_levels=1", "--num_steps=1", f"--train_dir={tmp_path}", "--dataset=digits"]
+    process = subprocess.run(
+        [sys.executable, ROOT / "bin" / "benchmark.py", "all_reduce", *arguments],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+        env={"PATH": "", "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    (plan,) = process.stderr.splitlines()
+    assert plan == (
+        "Counts what a training step of several devices sends. Nothing is run: it takes as long as "
+        "TensorFlow's import."
+    )
+    assert process.stdout.splitlines()[-1] == "figures: above; no file is written"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("density", [], "How long it takes depends on the models: 500 steps each, and on the"),
+        ("density", ["--training_seconds=600"], "It takes 10 min of training each, at most 40 min"),
+        (
+            "compare",
+            ["--training_seconds=30", "--models=mar,gaussian"],
+            "It takes 30 s of training each, at most 60 s in all, besides evaluations, and at most "
+            "5 min or a batch of samples each; the time left is shown meanwhile.",
+        ),
+        (
+            "ablation",
+            ["--training_seconds=30", "--num_training_steps=9", "--seeds=0,1"],
+            "It takes 30 s of training each, at least ",
+        ),
+        (
+            "sampling",
+            [],
+            "timed batches take at most 120 s, or two batches, a model or part of one",
+        ),
+    ],
+)
+def test_the_plan_says_how_long_a_benchmark_may_take(name, arguments, expected):
+    process = subprocess.run(
+        [sys.executable, "-c", _PLAN, name, *arguments],
+        capture_output=True, text=True, cwd=ROOT, check=True,
+    )  # fmt: skip
+    assert expected in process.stdout
+
+
 @pytest.mark.slow
 def test_density_prints_a_table_and_names_its_files(tmp_path):
     arguments = (
@@ -72,6 +139,11 @@ def test_density_prints_a_table_and_names_its_files(tmp_path):
     ).split()
     process = run_command("benchmark.py", *arguments, f"--output_dir={tmp_path}")
     assert process.returncode == 0, process.stderr
+    plan, *shares = own_lines(process)
+    assert plan.startswith(
+        f"Trains 2 models on digits; results go to {tmp_path}. How long it takes"
+    )
+    assert [line.split(",")[0] for line in shares] == ["training: 50%", "training: 100%"]
     lines = process.stdout.splitlines()
     assert lines[0].endswith("held-out bits/dim")
     assert len(lines) == 1 + 2 * 2 + 1

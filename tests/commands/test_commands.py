@@ -1,12 +1,21 @@
 """The commands in bin/, as a user runs them."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
-from tests.running_commands import ROOT, TINY_MODEL, error_line, run_command
+from tests.running_commands import ROOT, TINY_MODEL, error_line, own_lines, run_command
 from tests.small_extractors import small_classifier
+
+
+def plan_of(process):
+    """What a command says first; what it shows meanwhile is whole lines."""
+    assert "\r" not in process.stdout + process.stderr
+    plan = own_lines(process)[0]
+    assert re.search(r"[^.]\. (How long it takes depends on|It takes|Nothing is run)", plan)
+    return plan
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +27,11 @@ def train_dir(tmp_path_factory):
     last_line = process.stdout.splitlines()[-1]
     assert last_line.startswith("test bits/dim ")
     assert "300 images" in last_line
+    assert last_line.endswith(f"results, samples and checkpoints: {directory}")
     assert "val_bits_per_dim" in process.stdout
+    assert plan_of(process).startswith("Trains on digits (num_epochs=1)")
+    shares = re.findall(r"^training: (\d+)% of 20 steps, ", process.stdout, flags=re.MULTILINE)
+    assert set(shares) >= {str(share) for share in range(10, 101, 10)}
     return directory
 
 
@@ -34,6 +47,9 @@ def test_evaluate_prints_a_line_a_result_and_writes_them(train_dir, tmp_path):
     assert content["bits_per_dim"] == sum(content["terms"].values())
     assert f"{content['bits_per_dim']:.4f}" in line
     assert numbers.endswith("evaluation_validation.json")
+    model = f"the model in {train_dir} (digits, 8x8x1)"
+    assert plan_of(process).startswith(f"Measures bits/dim with {model} on its validation images. ")
+    assert "scoring validation images: 100% of 4 batches, " in process.stderr
 
     small_classifier().save(tmp_path / "classifier.keras")
     process = run_command(
@@ -70,7 +86,8 @@ def test_samples_as_files_are_not_mixed_with_others(train_dir, tmp_path):
     arguments = [f"--train_dir={train_dir}", "--format=png", f"--output={directory}"]
     process = run_command("sample.py", *arguments, "--num_samples=5", "--batch_size=2")
     assert process.returncode == 0, process.stderr
-    assert "100%" in process.stderr
+    assert "drawing: 100% of 5 samples, " in process.stderr
+    assert plan_of(process).startswith("Draws 5 samples of the model in ")
     assert f"are in {directory}" in process.stdout
     numbers = json.loads((tmp_path / "samples.json").read_text())
     files = sorted(directory.iterdir())
@@ -152,6 +169,8 @@ def test_imported_weights_are_sampled_and_ask_for_a_data_set(tmp_path):
     process = run_command("import_weights.py", f"--input={weights}", f"--output={output}")
     assert process.returncode == 0, process.stderr
     assert "affine, L=3, K=2, C=16, images (32, 32, 3), prior width 8" in process.stdout
+    assert plan_of(process).startswith(f"Imports the weights in {weights} into {output}. ")
+    assert process.stdout.endswith(f"into {output}\n")
 
     again = run_command("import_weights.py", f"--input={weights}", f"--output={output}")
     assert again.returncode == 1
@@ -203,6 +222,9 @@ def test_imported_weights_train_on_and_are_exported(tmp_path):
 
     exported = run_command("export.py", f"--train_dir={imported}", f"--output={tmp_path / 'out'}")
     assert exported.returncode == 0, exported.stderr
+    assert plan_of(exported).startswith(f"Exports the model in {imported} (32x32x3 images) as a ")
+    assert "exporting: 100% of 5 signatures, " in exported.stderr
+    assert exported.stdout.splitlines()[-1] == f"exported to {tmp_path / 'out' / '1'}"
 
 
 @pytest.mark.slow
@@ -214,10 +236,13 @@ def test_benchmark_prints_a_row_a_task(tmp_path):
     process = run_command("benchmark.py", *arguments, f"--json={output}")
     assert process.returncode == 0, process.stderr
     assert "threads: 2 an operation" in process.stdout
+    assert plan_of(process).startswith("Times a training step, a density and a sample")
+    assert process.stdout.splitlines()[-1] == f"figures: {output}"
     compared = run_command("benchmark.py", *arguments, f"--baseline={output}")
     for task in ("train_step", "log_prob", "sample"):
         (row,) = [line for line in compared.stdout.splitlines() if line.startswith(task)]
         assert row.endswith("x")
+    assert compared.stdout.splitlines()[-1] == "figures: above; --json=FILE writes them"
 
 
 @pytest.mark.slow

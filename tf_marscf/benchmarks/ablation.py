@@ -91,7 +91,7 @@ class Ablation(TrainedModelsBenchmark):
         )
         report(_LINE.format(*_HEADER))
         begun = []
-        for seed in config.seeds:
+        for number, seed in enumerate(config.seeds, start=1):
             if begun:
                 self._write_measured(self._found(begun), report)
             of_seed = [
@@ -102,7 +102,8 @@ class Ablation(TrainedModelsBenchmark):
             for training in trainings:
                 if training.steps:
                     report(f"{training.name}: going on after step {training.steps}")
-            for training, rows in train_in_turns(trainings, budget, carries_on=True):
+            description = f"training, seed {number} of {len(config.seeds)}"
+            for training, rows in train_in_turns(trainings, budget, True, description):
                 shares = [one.share(budget) for *_, one in begun]
                 done = sum(shares) / len(self._variants) / len(config.seeds)
                 report(_line(training, rows, done))

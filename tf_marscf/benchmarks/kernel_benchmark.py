@@ -13,6 +13,7 @@ from tf_marscf.benchmarks.measurement import interleaved_seconds, machine_facts,
 from tf_marscf.benchmarks.speed_parts import DROPOUT_SEED, flow_of_levels, sum_of_gradients
 from tf_marscf.flow import MarScf
 from tf_marscf.kernels import choices, devices
+from tf_marscf.progress import ProgressLines
 from tf_marscf.stateless_seed import stateless_normal, stateless_uniform
 
 # Of one level: what a training step does with its flow and its prior, and what a sample does.
@@ -44,12 +45,14 @@ def measure_kernels(config, batch_size, num_repeats, execution=None, report=prin
     if config.num_classes is not None:
         of_class = {"label": tf.range(batch_size) % config.num_classes}
     report(_LINE.format(*COLUMNS))
-    rows = []
-    for number, functions in enumerate(level_functions(model, images, **of_class), start=1):
+    rows, levels = [], level_functions(model, images, **of_class)
+    lines = ProgressLines(len(levels) * len(TASKS), "timing", "tasks")
+    for number, functions in enumerate(levels, start=1):
         for task in TASKS:
             for row in _task_rows(functions[task], num_repeats):
                 rows.append({"level": number, "task": task, **row})
                 report(_table_line(rows[-1]))
+            lines.update()
     if not rows:
         report("there is nothing to choose")
     for line in slower_choices(rows):

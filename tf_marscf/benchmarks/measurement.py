@@ -9,6 +9,7 @@ from importlib import metadata
 import tensorflow as tf
 
 from tf_marscf.kernels.devices import num_cores
+from tf_marscf.progress import ProgressLines
 
 LEAST_REPEATS = 2  # For a variance.
 _PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "tf-keras", "numpy")
@@ -37,14 +38,17 @@ def waiting_task(function, jit_compile=False):
     return lambda: graph().numpy()
 
 
-def interleaved_seconds(tasks, num_repeats, max_seconds=math.inf):
+def interleaved_seconds(tasks, num_repeats, max_seconds=math.inf, description=None):
     """Seconds of the calls of each task, a dict of lists, after one call of each to compile it.
 
     The tasks take turns, so that whatever else the machine does hits all of them. A slow one gets
     as many of `num_repeats` calls as fit into `max_seconds`, and at least `LEAST_REPEATS`.
+    `description` is what lines of progress say is done, on the standard error stream; None: there
+    are none.
     """
     for task in tasks.values():
         task()
+    lines = description and ProgressLines(num_repeats, description, "repeats")
     seconds = {name: [] for name in tasks}
     for _ in range(num_repeats):
         for name, task in tasks.items():
@@ -53,4 +57,6 @@ def interleaved_seconds(tasks, num_repeats, max_seconds=math.inf):
                 start = time.perf_counter()
                 task()
                 spent.append(time.perf_counter() - start)
+        if lines:
+            lines.update()
     return seconds

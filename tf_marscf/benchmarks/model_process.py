@@ -11,6 +11,7 @@ import traceback
 import numpy as np
 
 from tf_marscf.errors import first_line
+from tf_marscf.quiet_import import import_tensorflow
 
 _STATUS_FILE = "/proc/self/status"
 
@@ -133,6 +134,7 @@ class _RestoredModel:
     """The process's side: the methods of `ModelProcess`."""
 
     def __init__(self, measured):
+        import_tensorflow()
         import tensorflow as tf
         import tf_keras
 

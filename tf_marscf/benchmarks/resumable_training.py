@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_marscf.benchmarks.measurement import machine_facts
 from tf_marscf.errors import RunError, first_line, warn
+from tf_marscf.progress import ProgressLines
 from tf_marscf.runs.checkpoint_store import CheckpointStore
 
 # In what files of TensorFlow's checkpoints call the variable "record".
@@ -153,7 +154,7 @@ class ResumableTraining:
         self.rows, self.steps, self.seconds, self.stopped = (record[name] for name in names)
 
 
-def train_in_turns(trainings, budget, carries_on=False):
+def train_in_turns(trainings, budget, carries_on=False, description="training"):
     """Lets trainings take turns until all are done: whatever else the machine does hits all alike.
 
     Args:
@@ -161,10 +162,13 @@ def train_in_turns(trainings, budget, carries_on=False):
         budget: a `TrainingBudget`.
         carries_on: whether the others go on when one fails. Its `failed` says why, the standard
             error stream has the traceback. What is wrong with files hits all, and is raised.
+        description: what lines of progress say is done, on the standard error stream.
 
     Yields:
         `(training, rows)` after each turn; no rows if it failed.
     """
+    done = sum(training.share(budget) for training in trainings)
+    lines = ProgressLines(max(len(trainings), 1), description, done=done)
     while active := [training for training in trainings if training.share(budget) < 1.0]:
         for training in active:
             try:
@@ -177,4 +181,6 @@ def train_in_turns(trainings, budget, carries_on=False):
                 traceback.print_exc(file=sys.stderr)
                 training.failed, rows = f"{type(error).__name__}: {first_line(error)}", []
                 training.release()
+            before, done = done, sum(one.share(budget) for one in trainings)
+            lines.update(done - before)
             yield training, rows

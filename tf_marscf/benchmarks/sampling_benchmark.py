@@ -201,7 +201,9 @@ def _measure_size(config, size, of_smaller):
             if model.kind in _WITH_PARTS:
                 of_parts = sampling_part_tasks(model.distribution, config.batch_size)
                 tasks |= {(model.kind, part): task for part, task in of_parts.items()}
-    times = interleaved_seconds(tasks, config.num_repeats, config.max_seconds)
+    times = interleaved_seconds(
+        tasks, config.num_repeats, config.max_seconds, f"timing {size} x {size} images"
+    )
     for (kind, part), seconds in times.items():
         if part in SAMPLING_PARTS:
             rows[kind][f"{part}_seconds"] = statistics.median(seconds)

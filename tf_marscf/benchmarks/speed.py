@@ -67,7 +67,7 @@ def measure_speed(
     with_xla = is_compiled(jit_compile)
     tasks, train_step = _model_tasks(config, batch_size, execution, dequantization, with_xla)
     tasks["convolution"] = _convolution_task()
-    times = interleaved_seconds(tasks, num_repeats)
+    times = interleaved_seconds(tasks, num_repeats, description="timing")
     seconds = {task: statistics.median(values) for task, values in times.items()}
     report(f"{'task':<18}{'seconds':>10}{'baseline':>10}{'speed-up':>10}")
     for task in (*TASKS, *PART_TASKS):

@@ -22,6 +22,7 @@ from absl import flags
 
 from tf_marscf.command_text import called_command
 from tf_marscf.commands import command_line, comparisons, recipes, train
+from tf_marscf.commands.version import answer_version
 from tf_marscf.config import (
     CompilationConfig,
     DequantizationConfig,
@@ -92,12 +93,23 @@ def kernels():
     values = flags.FLAGS
     config, execution = model_of_flags()
     output = None if values.json is None else output_file("json", values.json)
-    command_line.start_tensorflow()
+    command_line.start_tensorflow(
+        "Times each way to compute the parts of a level",
+        command_line.time_depends_on("the model, batch_size and num_repeats"),
+    )
     from tf_marscf.benchmarks.kernel_benchmark import measure_kernels
 
     table = measure_kernels(config, values.batch_size, values.num_repeats, execution, print_line)
-    if output is not None:
-        write_json(output, table)
+    write_figures(output, table)
+
+
+def write_figures(path, figures):
+    """Writes figures into a JSON file, if there is to be one, and says where they are."""
+    if path is None:
+        print_line("figures: above; --json=FILE writes them")
+        return
+    write_json(path, figures)
+    print_line(f"figures: {path}")
 
 
 def speed():
@@ -110,7 +122,10 @@ def speed():
         raise InputError(f"`baseline` must be a file; got {values.baseline!r}.")
     baseline = {} if values.baseline is None else read_json(values.baseline)
     output = None if values.json is None else output_file("json", values.json)
-    command_line.start_tensorflow()
+    command_line.start_tensorflow(
+        f"Times a training step, a density and a sample of a model, {values.num_repeats} of each",
+        command_line.time_depends_on("the model and batch_size"),
+    )
     from tf_marscf.benchmarks.speed import measure_speed
 
     seconds = measure_speed(
@@ -123,8 +138,7 @@ def speed():
         dequantization,
         compilation.jit_compile,
     )
-    if output is not None:
-        write_json(output, seconds)
+    write_figures(output, seconds)
 
 
 def define_portable_flags():
@@ -159,7 +173,11 @@ def portable():
     if values.data is not None:
         command_line.refuse_given(["image_size", "image_channels"], "with --data")
         data = DataConfig(name="npz", data_dir=values.data)
-    command_line.start_tensorflow()
+    command_line.start_tensorflow(
+        f"Writes a new model's training step, density and sample as programs into "
+        f"{values.output_dir}",
+        "How long it takes depends on the size of the model: each program is traced once.",
+    )
     from tf_marscf.benchmarks.portable_tasks import write_portable_tasks
 
     path = write_portable_tasks(
@@ -200,16 +218,21 @@ def all_reduce():
     dequantization = DequantizationConfig(**command_line.flag_values(DequantizationConfig))
     training = TrainingConfig(**command_line.flag_values(TrainingConfig))
     command_line.refuse_flags_without_effect(vars(config) | vars(training))
-    command_line.start_tensorflow()
+    command_line.start_tensorflow(
+        "Counts what a training step of several devices sends",
+        "Nothing is run: it takes as long as TensorFlow's import.",
+    )
     from tf_marscf.benchmarks.all_reduce import report_all_reduce
 
     report_all_reduce(
         config, dequantization, training.batch_size, [int(count) for count in counts], print_line
     )
+    print_line("figures: above; no file is written")
 
 
 def run():
     """Runs the benchmark that the first argument names."""
+    answer_version("benchmark")
     name = sys.argv[1] if len(sys.argv) > 1 else None
     if name in ("--help", "-h", "-help", "help"):
         print(__doc__.replace("python bin/benchmark.py", called_command("benchmark")).rstrip())

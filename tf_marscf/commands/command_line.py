@@ -1,11 +1,11 @@
-"""What the commands share: flags from config classes, and errors in one line.
+"""What the commands share: flags from config classes, plans and errors in one line.
 
 A command's module defines its flags in a function, so that importing it does nothing, and its
-`run()` is called by the script in bin/ and by the console script of the same name.
+`run()` is called by the script in bin/ and by the console script of the same name. It says what it
+will do when it starts TensorFlow, and last of all where its results are.
 """
 
 import functools
-import os
 import re
 import signal
 import sys
@@ -13,16 +13,20 @@ import sys
 from absl import app, flags, logging
 
 from tf_marscf.command_text import called_command
+from tf_marscf.commands.version import answer_version
 from tf_marscf.config_fields import REQUIRED, fields_with_flags
 from tf_marscf.errors import InputError, RunError, StoppedError
 from tf_marscf.fields_without_effect import fields_without_effect
 from tf_marscf.files.paths import local_path
 from tf_marscf.kernels.choices import MAX_CORES_FOR_ONE_THREAD
 from tf_marscf.kernels.threads import set_default_intra_op_threads
+from tf_marscf.quiet_import import import_tensorflow
+from tf_marscf.runs.run_config import RunConfig
 
 _USAGE_STATUS = 2
 _FAILURE_STATUS = 1
 _SIZE = re.compile("[1-9][0-9]{0,8}")
+_HELP = ("--help", "-help", "--helpshort", "--helpfull", "--helpxml", "-?")
 
 
 class _PathParser(flags.ArgumentParser):
@@ -174,8 +178,34 @@ def _is_outside_flagfiles(name):
     return not {name, f"no{name}"}.isdisjoint(names)
 
 
-def start_tensorflow():
-    """Imports TensorFlow as the flags say; commands call it once the flags are checked."""
+def model_in(train_dir):
+    """What a plan calls the model in a training directory; `InputError` if there is none."""
+    config = RunConfig.load(train_dir)
+    size = "x".join(map(str, config.model.image_shape))
+    images = f"{size} images" if config.data is None else f"{config.data.name}, {size}"
+    return f"the model in {train_dir} ({images})"
+
+
+def time_depends_on(what):
+    """The sentence of a plan that says how long a command takes, which shows how far it is.
+
+    `what` is the end of "How long it takes depends on ...".
+    """
+    is_shown = "progress" not in flags.FLAGS or flags.FLAGS.progress != "none"
+    left = "once the first part is timed, the time left is shown" if is_shown else "it is not shown"
+    return f"How long it takes depends on {what}, and on the device: {left}."
+
+
+def start_tensorflow(plan, time):
+    """Says what a command will do, and imports TensorFlow; commands call it once all is checked.
+
+    Args:
+        plan: a sentence that says what the command will do, without its full stop.
+        time: a sentence that says how long it may take, such as `time_depends_on`. No figure is
+            made up: what is not known before is said once it is measured.
+    """
+    print(f"{plan}. {time}", file=sys.stderr, flush=True)
+    import_tensorflow()
     from tf_marscf.kernels.tensor_float_32 import set_tensor_float_32
 
     set_tensor_float_32(flags.FLAGS.tensor_float_32)
@@ -187,8 +217,15 @@ def _fail(message, status):
 
 
 def _parse_flags(arguments, read_arguments):
+    asked = [word for word in arguments[1:] if word in _HELP]
+    if asked:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--help | head` ends without a word.
     try:
-        remaining = flags.FLAGS(read_arguments(arguments))
+        # Help is help, whatever else is wrong.
+        read = [arguments[0], *asked] if asked else read_arguments(arguments)
+        remaining = flags.FLAGS(read)
+    except SystemExit:  # Only help ends so, with status 1 in absl.
+        sys.exit(0)
     except UnicodeDecodeError as error:
         _fail(f"--flagfile must be a text file in UTF-8; {error}", _USAGE_STATUS)
     except (flags.Error, ValueError) as error:  # A ValueError: `--noNAME=VALUE`.
@@ -198,13 +235,12 @@ def _parse_flags(arguments, read_arguments):
     return remaining
 
 
-def _describe_usage(module):
+def _describe_usage(module, name):
     """Lets `--help` show a command's own docstring and flags, whatever script was started."""
     for defining_module, own_flags in flags.FLAGS.flags_by_module_dict().items():
         if defining_module.startswith("tf_marscf."):
             for flag in own_flags:
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    name = module.__name__.rpartition(".")[2]
     text = (module.__doc__ or "").replace(f"python bin/{name}.py", called_command(name))
     sys.modules["__main__"].__doc__ = text
 
@@ -214,15 +250,19 @@ def run(main, define_flags=None, one_thread_on_few_cores=True, read_arguments=li
 
     `--intra_op_threads` is a flag of every command. Where it and TensorFlow's environment variable
     are missing, operations have one thread on few cores, if `one_thread_on_few_cores`.
-    `read_arguments` makes of `sys.argv` what absl parses.
+    `read_arguments` makes of `sys.argv` what absl parses. `--help` and `--version` end the process
+    with status 0, before any other flag is looked at.
     An `InputError` or a wrong flag ends the process with status 2; a `RunError`, or an `OSError`
     such as that of a full disk, with status 1; a `StoppedError` with its own, and Ctrl-C with 130.
     Anything else is a bug, and keeps its traceback.
     """
-    # Errors only, from TensorFlow's C++ runtime; it reads this when it is imported.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if define_flags is not None:
         define_flags()
+    module = sys.modules[main.__module__]
+    name = module.__name__.rpartition(".")[2]
+    answer_version(name, takes_number="version" in flags.FLAGS)
+    if "version" not in flags.FLAGS:
+        flags.DEFINE_boolean("version", False, "Print the version of tf_marscf, and nothing else.")
     default = f"1 on at most {MAX_CORES_FOR_ONE_THREAD} cores, which is faster, and 0 on more"
     flags.DEFINE_integer(
         "intra_op_threads",
@@ -236,7 +276,7 @@ def run(main, define_flags=None, one_thread_on_few_cores=True, read_arguments=li
         False,
         "Let networks use TensorFloat-32 on GPUs: faster, with 10 bits of mantissa.",
     )
-    _describe_usage(sys.modules[main.__module__])
+    _describe_usage(module, name)
 
     def call_main(_):
         logging.set_verbosity(logging.WARNING)

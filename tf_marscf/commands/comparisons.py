@@ -11,6 +11,7 @@ from tf_marscf.benchmarks.model_kinds import MODEL_KINDS
 from tf_marscf.benchmarks.system_comparison_config import SystemComparisonConfig
 from tf_marscf.commands import command_line
 from tf_marscf.fields_without_effect import fields_without_effect
+from tf_marscf.progress import time_text
 
 CONFIGS = {
     "sampling": SamplingBenchmarkConfig,
@@ -37,7 +38,7 @@ def compare(name, report):
             command_line.refuse_given(_mar_prior_flags(), "with --priors=gaussian")
     else:
         _refuse_flags_without_effect(config)
-    command_line.start_tensorflow()
+    command_line.start_tensorflow(_plan(name, config), _time(name, config))
     if name == "sampling":
         from tf_marscf.benchmarks.sampling_benchmark import SamplingBenchmark as Benchmark
     elif name == "density":
@@ -52,6 +53,42 @@ def compare(name, report):
         # So that what is gone on with is what would have been, to the last bit.
         tf.config.experimental.enable_op_determinism()
     Benchmark(config, flags.FLAGS.output_dir).run(report)
+    if name == "compare":  # Whose table comes last.
+        report(f"table, figures and samples: {flags.FLAGS.output_dir}")
+
+
+def _plan(name, config):
+    """What a benchmark will do, a sentence without its full stop."""
+    place = f"; results go to {flags.FLAGS.output_dir}"
+    if name == "sampling":
+        sizes = ", ".join(f"{size} x {size}" for size in config.sizes)
+        return f"Times samples of {len(config.models)} models at {sizes} pixels{place}"
+    return f"Trains {_num_trainings(name, config)} models on {config.dataset}{place}"
+
+
+def _time(name, config):
+    """How long it may take: a budget where there is one, a sentence."""
+    if name == "sampling":
+        return command_line.time_depends_on(
+            f"the models; timed batches take at most {config.max_seconds:g} s, or two batches, a "
+            "model or part of one, and size"
+        )
+    if config.training_seconds is None:
+        return command_line.time_depends_on(f"the models: {config.num_training_steps} steps each")
+    number = _num_trainings(name, config)
+    bound = "at least" if name == "ablation" and config.num_training_steps else "at most"
+    text = f"{time_text(config.training_seconds)} of training each, {bound} "
+    text += f"{time_text(number * config.training_seconds)} in all, besides evaluations"
+    if name == "compare":
+        text += f", and at most {time_text(config.max_sampling_seconds)} or a batch of samples each"
+    return f"It takes {text}; the time left is shown meanwhile."
+
+
+def _num_trainings(name, config):
+    """How many models are trained."""
+    if name == "ablation":
+        return len(list(config.variants())) * len(config.seeds)
+    return len(config.models)
 
 
 def _refuse_flags_without_effect(config):

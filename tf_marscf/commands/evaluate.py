@@ -42,7 +42,12 @@ def main():
     quality = None
     if values.metrics:
         quality = QualityConfig(**command_line.flag_values(QualityConfig))
-    command_line.start_tensorflow()
+    model = command_line.model_in(config.train_dir)
+    measured = "".join(f", {name}" for name in values.metrics)
+    command_line.start_tensorflow(
+        f"Measures bits/dim{measured} with {model} on its {config.split} images",
+        command_line.time_depends_on("the number of images, the draws of noise and the model"),
+    )
     from tf_marscf.evaluation.evaluation_report import write_evaluation
 
     _, json_path = write_evaluation(config, quality, progress=values.progress == "bar")

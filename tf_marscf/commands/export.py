@@ -23,7 +23,13 @@ def define_flags():
         "output", None, "The model's directory; holds a folder a version.", required=True
     )
     flags.DEFINE_enum("format", "saved_model", list(_FLAGS_OF), "What is written.")
-    flags.DEFINE_integer("version", None, "Default: the one after the newest.", lower_bound=1)
+    flags.DEFINE_integer(
+        "version",
+        None,
+        "Number of the export; default: the one after the newest. Without one, --version prints "
+        "that of tf_marscf.",
+        lower_bound=1,
+    )
     flags.DEFINE_enum(
         "checkpoint",
         None,
@@ -40,6 +46,7 @@ def define_flags():
     flags.DEFINE_boolean(
         "train_step", True, "Whether stablehlo has the training step, with its optimizer's state."
     )
+    command_line.define_progress()
 
 
 def main():
@@ -48,8 +55,13 @@ def main():
     for other, names in _FLAGS_OF.items():
         if other != values.format:
             command_line.refuse_given(names, f"with --format={values.format}")
-    command_line.start_tensorflow()
+    model = command_line.model_in(values.train_dir)
+    command_line.start_tensorflow(
+        f"Exports {model} as a {values.format} into {values.output}",
+        command_line.time_depends_on("the size of the model"),
+    )
     which = {"version": values.version, "which": values.checkpoint}
+    which["progress"] = values.progress == "bar"
     if values.format == "saved_model":
         from tf_marscf.serving.export import export_model
 

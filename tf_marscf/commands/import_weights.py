@@ -27,7 +27,10 @@ def main():
     """Imports, and prints the table of weights and the inferred architecture."""
     values = flags.FLAGS
     size = command_line.image_size()
-    command_line.start_tensorflow()
+    command_line.start_tensorflow(
+        f"Imports the weights in {values.input} into {values.output}",
+        "How long it takes depends on their size: each is read, checked and written once.",
+    )
     from tf_marscf.interop.import_run import import_published_weights, weight_table
 
     config, rows = import_published_weights(

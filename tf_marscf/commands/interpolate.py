@@ -21,7 +21,12 @@ def main():
     projection = ProjectionConfig(**command_line.flag_values(ProjectionConfig))
     if config.pairs is not None:
         command_line.refuse_given(["num_pairs", "seed"], "with --pairs")
-    command_line.start_tensorflow()
+    model = command_line.model_in(config.train_dir)
+    number = config.num_pairs if config.pairs is None else len(config.pairs)
+    command_line.start_tensorflow(
+        f"Interpolates between pairs of {config.split} images ({number}) with {model}",
+        command_line.time_depends_on("their number, the iterations and the model"),
+    )
     from tf_marscf.interpolation.interpolation_run import write_interpolation
 
     write_interpolation(config, projection, progress=flags.FLAGS.progress == "bar")

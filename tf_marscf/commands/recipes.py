@@ -5,10 +5,14 @@ there remains what says which images, and how often something is written: which 
 it learns is what the recipe says, or else the default. The command line is stronger than both,
 wherever a flag stands in it. `--recipe=default`, the default, changes nothing: as everywhere in
 absl, what comes last wins.
+
+The project's own flagfiles and recipes are found by their names wherever a command is started: an
+installed package has them in its folder `flagfiles`, a checkout beside the package.
 """
 
 import os
 import re
+from pathlib import Path
 
 from absl import flags
 
@@ -26,6 +30,9 @@ KEPT = frozenset(
 _FOLDER = "recipes"
 _DIRECTIVE = re.compile("--?(flagfile|recipe)(?:=(.*))?", re.DOTALL)
 _FLAG = re.compile("--?([A-Za-z]\\w*)(=.*)?", re.DOTALL)
+_PACKAGE = Path(__file__).resolve().parents[1]
+_OWN_FOLDERS = (_PACKAGE / "flagfiles", _PACKAGE.parent)
+_OWN_NAME = re.compile("\\w+\\.flags")
 
 
 def with_recipe(arguments):
@@ -36,14 +43,14 @@ def with_recipe(arguments):
 
     Returns:
         The arguments in the order in which absl reads them, and a line that says what the recipe
-        sets; `arguments` and None without a recipe.
+        sets; without a recipe, `arguments` with the paths of their flagfiles, and None.
 
     Raises:
         InputError: if there is no flagfile, or no recipe of that name for it.
     """
     flagfiles, recipe, others = _sorted_out(arguments[1:])
     if recipe in (None, DEFAULT):
-        return arguments, None
+        return _with_found_flagfiles(arguments), None
     if not flagfiles:
         raise InputError(
             f"`recipe` must be {DEFAULT!r} without --flagfile, whose recipe it is; got {recipe!r}."
@@ -90,8 +97,31 @@ def _sorted_out(arguments):
             if value is None:
                 others.append(argument)  # Which absl refuses.
             elif value or name == "recipe":  # As absl, which passes over `--flagfile=`.
-                found[name].append(value)
+                found[name].append(found_flagfile(value) if name == "flagfile" else value)
     return found["flagfile"], (found["recipe"] or [None])[-1], others
+
+
+def found_flagfile(path):
+    """The path of a flagfile: a name that no file here has may be one of the project's own."""
+    if _OWN_NAME.fullmatch(path) and not os.path.exists(path):
+        for folder in _OWN_FOLDERS:
+            if (folder / path).is_file():
+                return str(folder / path)
+    return path
+
+
+def _with_found_flagfiles(arguments):
+    """Arguments with the paths of flagfiles that were given by their names."""
+    changed, before = [], None
+    for argument in arguments:
+        directive = None if before == "--" else _DIRECTIVE.fullmatch(argument)
+        if before in ("--flagfile", "-flagfile"):
+            argument = found_flagfile(argument)
+        elif directive is not None and directive[1] == "flagfile" and directive[2]:
+            argument = f"--flagfile={found_flagfile(directive[2])}"
+        changed.append(argument)
+        before = before if before == "--" else argument
+    return changed
 
 
 def _path(recipe, flagfile):

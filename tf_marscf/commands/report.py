@@ -17,7 +17,11 @@ def define_flags():
 def main():
     """Writes the page, and prints a line for each result."""
     config = ReportConfig(**command_line.flag_values(ReportConfig))
-    command_line.start_tensorflow()
+    model = command_line.model_in(config.train_dir)
+    command_line.start_tensorflow(
+        f"Puts {', '.join(config.sections)} of {model} on one page, {config.output}",
+        command_line.time_depends_on("the model and on which results are there already"),
+    )
     from tf_marscf.reporting.report_run import write_report
 
     write_report(

@@ -19,7 +19,11 @@ def main():
     if flags.FLAGS.format != "grid":
         command_line.refuse_given(["beside_real"], f"with --format={flags.FLAGS.format}")
     config = SampleConfig(**command_line.flag_values(SampleConfig))
-    command_line.start_tensorflow()
+    model = command_line.model_in(config.train_dir)
+    command_line.start_tensorflow(
+        f"Draws {config.num_samples} samples of {model} into {config.output}",
+        command_line.time_depends_on("their number and the model"),
+    )
     from tf_marscf.sampling.sample_run import write_samples
 
     write_samples(config, progress=flags.FLAGS.progress == "bar")

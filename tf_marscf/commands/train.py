@@ -92,7 +92,11 @@ def train(signals):
     if values.tiny:
         train_dir, data, model_options, training = tiny(train_dir, data, model_options, training)
         dequantization = dequantization and tiny_dequantization(dequantization)
-    command_line.start_tensorflow()
+    command_line.start_tensorflow(
+        f"Trains on {data.name} (num_epochs={training.num_epochs}), or goes on with the run in "
+        f"{train_dir}, and scores the test images",
+        command_line.time_depends_on("the number of images and the model"),
+    )
     import tensorflow as tf
 
     from tf_marscf.training.training_run import TrainingRun

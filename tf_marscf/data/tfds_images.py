@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tf_marscf.data.image_dataset import ImageDataset
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.files.input_files import open_regular_file
+from tf_marscf.progress import is_terminal
 
 PROBE_TIMEOUT_SECONDS = 10.0
 
@@ -157,9 +159,12 @@ def _download_and_prepare(builder, name, download):
     data_dir = os.fspath(builder.data_dir_root)
     if not download:
         raise DataUnavailableError(name, data_dir, "it is not prepared and downloads are off")
+    if not is_terminal(sys.stderr):
+        tfds.disable_progress_bar()  # Its bars are for terminals.
     try:
         # TFDS repeats a failing request ten times, for minutes, and without a time limit.
         _check_servers_answer(builder.url_infos or ())
+        print(f"downloading {name} into {data_dir}, and preparing it", file=sys.stderr, flush=True)
         builder.download_and_prepare(
             download_config=tfds.download.DownloadConfig(try_download_gcs=False)
         )

@@ -3,8 +3,6 @@
 import math
 import os
 
-import tqdm
-
 from tf_marscf.data import collect_images, evaluation_pipeline
 from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim, mean_bits_per_dim
@@ -12,6 +10,7 @@ from tf_marscf.evaluation.classification import Classification, score_rows
 from tf_marscf.evaluation.image_scores import score_images
 from tf_marscf.files.atomic_file import write_csv, write_json
 from tf_marscf.files.paths import output_file
+from tf_marscf.progress import watched
 from tf_marscf.quality.sample_quality import check_features, evaluate_sample_quality
 from tf_marscf.rules import (
     check_entries,
@@ -64,7 +63,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         quality: a `QualityConfig`, or None for bits/dim alone.
         extractor: another `FeatureExtractor` than that which `quality` makes, or None.
         report: called with each line of text.
-        progress: whether to show a progress bar, on the standard error stream.
+        progress: whether to show how far it is, on the standard error stream.
 
     Returns:
         What the JSON file holds, a dict, and its path. The dict has the facts, those of
@@ -92,7 +91,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         images = collect_images(references, min(2, int(references.cardinality())))
         images = spread_grey_levels(images, run.dataset.num_grey_levels)
         check_features(extractor(images), extractor.name, quality.metrics)
-    scores, num_dimensions = score_split(run), math.prod(run.dataset.image_shape)
+    scores, num_dimensions = score_split(run, progress), math.prod(run.dataset.image_shape)
     bits_per_dim = mean_bits_per_dim(scores)
     report(
         f"{config.split} bits/dim {bits_per_dim} "
@@ -152,12 +151,18 @@ def measure_bits_per_dim(run):
     return mean_bits_per_dim(score_split(run))
 
 
-def score_split(run):
-    """The `ImageScores` that a `RestoredRun` with an `EvaluationConfig` asks for."""
+def score_split(run, progress=False):
+    """The `ImageScores` that a `RestoredRun` with an `EvaluationConfig` asks for.
+
+    `progress`: whether to show how far it is, on the standard error stream.
+    """
     config = run.config
     training = run.run_config.training or {}
     batch_size = config.batch_size or training.get("evaluation_batch_size", _DEFAULT_BATCH_SIZE)
-    batches = evaluation_pipeline(run.examples_of(config.split), batch_size)
+    examples = run.examples_of(config.split)
+    batches = evaluation_pipeline(examples, batch_size)
+    num_batches = math.ceil(int(examples.cardinality()) / batch_size)
+    batches = watched(batches, num_batches, f"scoring {config.split} images", "batches", progress)
     return score_images(
         run.images_distribution, batches, config.num_samples, config.seed, config.jit_compile
     )
@@ -171,22 +176,21 @@ def _measure_quality(run, quality, extractor, references, progress):
     stream = SampleStream(
         run.images_distribution, run.config.seed, batch_size, jit_compile=run.config.jit_compile
     )
-    with tqdm.tqdm(
-        stream.batches(num_samples, temperature=quality.temperature),
-        total=math.ceil(num_samples / batch_size),
-        desc="sample quality",
-        unit=" batches",
-        disable=not progress,
-    ) as batches:
-        return evaluate_sample_quality(
-            extractor,
-            batches,
-            num_samples,
-            evaluation_pipeline(references, quality.batch_size).as_numpy_iterator(),
-            num_references,
-            quality,
-            run.dataset.num_grey_levels,
-        )
+    return evaluate_sample_quality(
+        extractor,
+        watched(
+            stream.batches(num_samples, temperature=quality.temperature),
+            math.ceil(num_samples / batch_size),
+            "sample quality",
+            "batches",
+            progress,
+        ),
+        num_samples,
+        evaluation_pipeline(references, quality.batch_size).as_numpy_iterator(),
+        num_references,
+        quality,
+        run.dataset.num_grey_levels,
+    )
 
 
 def _default_path(run):

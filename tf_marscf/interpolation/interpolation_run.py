@@ -4,7 +4,6 @@ import os
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from tf_marscf.command_text import command_text
 from tf_marscf.distributions.bits_per_dim import bits_per_dim
@@ -18,6 +17,7 @@ from tf_marscf.interpolation.interpolation_output import (
     result_lines,
     save_interpolation,
 )
+from tf_marscf.progress import progress_bar
 from tf_marscf.quality.kernel_distance import MIN_BLOCK_SIZE, squared_mean_discrepancy
 from tf_marscf.runs.restored_run import RestoredRun
 from tf_marscf.sampling.image_grid import check_drawable, spread_grey_levels
@@ -40,7 +40,7 @@ def write_interpolation(config, projection=None, extractor=None, report=print, p
         extractor: features for the curve's kernel distance: called with uint8 [n, H, W, 1 or 3]
             of values 0 to 255, it returns an object with `features` [n, D]; default: the pixels.
         report: called with each line of the results.
-        progress: whether to show a progress bar.
+        progress: whether to show how far it is, on the standard error stream.
 
     Returns:
         The dict that `interpolation.json` holds.
@@ -77,13 +77,8 @@ def write_interpolation(config, projection=None, extractor=None, report=print, p
     first, second = tf.unstack(scaling.continuous(ends, middle), axis=1)
     interpolator = Interpolator(model, first, second, config.num_points, labels, config.jit_compile)
     num_projections = 1 + sum(value > 0.0 for value in config.lambda_curve)
-    with tqdm.tqdm(
-        total=num_projections * projection.num_iterations,
-        desc="projecting",
-        unit=" iterations",
-        disable=not progress,
-        mininterval=1.0,
-    ) as bar:
+    num_iterations = num_projections * projection.num_iterations
+    with progress_bar(num_iterations, "projecting", "iterations", progress) as bar:
         interpolation = interpolator.interpolate(projection, bar.update)
         curve = []
         for value, points in interpolator.lambda_curve(config.lambda_curve, projection, bar.update):

@@ -33,7 +33,7 @@ class ReportContext:
         config: a `ReportConfig`.
         given_benchmarks: what `read_given_benchmarks` found.
         report: called with a line for each result.
-        progress: whether to show progress bars.
+        progress: whether to show how far each is.
 
     Raises:
         FileNotFoundError: if the directory or checkpoint is missing.

@@ -53,7 +53,7 @@ def write_report(config, *, report=print, progress=True, now=None):
     Args:
         config: a `ReportConfig`.
         report: called with a line for each result.
-        progress: whether to show progress bars, on the standard error stream.
+        progress: whether to show how far each is, on the standard error stream.
         now: a `datetime.datetime` for the page; default: the time.
 
     Returns:

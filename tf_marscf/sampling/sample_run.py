@@ -2,14 +2,13 @@
 
 import os
 
-import tqdm
-
 from tf_marscf.data import DataUnavailableError, collect_images
 from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.errors import InputError, warn
 from tf_marscf.files.atomic_file import read_json
 from tf_marscf.files.paths import output_directory, output_file
 from tf_marscf.files.result_files import write_result
+from tf_marscf.progress import progress_bar
 from tf_marscf.runs.restored_run import RestoredRun
 from tf_marscf.sampling.image_grid import check_drawable
 from tf_marscf.sampling.sample_config import FORMATS
@@ -30,7 +29,7 @@ def write_samples(config, report=print, progress=True):
     Args:
         config: a `SampleConfig`.
         report: called with a line that says what was written.
-        progress: whether to show a progress bar, on the standard error stream.
+        progress: whether to show how far it is, on the standard error stream.
 
     Returns:
         The dict that the JSON file holds. `num_samples` were drawn; `num_finite` of them are in
@@ -172,9 +171,7 @@ def _real_images(run):
 
 def _watched(batches, num_samples, counts, progress):
     """Passes batches on, counts them and shows how far it is; raises where none is finite."""
-    with tqdm.tqdm(
-        total=num_samples, desc="drawing", unit=" samples", disable=not progress, mininterval=1.0
-    ) as bar:
+    with progress_bar(num_samples, "drawing", "samples", progress) as bar:
         for batch in batches:
             counts["num_finite"] += len(batch.images)
             counts["num_non_finite"] += batch.num_non_finite

@@ -8,6 +8,7 @@ from tf_marscf import rules
 from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.files.atomic_file import unfinished_directory
 from tf_marscf.files.paths import local_path
+from tf_marscf.progress import watched
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.saving import EXPORTED_WEIGHTS, save
@@ -19,7 +20,14 @@ _MAX_NUM_BYTES = 2**31 - 2**24  # Of a protocol buffer, less room for the graph 
 _NUM_WARM_UP_EXAMPLES = 2
 
 
-def export_model(train_dir, output, version=None, which=None, max_num_samples=MAX_NUM_SAMPLES):
+def export_model(
+    train_dir,
+    output,
+    version=None,
+    which=None,
+    max_num_samples=MAX_NUM_SAMPLES,
+    progress=False,
+):
     """Writes `output/<version>/`, a SavedModel with the signatures of `ServedModel`.
 
     The graph holds operations of TensorFlow alone and no variables; beside it lie the weights, for
@@ -34,6 +42,7 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
         which: "best" or "latest" checkpoint; default: the best, but of a run that keeps a moving
             average of the weights, an average (see `averaged_checkpoint`).
         max_num_samples: greatest `num_samples` of a request.
+        progress: whether to show how far it is, on the standard error stream.
 
     Returns:
         The path of the version.
@@ -50,13 +59,15 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
     which = averaged_checkpoint(config, train_dir) if which is None else which
     images_distribution = restore_model(config, train_dir, which)
     _check_size(images_distribution)
-    served = ServedModel(images_distribution, max_num_samples)
+    signatures = ServedModel(images_distribution, max_num_samples).signatures().items()
     # Made before the long work: then it is known whether there can be one.
     with unfinished_directory(output / "export") as directory:
         constants = {}
         functions = {
             name: freeze(function, specs, images_distribution, constants)
-            for name, (function, specs) in served.signatures().items()
+            for name, (function, specs) in watched(
+                signatures, len(signatures), "exporting", "signatures", progress
+            )
         }
         partial = directory / directory.name  # TensorFlow makes it.
         try:

@@ -2,12 +2,14 @@
 
 import math
 import os
+import sys
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_marscf.errors import InputError, NonFiniteLossError, RunError
+from tf_marscf.progress import ProgressLines, is_terminal
 from tf_marscf.sampling.sample_files import save_sample_picture
 
 
@@ -43,6 +45,48 @@ class CountSteps(StopAtNonFiniteLoss):
         super().on_epoch_end(epoch, logs)
         if any(name.startswith("val_") for name in logs or {}):
             self._state.note_finite_loss()
+
+
+class ShowProgress(keras.callbacks.Callback):
+    """Says how far a whole run is, and how long it takes: Keras's own bar knows the epoch alone.
+
+    Args:
+        state: the `TrainingState`.
+        num_steps: of the whole run.
+        has_bar: whether Keras shows its bar: lines come between the epochs then.
+    """
+
+    def __init__(self, state, num_steps, has_bar):
+        super().__init__()
+        self._has_bar = has_bar
+        done = min(int(state.step), num_steps)
+        self._lines = ProgressLines(num_steps, "training", "steps", done, sys.stdout)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Writes a line, if one is due, before Keras writes of the epoch."""
+        self._lines.show_if_due()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts a step."""
+        self._lines.advance()
+        if not self._has_bar:
+            self._lines.show_if_due()
+
+    def on_train_end(self, logs=None):
+        """Writes the last line, after Keras's bar."""
+        self._lines.show_if_due()
+
+
+def keras_verbosity(progress):
+    """Keras's `verbose` of a value of `--progress`: its bar is for terminals.
+
+    `InputError` for another value.
+    """
+    bar = 1 if is_terminal(sys.stdout) else 2
+    verbosity = {"auto": bar, "bar": bar, "line": 2, "none": 0}
+    if progress not in verbosity:
+        raise InputError(f"`progress` must be one of {tuple(verbosity)}; got {progress!r}.")
+    return verbosity[progress]
 
 
 class StopAfterEpoch(keras.callbacks.Callback):

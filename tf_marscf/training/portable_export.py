@@ -11,6 +11,7 @@ from tf_marscf.data import load_configured_dataset
 from tf_marscf.errors import warn
 from tf_marscf.files.atomic_file import unfinished_directory
 from tf_marscf.files.paths import local_path
+from tf_marscf.progress import watched
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.serving.model_versions import checked_output, publish
@@ -25,7 +26,13 @@ _BATCH_SIZE = 64  # Of a model without a training.
 
 
 def export_portable(
-    train_dir, output, batch_size=None, version=None, which=None, has_train_step=True
+    train_dir,
+    output,
+    batch_size=None,
+    version=None,
+    which=None,
+    has_train_step=True,
+    progress=False,
 ):
     """Writes `output/<version>/`, a `PortableFolder` with the signatures of `ServedModel`.
 
@@ -44,6 +51,7 @@ def export_portable(
         which: as of `export_model`.
         batch_size: images of a request; default: as in training.
         has_train_step: whether a training step is written, with the state of the optimizer.
+        progress: whether to show how far it is, on the standard error stream.
 
     Returns:
         The path of the version.
@@ -73,12 +81,14 @@ def export_portable(
         partial = directory / directory.name
         partial.mkdir()
         folder = PortableFolder(partial, stands_for)
-        signatures = PortableSignatures(images_distribution).signatures(batch_size)
-        for name, (function, specs) in signatures.items():
-            folder.add(name, function, specs)
+        programs = PortableSignatures(images_distribution).signatures(batch_size)
         if state is not None:
-            folder.add(TRAIN_STEP, *train_step_program(state))
+            programs |= {TRAIN_STEP: train_step_program(state)}
             facts = {"step_values": state.trainer.value_names}
+        for name, program in watched(
+            programs.items(), len(programs), "exporting", "programs", progress
+        ):
+            folder.add(name, *program)
         folder.write(config, images_distribution, batch_size, **facts)
         return publish(partial, output, version)
 

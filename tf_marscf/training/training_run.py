@@ -21,6 +21,8 @@ from tf_marscf.training.callbacks import (
     CountSteps,
     SaveCheckpoints,
     SaveSamples,
+    ShowProgress,
+    keras_verbosity,
     try_to_save_picture,
 )
 from tf_marscf.training.run_directory import (
@@ -39,7 +41,6 @@ from tf_marscf.training.workers import Workers
 
 SAMPLES_FILE = "samples.png"
 _SAMPLE_BATCH_SIZE = 64
-_VERBOSITY = {"auto": "auto", "bar": 1, "line": 2, "none": 0}
 
 
 class TrainingRun:
@@ -58,7 +59,8 @@ class TrainingRun:
         published_scaling: whether to scale pixels as the published code does.
         initial_weights: directory whose best weights the run starts from, such as an import: model
             and pixel scaling are those of the directory. None: random weights.
-        progress: "auto", "bar", "line" or "none": what is printed of each epoch.
+        progress: what is printed meanwhile: "line", lines; "bar" or "auto", a bar on a terminal,
+            else lines; "none", nothing.
         note: a line for `run.log`, such as where the arguments come from; None for none.
         dequantization: a `DequantizationConfig`; default: that of `initial_weights`, or uniform.
             A variational one may start from the weights of a uniform one: it starts as that.
@@ -84,8 +86,7 @@ class TrainingRun:
         note=None,
         dequantization=None,
     ):
-        if progress not in _VERBOSITY:
-            raise InputError(f"`progress` must be one of {tuple(_VERBOSITY)}; got {progress!r}.")
+        verbosity = keras_verbosity(progress)
         train_dir = local_path("train_dir", train_dir)
         if initial_weights is not None:
             initial_weights = local_path("initial_weights", initial_weights)
@@ -97,7 +98,7 @@ class TrainingRun:
         self._strategy = make_strategy(training.strategy)
         self._workers = Workers(self._strategy)
         self._is_chief = self._workers.is_chief
-        self._verbosity = _VERBOSITY[progress] if self._is_chief else 0
+        self._verbosity = verbosity if self._is_chief else 0
         training.check_num_replicas(self._strategy.num_replicas_in_sync)
         self._dataset = load_configured_dataset(data)
         num_images = self._dataset.num_train_images
@@ -249,6 +250,8 @@ class TrainingRun:
                 logs.log_picture,
             )
             callbacks += [logs, samples]
+        if self._verbosity:
+            callbacks.append(ShowProgress(state, self._num_steps, self._verbosity == 1))
         return [*callbacks, SaveCheckpoints(state, signals)]
 
     def _stream(self, images_distribution):
@@ -289,7 +292,8 @@ class TrainingRun:
         )
         log.write(
             f"test bits/dim {test} "
-            f"({test.num_images} images, {results['num_parameters']} parameters)"
+            f"({test.num_images} images, {results['num_parameters']} parameters); results, samples "
+            f"and checkpoints: {self._train_dir}"
         )
         return results
 
