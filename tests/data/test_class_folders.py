@@ -36,7 +36,12 @@ def test_names_of_classes_are_those_of_folders_sorted(tmp_path, capsys):
     assert classes.names == ("a b", "cat", "dog")
     assert classes.line() == "classes: 0 'a b', 1 'cat', 2 'dog'"
     classes.check(3)
-    assert capsys.readouterr().err == "warning: no image is left to train on of: 'a b'\n"
+    assert capsys.readouterr().err == ""
+    dataset = load(tmp_path, num_validation_images=6)
+    dataset.classes.check(3)
+    (trained,) = dataset.labels("train", 3)
+    missing = ", ".join(repr(name) for name in classes.names if name != classes.names[trained])
+    assert capsys.readouterr().err == f"warning: no image is left to train on of: {missing}\n"
 
 
 def test_there_must_be_as_many_as_the_model_has(tmp_path):

@@ -133,6 +133,22 @@ def test_what_would_be_decoded_to_something_else_is_refused(store, content, mess
     assert message in failure(store(content))
 
 
+def test_a_webp_file_marked_as_an_animation_is_not_decoded(store, monkeypatch):
+    """It could end the process: TensorFlow writes beyond its buffer."""
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    content = animated(*frames, kind="webp")
+    assert content[8:16] == b"WEBPVP8X" and content[20] & 2
+    first = content.index(b"ANMF")
+    size = 8 + int.from_bytes(content[first + 4 : first + 8], "little")
+    content = content[: first + size]
+    single = content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:]
+    monkeypatch.setattr(tf.io, "decode_image", None)
+    assert "got an animation of 1 frame." in failure(store(single))
+    content = bytearray(encoded(random_image(8, 8, 3), "webp", exif=exif_of(6)))
+    content[20] |= 2
+    failure(store(bytes(content)))
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_grey_levels_and_palettes_of_all_depths_are_read(store, mode, bits):
@@ -207,7 +223,8 @@ def test_flipped_bits_of_png_files_do_not_become_other_images(store):
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "bmp", "webp"])
 def test_cut_off_files_are_refused(store, kind):
-    content = encoded(random_image(32, 32, 3), kind)
+    options = {"exif": exif_of(6)} if kind == "webp" else {}
+    content = encoded(random_image(32, 32, 3), kind, **options)
     # An end of a JPEG file that says no more than that it is one may be missing.
     for length in range(0, len(content) - 2, len(content) // 40 + 1):
         failure(store(content[:length]))

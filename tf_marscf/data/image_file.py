@@ -130,9 +130,18 @@ def _checked_header(path, content):
         )
     if image.mode not in _NUM_CHANNELS:
         raise InputError(f"{path} must be grey or of RGB colours; got {image.mode}.")
-    if num_frames > 1:
-        raise InputError(f"{path} must be one image; got an animation of {num_frames} frames.")
+    if num_frames > 1 or _is_animated_webp(content):
+        frames = "frame" if num_frames == 1 else "frames"
+        raise InputError(f"{path} must be one image; got an animation of {num_frames} {frames}.")
     return image
+
+
+def _is_animated_webp(content):
+    """Whether a WebP file is marked as an animation, with whatever number of frames.
+
+    TensorFlow 2.21 writes beyond its buffer when it decodes an animation without alpha.
+    """
+    return content[8:16] == b"WEBPVP8X" and bool(content[20] & 0x02)
 
 
 def image_size(path):
