@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from tf_marscf.benchmarks.comparison_configs import DensityBenchmarkConfig
 from tf_marscf.data import DataConfig, collect_images, load_dataset
 from tf_marscf.data import image_folder as image_folder_module
 from tf_marscf.data.resampling import Resampling, area_resampled, largest_part, middle
@@ -217,6 +218,13 @@ def test_configs_without_are_those_of_earlier_versions():
         "num_validation_images": None,
         "max_images": None,
     }
+
+
+def test_benchmarks_read_photographs_alike_and_find_earlier_results():
+    assert not {"crop", "resize"} & DensityBenchmarkConfig().to_dict().keys()
+    config = DensityBenchmarkConfig(dataset="folder", crop="center", resize=8)
+    assert (config.data.crop, config.data.resize) == ("center", (8, 8))
+    assert config.to_dict().items() >= {"crop": "center", "resize": [8, 8]}.items()
 
 
 @pytest.mark.parametrize(

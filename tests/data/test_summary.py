@@ -14,7 +14,7 @@ def test_digits():
         "train: 1,297 images, grey levels 0 to 16, 17 of 17 are used",
         "validation: 200 images, grey levels 0 to 16, 17 of 17 are used",
         "test: 300 images, grey levels 0 to 16, 17 of 17 are used",
-        "memory: 0.1 MiB of pixels; the training images are kept in memory",
+        "memory: 112.3 KiB of pixels; the training images are kept in memory",
     ]
     assert lines[6] == "classes: 10; with --num_classes=10 a model makes use of them"
     counts = [line.split(": ")[1] for line in lines[7:]]
@@ -50,6 +50,7 @@ def test_folders_of_classes(tmp_path):
     assert lines[1] == "files: 6 .webp"
     assert "images: height 4, width 4, 3 channels, 256 grey levels" in lines
     assert "train: 5 images, grey levels 0 to 200, 3 of 256 are used" in lines
+    assert "test: 1 image, grey levels 0 to 200, 3 of 256 are used" in lines
     assert lines[-3:] == [
         "classes: 2; with --num_classes=2 a model makes use of them",
         "  class 0, 'cat': train 2, test 1",

@@ -2,6 +2,7 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from tf_marscf.data import DataConfig, collect_images
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.evaluation.evaluation_config import EvaluationConfig
 from tf_marscf.evaluation.evaluation_report import write_evaluation
+from tf_marscf.reporting.benchmark_sections import _density_config
 from tf_marscf.reporting.configuration_section import _training_command
+from tf_marscf.reporting.report_config import ReportConfig
 from tf_marscf.runs.restored_run import RestoredRun
 from tf_marscf.runs.run_config import RestoredRunConfig, RunConfig
 from tf_marscf.training.dry_run import report_dry_run
@@ -111,6 +114,12 @@ def test_a_training_is_read_again_as_its_config_says(tmp_path, capsys):
     command = _training_command(str(train_dir), RunConfig.load(train_dir))
     assert "--crop=center --resize=8,8" in command
     assert "class_names" not in command and "resampling" not in command
+    context = SimpleNamespace(
+        run=RunConfig.load(train_dir),
+        config=ReportConfig(train_dir=str(train_dir)),
+        dataset_name="folder",
+    )
+    assert _density_config(context).data.to_dict().items() >= expected.items()
 
 
 def test_runs_of_earlier_versions_go_on_without_names_of_classes(tmp_path):

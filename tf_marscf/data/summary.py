@@ -34,7 +34,9 @@ def summary_lines(dataset, has_classes=False):
     )
     splits = dataset.splits()
     for split, images in splits.items():
-        yield f"{split}: {int(images.cardinality()):,} images, {_grey_levels(images, dataset)}"
+        count = int(images.cardinality())
+        plural = "" if count == 1 else "s"
+        yield f"{split}: {count:,} image{plural}, {_grey_levels(images, dataset)}"
     if dataset.validation is None:
         yield "validation: none"
     num_bytes = math.prod(dataset.image_shape)
@@ -42,10 +44,17 @@ def summary_lines(dataset, has_classes=False):
     # As the pipeline of training does.
     is_kept = dataset.num_train_images * num_bytes <= MAX_CACHE_BYTES
     yield (
-        f"memory: {num_images * num_bytes / 2**20:,.1f} MiB of pixels; the training images are "
+        f"memory: {_memory(num_images * num_bytes)} of pixels; the training images are "
         + ("kept in memory" if is_kept else "read again in each epoch")
     )
     yield from _class_lines(dataset, has_classes)
+
+
+def _memory(num_bytes):
+    """Bytes in words."""
+    if num_bytes < 2**20:
+        return f"{num_bytes / 2**10:,.1f} KiB"
+    return f"{num_bytes / 2**20:,.1f} MiB"
 
 
 def _grey_levels(images, dataset):
