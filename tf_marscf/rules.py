@@ -9,6 +9,7 @@ import numbers
 
 from tf_marscf.errors import InputError
 
+_MAX_LENGTH = 60
 _GREATEST_NUMBER = 1e300  # Python and JSON have integers beyond all floats.
 
 
@@ -24,9 +25,12 @@ def rule(holds, meaning):
 
 
 def _error(name, meaning, value):
-    seen = repr(value)
-    seen = seen if len(seen) <= 60 else f"{seen[:60]}..."
-    return InputError(f"{name} must be {meaning}; got {seen}.")
+    return InputError(f"{name} must be {meaning}; got {shortened(repr(value))}.")
+
+
+def shortened(text):
+    """A text of at most some 60 characters."""
+    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}..."
 
 
 _check_object = rule(lambda value: isinstance(value, dict), "an object")

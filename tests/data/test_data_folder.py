@@ -227,7 +227,9 @@ def test_directory_without_images_is_refused(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "image.gif").write_bytes(b"GIF89a")
     message = failure(tmp_path)
-    assert "must hold images (.bmp, .jpeg, .jpg, .png)" in message and "holds none" in message
+    assert (
+        "must hold images (.bmp, .jpeg, .jpg, .png, .webp)" in message and "holds none" in message
+    )
 
 
 def test_single_image_is_too_few(tmp_path):
@@ -257,9 +259,16 @@ def test_image_of_another_shape_is_named(tmp_path, monkeypatch, shape, path, max
     monkeypatch.setattr(image_folder_module, "MAX_ARRAY_BYTES", max_array_bytes)
     store_all(tmp_path, SPLIT_PATHS["labels"])
     store(tmp_path / path, random_image(0, *shape))
+    height, width, num_channels = shape
+    sizes = (
+        f" The 4 images have 2 sizes, 4x6 (3), {height}x{width} (1): --resize=HEIGHT,WIDTH gives "
+        "them one, and --crop=center cuts them to its proportions."
+    )
+    channels = " --num_channels=3 copies the channel of grey images."
     assert failure(tmp_path) == (
         f"{tmp_path / path} must have the shape (height, width, channels) of "
         f"{tmp_path / 'train/cat/2.png'}, (4, 6, 3); got {shape}."
+        f"{sizes if shape[:2] != (4, 6) else ''}{channels if num_channels == 1 else ''}"
     )
 
 
@@ -284,16 +293,16 @@ JPEG = tf.io.encode_jpeg(random_image(0, 64, 64, 3)).numpy()
 @pytest.mark.parametrize(
     "content, message",
     [
-        (lambda: b"", "must be a PNG, JPEG or BMP image"),
-        (lambda: b"some text", "must be a PNG, JPEG or BMP image"),
+        (lambda: b"", "must be a PNG, JPEG, WebP or BMP image"),
+        (lambda: b"some text", "must be a PNG, JPEG, WebP or BMP image"),
         (lambda: PNG[:-12], "damaged or cut off"),
         (lambda: PNG[:20], "damaged or cut off"),
         (lambda: PNG[:60] + b"\0\0" + PNG[62:], "damaged or cut off"),
         (lambda: JPEG[: len(JPEG) // 2], "damaged or cut off"),
         (lambda: encoded(random_image(0), "bmp")[:-1], "damaged or cut off"),
         (lambda: b"BM", "damaged or cut off"),
-        (lambda: encoded(random_image(0), "gif"), "must be a PNG, JPEG or BMP image"),
-        (lambda: encoded(random_image(0), "webp"), "must be a PNG, JPEG or BMP image"),
+        (lambda: encoded(random_image(0), "gif"), "must be a PNG, JPEG, WebP or BMP image"),
+        (lambda: encoded(random_image(0), "tiff"), "must be a PNG, JPEG, WebP or BMP image"),
         (
             lambda: tf.io.encode_png(random_image(0).astype(np.uint16) * 257).numpy(),
             "must have 8 bits a channel; got a PNG file of 16 bits",

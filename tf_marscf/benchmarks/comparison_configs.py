@@ -128,6 +128,8 @@ class TrainedModelsConfig(BenchmarkedModelConfig):
     data_dir: str = same_field(DataConfig, "data_dir")
     num_channels: int = same_field(DataConfig, "num_channels")
     num_bits: int = same_field(DataConfig, "num_bits")
+    crop: tuple = same_field(DataConfig, "crop")
+    resize: tuple = same_field(DataConfig, "resize")
     max_images: int = same_field(DataConfig, "max_images")
     batch_size: int = same_field(TrainingConfig, "batch_size", 64)
     optimizer: str = same_field(TrainingConfig, "optimizer")
@@ -152,9 +154,15 @@ class TrainedModelsConfig(BenchmarkedModelConfig):
             self._set("num_training_steps", _DEFAULT_TRAINING_STEPS)
 
     def to_dict(self):
-        """As of every config, without `data_dir`, which says where somebody's files are."""
+        """As of every config, without `data_dir`, which says where somebody's files are.
+
+        `crop` and `resize` are there where they are given, so that earlier results are still found.
+        """
         values = super().to_dict()
         del values["data_dir"]
+        for name in ("crop", "resize"):
+            if values[name] is None:
+                del values[name]
         return values
 
     @property
@@ -165,6 +173,8 @@ class TrainedModelsConfig(BenchmarkedModelConfig):
             data_dir=self.data_dir,
             num_channels=self.num_channels,
             num_bits=self.num_bits,
+            crop=self.crop,
+            resize=self.resize,
             max_images=self.max_images,
             num_validation_images=0,
         )

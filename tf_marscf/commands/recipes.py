@@ -21,11 +21,11 @@ from tf_marscf.errors import InputError
 DEFAULT = "default"
 # No hyperparameters: they stay as the flagfile has them, unless the recipe sets them.
 KEPT = frozenset(
-    "checkpoint_every data_dir dataset deterministic evaluate_every evaluation_batch_size "
-    "initial_weights intra_op_threads jit_compile log_every max_images network_dtype "
-    "num_accumulated_parts num_bits num_channels num_sample_images "
-    "num_validation_images progress recompute_couplings recompute_prior sample_every seed strategy "
-    "tensor_float_32 tiny train_dir".split()
+    "checkpoint_every crop data_dir dataset deterministic dry_run evaluate_every "
+    "evaluation_batch_size initial_weights intra_op_threads jit_compile log_every max_images "
+    "network_dtype num_accumulated_parts num_bits num_channels num_sample_images "
+    "num_validation_images progress recompute_couplings recompute_prior resize sample_every seed "
+    "strategy tensor_float_32 tiny train_dir".split()
 )
 _FOLDER = "recipes"
 _DIRECTIVE = re.compile("--?(flagfile|recipe)(?:=(.*))?", re.DOTALL)

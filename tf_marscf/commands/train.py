@@ -25,7 +25,20 @@ def define_flags():
     ):
         command_line.define_flags(config_class)
     command_line.define_path(
-        "train_dir", None, "Directory for everything that the run writes.", required=True
+        "train_dir",
+        None,
+        "Directory for everything that the run writes; needed but for a dry run.",
+    )
+    flags.DEFINE_boolean(
+        "dry_run",
+        False,
+        "Load the images, say what they are and whether the flags suit them, and stop: nothing is "
+        "downloaded, built or written.",
+    )
+    flags.register_multi_flags_validator(
+        ["train_dir", "dry_run"],
+        lambda values: values["dry_run"] or values["train_dir"] is not None,
+        "Flag --train_dir must have a value other than None.",
     )
     flags.DEFINE_string(
         "recipe",
@@ -92,6 +105,21 @@ def train(signals):
     if values.tiny:
         train_dir, data, model_options, training = tiny(train_dir, data, model_options, training)
         dequantization = dequantization and tiny_dequantization(dequantization)
+    options = {
+        "published_scaling": values.published_scaling,
+        "initial_weights": values.initial_weights,
+        "dequantization": dequantization,
+    }
+    if values.dry_run:
+        command_line.start_tensorflow(
+            f"Looks at the images of {data.name} and at the flags, and stops",
+            "How long it takes depends on the number of images, all of which are loaded.",
+        )
+        from tf_marscf.training.dry_run import report_dry_run
+
+        train_dir = None if values.train_dir is None else train_dir
+        report_dry_run(train_dir, data, model_options, training, **options)
+        return
     command_line.start_tensorflow(
         f"Trains on {data.name} (num_epochs={training.num_epochs}), or goes on with the run in "
         f"{train_dir}, and scores the test images",
@@ -108,11 +136,9 @@ def train(signals):
         data,
         model_options,
         training,
-        published_scaling=values.published_scaling,
-        initial_weights=values.initial_weights,
         progress=values.progress,
         note=recipe,
-        dequantization=dequantization,
+        **options,
     )
     run.run(signals)
 

@@ -18,6 +18,7 @@ _MODULES = {
     "load_configured_dataset": "data_config",
     "load_dataset": "data_config",
     "padded_evaluation_pipeline": "pipeline",
+    "summary_lines": "summary",
     "training_pipeline": "pipeline",
 }
 

@@ -4,10 +4,22 @@ import dataclasses
 import importlib
 from pathlib import Path
 
-from tf_marscf.config_fields import REQUIRED, Config, boolean, choice, integer, path
+from tf_marscf.config_fields import (
+    REQUIRED,
+    Config,
+    boolean,
+    choice,
+    integer,
+    path,
+    size,
+    strings,
+)
 from tf_marscf.errors import InputError, MissingInputError
 
 _MAX_DEFAULT_NUM_VALIDATION_IMAGES = 5_000
+CENTER = "center"
+# Of image files; written where they are not None, so that other configs are as they were before.
+_FOLDER_FIELDS = ("crop", "resize", "resampling", "class_names")
 # A further kind of data set is one more entry here: a name, and module and name of a function of
 # the `DataConfig`. Modules are imported when they are needed.
 _LOADERS = {
@@ -61,6 +73,28 @@ class DataConfig(Config):
     max_images: int = integer(
         None, "Only so many images of each split, the first ones; default: all."
     )
+    crop: tuple = size(
+        None,
+        "Of files of a folder, the first step: what is kept of the middle of each image, N or "
+        "HEIGHT,WIDTH in pixels, or center, the largest part with the proportions of `resize`; "
+        "default: all.",
+        words=(CENTER,),
+    )
+    resize: tuple = size(
+        None,
+        "Of files of a folder, the second step: N or HEIGHT,WIDTH that all images get by area "
+        "resampling: a pixel is the mean of what it covers, each old one weighted by the part of "
+        "it that is covered, rounded to the nearest grey level, halves up. No image is enlarged. "
+        "Default: as stored.",
+    )
+    resampling: str = choice(
+        None, ("area",), "How `resize` computes pixels; None without it.", flag=False
+    )
+    class_names: tuple = strings(
+        None,
+        "Of a folder and a model with classes: the folders of the classes in the order of their "
+        "labels; default: all there are, sorted.",
+    )
     download: bool = boolean(True, "Whether missing images may be downloaded.", flag=False)
 
     def __post_init__(self):
@@ -68,11 +102,42 @@ class DataConfig(Config):
         if self.num_channels not in (None, 1, 3) or isinstance(self.num_channels, bool):
             raise InputError(f"`num_channels` must be None, 1 or 3; got {self.num_channels!r}.")
         super().__post_init__()
+        for name in _FOLDER_FIELDS:
+            value = getattr(self, name)
+            if value is not None and self.name != "folder":
+                raise InputError(
+                    f"`{name}` must be None for dataset {self.name!r}, where it has no effect: it "
+                    f"is for the image files of 'folder'; got {value!r}."
+                )
+        self._check_resampling()
+
+    def _check_resampling(self):
+        """Checks `crop` and `resize` together, and sets `resampling`."""
+        if self.resize is not None:
+            self._set("resampling", self.resampling or "area")
+        elif self.resampling is not None:
+            seen = repr(self.resampling)
+            raise InputError(f"`resampling` must be None without `resize`; got {seen}.")
+        elif self.crop == CENTER:
+            raise InputError(
+                f"`crop` must be N or HEIGHT,WIDTH without `resize`, whose proportions {CENTER!r} "
+                f"is for; got {CENTER!r}."
+            )
+        if self.resize is None or self.crop in (None, CENTER):
+            return
+        if any(new > old for new, old in zip(self.resize, self.crop, strict=True)):
+            raise InputError(
+                f"`resize` must be at most `crop`, {self.crop}, since area resampling does not "
+                f"enlarge; got {self.resize}."
+            )
 
     def to_dict(self):
         """As of every config, without `download`, which does not change the images."""
         values = super().to_dict()
         del values["download"]
+        for name in _FOLDER_FIELDS:
+            if values[name] is None:
+                del values[name]
         return values
 
     @property

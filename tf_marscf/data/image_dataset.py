@@ -32,6 +32,8 @@ class ImageDataset:
         read_labels: function of a split's name, integers [num_images], the classes of all images
             that the split was loaded with, in their order; or None. It is called when labels are
             needed, and raises an `InputError` that says where they were looked for.
+        classes: the `ClassFolders` that the labels are of, or None where classes have no names.
+        notes: lines of text: what was found where the images are, and what became of it.
 
     Raises:
         InputTypeError: if a split is no `tf.data.Dataset` of single uint8 tensors.
@@ -45,6 +47,8 @@ class ImageDataset:
     num_grey_levels: int
     name: str
     read_labels: object = None
+    classes: object = None
+    notes: tuple = ()
 
     def __post_init__(self):
         if not 2 <= self.num_grey_levels <= 256:

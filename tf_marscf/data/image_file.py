@@ -1,6 +1,7 @@
 """Decoding of single image files to what people see, or an error that names the file."""
 
 import io
+import re
 
 import tensorflow as tf
 from PIL import ExifTags, Image
@@ -9,10 +10,11 @@ from tf_marscf.data.image_dataset import MAX_IMAGE_VALUES, check_image_shape
 from tf_marscf.errors import InputError
 from tf_marscf.files.input_files import file_size, open_regular_file
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
-_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")
-_SIGNATURE_BYTES = 8
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+_SIGNATURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|BM|RIFF....WEBP", re.DOTALL)
+_SIGNATURE_BYTES = 12
 # Not even pixels that no compression makes smaller take as much.
 _MAX_FILE_BYTES = 2 * MAX_IMAGE_VALUES
 # By Pillow's mode; TensorFlow applies the palettes of PNG files.
@@ -76,7 +78,7 @@ def read_image_file(path):
     try:
         header = _checked_header(path, content)
         # Not `decode_image`: to choose a branch takes longer than an image, but in a graph.
-        decode = _decode_other if header.format in ("PNG", "BMP") else _decode_jpeg
+        decode = _decode_other if header.format in ("PNG", "WEBP", "BMP") else _decode_jpeg
         stored = decode(content)
     except (InputError, MemoryError):
         raise
@@ -95,10 +97,10 @@ def _read(path):
     """Reads a file that is an image by its first bytes, whatever its name."""
     with open_regular_file(path) as file:
         start = file.read(_SIGNATURE_BYTES)
-        if not start.startswith(_SIGNATURES):
+        if not _SIGNATURES.match(start):
             # TensorFlow also goes by the content, and would take the first frame of a GIF file.
             raise InputError(
-                f"{path} must be a PNG, JPEG or BMP image, whatever its name; got none."
+                f"{path} must be a PNG, JPEG, WebP or BMP image, whatever its name; got none."
             )
         if file_size(file) > _MAX_FILE_BYTES:
             raise InputError(
@@ -113,7 +115,7 @@ def _checked_header(path, content):
     image = _open(content)
     _check_encoding(path, image)
     check_image_shape((*image.size, len(image.getbands())), str(path))
-    num_frames = 1
+    num_frames = image.n_frames if image.format == "WEBP" else 1
     if image.format == "PNG":
         # TensorFlow passes over wrong checksums of some parts. This closes the image.
         image.verify()
@@ -128,9 +130,34 @@ def _checked_header(path, content):
         )
     if image.mode not in _NUM_CHANNELS:
         raise InputError(f"{path} must be grey or of RGB colours; got {image.mode}.")
-    if num_frames > 1:
-        raise InputError(f"{path} must be one image; got an animation of {num_frames} frames.")
+    if num_frames > 1 or _is_animated_webp(content):
+        frames = "frame" if num_frames == 1 else "frames"
+        raise InputError(f"{path} must be one image; got an animation of {num_frames} {frames}.")
     return image
+
+
+def _is_animated_webp(content):
+    """Whether a WebP file is marked as an animation, with whatever number of frames.
+
+    TensorFlow 2.21 writes beyond its buffer when it decodes an animation without alpha.
+    """
+    return content[8:16] == b"WEBPVP8X" and bool(content[20] & 0x02)
+
+
+def image_size(path):
+    """Height and width of an image file the right way up, by its header; None if it has none.
+
+    The pixels are not decoded, so that a damaged file may have a size.
+    """
+    try:
+        with open_regular_file(path) as file, Image.open(file, formats=_FORMATS) as image:
+            # Not that of PNG files, which decodes the pixels to look for EXIF data after them.
+            orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, _UPRIGHT)
+            width, height = image.size
+    # Whatever Pillow and the system raise, the size is not known.
+    except Exception:
+        return None
+    return (width, height) if orientation in range(5, 9) else (height, width)
 
 
 def _check_encoding(path, image):
@@ -150,7 +177,7 @@ def _check_encoding(path, image):
 
 
 def _open(content):
-    return Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP"))
+    return Image.open(io.BytesIO(content), formats=_FORMATS)
 
 
 def _orientation(path, image):

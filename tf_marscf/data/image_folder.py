@@ -1,16 +1,14 @@
 """A directory of image files."""
 
 import hashlib
-import math
 import os
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-import tensorflow as tf
-
+from tf_marscf.data.class_folders import ClassFolders
+from tf_marscf.data.folder_images import FolderImages
 from tf_marscf.data.image_dataset import SPLITS, ImageDataset
-from tf_marscf.data.image_file import IMAGE_SUFFIXES, decode_image, read_image_file
+from tf_marscf.data.image_file import IMAGE_SUFFIXES
 from tf_marscf.errors import InputError, warn
 from tf_marscf.files.input_files import shortened
 
@@ -19,7 +17,7 @@ _NUM_SHOWN_KINDS = 8
 
 
 def load_image_folder(config):
-    """Loads the PNG, JPEG and BMP files of a directory.
+    """Loads the PNG, JPEG, WebP and BMP files of a directory.
 
     With folders `train` and `test` in it, and perhaps `validation`, these are the splits. Without
     `validation`, some of `train` is held out. Without any of the three folders, a tenth of all
@@ -30,7 +28,8 @@ def load_image_folder(config):
     For models with classes, an image's class is the first of these folders: label y stands for the
     y-th of all their names, sorted.
     Hidden files and folders and those with other endings are passed over; a warning counts them.
-    Images, of 256 grey levels, are turned the right way up where EXIF data say so.
+    Images, of 256 grey levels, are turned the right way up where EXIF data say so. Then `crop`
+    cuts them and `resize` resamples them; without both all must have one size.
 
     All files are decoded once and checked. Images that take more than 2 GiB are then read again
     whenever they are needed.
@@ -45,41 +44,25 @@ def load_image_folder(config):
         if paths
     }
     splits = {split: [root / path for path in paths] for split, paths in names.items()}
-    first_path = splits["train"][0]
-    shape = read_image_file(first_path)[0].shape
-    config.channels_of(shape[2])  # Before all files are read.
-    keeps_arrays = sum(map(len, splits.values())) * math.prod(shape) <= MAX_ARRAY_BYTES
+    images = FolderImages(splits, config)
+    keeps_arrays = images.num_bytes <= MAX_ARRAY_BYTES
     datasets = {"validation": None} | {
-        split: _read_images(splits[split], shape, first_path, keeps_arrays)
-        for split in SPLITS
-        if split in splits
+        split: images.read(splits[split], keeps_arrays) for split in SPLITS if split in splits
     }
+    classes = ClassFolders(root, _split_folders(root), names, config.class_names)
     return ImageDataset(
         **datasets,
         num_grey_levels=256,
         name=config.name,
-        read_labels=lambda split: _labels(names, root)[split],
+        read_labels=classes.labels,
+        classes=classes,
+        notes=images.notes(),
     )
 
 
-def _labels(names, root):
-    """The labels of images by split, of their paths below the directory by split."""
-    num_split_folders = int(any((root / split).is_dir() for split in SPLITS))
-    folders = {split: [PurePosixPath(path).parts for path in names[split]] for split in names}
-    for split, paths in folders.items():
-        for parts in paths:
-            if len(parts) < num_split_folders + 2:
-                raise InputError(
-                    "`data_dir` must hold the images in folders, one a class, for a model with "
-                    f"classes; got {root / PurePosixPath(*parts)}."
-                )
-        folders[split] = [parts[num_split_folders] for parts in paths]
-    numbers = {
-        name: number for number, name in enumerate(sorted(set().union(*map(set, folders.values()))))
-    }
-    return {
-        split: np.array([numbers[name] for name in classes]) for split, classes in folders.items()
-    }
+def _split_folders(root):
+    """The folders of a directory that are splits."""
+    return [split for split in SPLITS if (root / split).is_dir()]
 
 
 def _image_paths(root):
@@ -146,7 +129,7 @@ def _check_links(root, directory, folders):
 
 def _split_paths(paths, config, root):
     """Shares the images out between the splits: a dict of lists; there may be none or None."""
-    if not any((root / split).is_dir() for split in SPLITS):
+    if not _split_folders(root):
         return _split_all(paths, config, root)
     splits = {split: [] for split in SPLITS}
     for path in paths:
@@ -198,32 +181,3 @@ def _hold_out(shuffled, config, default=None):
 def _by_hash(paths):
     """Mixes paths, always in the same way: the last ones of a sorted list would be one label's."""
     return sorted(paths, key=lambda path: hashlib.sha256(os.fsencode(path)).digest())
-
-
-def _read_images(paths, shape, first_path, keeps_array):
-    """Decodes and checks all files of a split; the data set holds the pixels or reads them again.
-
-    All must have the shape of the file at `first_path`.
-    """
-    array = np.empty((len(paths), *shape), np.uint8) if keeps_array else None
-    orientations = []
-    for index, path in enumerate(paths):
-        image, orientation = read_image_file(path)
-        if image.shape != shape:
-            raise InputError(
-                f"{path} must have the shape (height, width, channels) of {first_path}, {shape}; "
-                f"got {image.shape}."
-            )
-        orientations.append(orientation)
-        if keeps_array:
-            array[index] = image
-    if keeps_array:
-        return tf.data.Dataset.from_tensor_slices(array)
-
-    def to_image(path, orientation):
-        return tf.ensure_shape(decode_image(tf.io.read_file(path), orientation), shape)
-
-    names = [os.fsencode(path) for path in paths]
-    return tf.data.Dataset.from_tensor_slices((names, orientations)).map(
-        to_image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    )

@@ -174,6 +174,8 @@ def _result(run, interpolation, curve, pairs, projection):
     flags = {
         "train_dir": "TRAIN_DIR",
         **facts,
+        "crop": config.crop,
+        "resize": config.resize,
         "pairs": ",".join(f"{first}:{second}" for first, second in pairs),
         "num_points": config.num_points,
         **projection.to_dict(),

@@ -121,10 +121,13 @@ def _density_config(context):
     values = {name: training[name] for name in options if name in training}
     data, data_dir = context.run.data, None
     if context.config.dataset in (None, data and data.name):
-        values |= {name: getattr(data, name) for name in ("num_channels", "max_images")}
+        names = ("num_channels", "num_bits", "crop", "resize", "max_images")
+        values |= {name: getattr(data, name) for name in names}
         data_dir = data.data_dir
     else:
         values["num_channels"] = context.run.model.image_shape[2]
+    given = {name: getattr(context.config, name) for name in ("crop", "resize")}
+    values |= {name: value for name, value in given.items() if value is not None}
     return DensityBenchmarkConfig(
         dataset=context.dataset_name,
         data_dir=context.config.data_dir or data_dir,

@@ -42,7 +42,12 @@ def _training_command(train_dir, run):
     if model.keys() - {flag for _, flag in fields_with_flags(MarScfConfig)}:
         return None
     data = run.data.changes()
-    flags = {"train_dir": train_dir, "dataset": data.pop("name"), **data, **model}
+    data = {
+        flag: data[field.name]
+        for field, flag in fields_with_flags(DataConfig)
+        if field.name in data
+    }
+    flags = {"train_dir": train_dir, **data, **model}
     if "data_dir" in flags:
         flags["data_dir"] = "DATA_DIR"
     defaults = _training_defaults(run.training)
@@ -92,5 +97,6 @@ def _text(value):
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
-        return " × ".join(map(str, value)) if len(value) == 3 else ", ".join(map(str, value))
+        is_shape = len(value) == 3 and all(isinstance(item, int) for item in value)
+        return (" × " if is_shape else ", ").join(map(str, value))
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -49,8 +49,9 @@ class RestoredRun:
                 "`dataset` must be given: the weights in this directory were imported, and its "
                 "config names no data set; got None."
             )
-        if self.config.data_dir is not None:
-            data = dataclasses.replace(data, data_dir=self.config.data_dir)
+        given = {name: getattr(self.config, name) for name in ("data_dir", "crop", "resize")}
+        given = {name: value for name, value in given.items() if value is not None}
+        data = dataclasses.replace(data, **given)
         loaded = load_configured_dataset(data, download)
         expected = (model.image_shape, self.run_config.pixels.num_grey_levels)
         if (loaded.image_shape, loaded.num_grey_levels) != expected:
@@ -58,6 +59,9 @@ class RestoredRun:
                 f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
                 f"levels; {data.name} has {loaded.image_shape} with {loaded.num_grey_levels}."
             )
+        is_of_training = self.run_config.data is not None and data.name == self.run_config.data.name
+        if loaded.classes is not None and model.num_classes is not None and not is_of_training:
+            loaded.classes.check_number(model.num_classes)
         return loaded
 
     @functools.cached_property

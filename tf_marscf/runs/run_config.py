@@ -9,8 +9,17 @@ from tf_marscf.config import (
     ExecutionConfig,
     MarScfConfig,
 )
-from tf_marscf.config_fields import REQUIRED, Config, boolean, choice, integer, path, string
-from tf_marscf.data.data_config import DataConfig
+from tf_marscf.config_fields import (
+    REQUIRED,
+    Config,
+    boolean,
+    choice,
+    integer,
+    path,
+    size,
+    string,
+)
+from tf_marscf.data.data_config import CENTER, DataConfig
 from tf_marscf.errors import InputError, MissingInputError
 from tf_marscf.files.atomic_file import read_json, write_json
 from tf_marscf.model_size import (
@@ -46,6 +55,27 @@ class RestoredRunConfig(CompilationConfig):
     )
     dataset: str = string(None, "Data set; default: the one that it was trained on.")
     data_dir: str = path(None, "Where the data set is; default: as in training.")
+    crop: tuple = size(
+        None,
+        "Of another folder of image files, as of `bin/train.py`: N, HEIGHT,WIDTH or center of each "
+        "image is kept; default: as in training.",
+        words=(CENTER,),
+    )
+    resize: tuple = size(
+        None,
+        "Of another folder of image files: N or HEIGHT,WIDTH that images get by area resampling; "
+        "default: as in training.",
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("crop", "resize"):
+            value = getattr(self, name)
+            if value is not None and self.dataset is None and self.data_dir is None:
+                raise InputError(
+                    f"`{name}` must be None without `dataset` and `data_dir`: the images of the "
+                    f"training are read as its config says; got {value!r}."
+                )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,7 @@ class SampleConfig(RestoredRunConfig):
             )
         if self.label is not None and self.label != "all" and not _LABEL.fullmatch(self.label):
             raise InputError(f"`label` must be an integer >= 0 or 'all'; got {self.label!r}.")
-        for name in ("dataset", "data_dir"):
+        for name in ("dataset", "data_dir", "crop", "resize"):
             if getattr(self, name) is not None and (not is_grid or self.beside_real is False):
                 raise InputError(
                     f"`{name}` must be None where there are no real images beside the samples; "

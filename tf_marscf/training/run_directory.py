@@ -83,6 +83,8 @@ def load_earlier_config(train_dir, config):
     for name in ("model", "data", "pixels", "dequantization"):
         before, now = (dataclasses.asdict(getattr(part, name)) for part in (earlier, config))
         before.pop("data_dir", None)  # Where the data lie does not change what they are.
+        if before.get("class_names") is None:
+            before.pop("class_names", None)  # Earlier versions did not keep them.
         changed = changes_of(before, now)
         if changed:
             raise RunError(

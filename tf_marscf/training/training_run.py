@@ -1,9 +1,7 @@
 """A training run, from data to results."""
 
-import dataclasses
 import os
 
-from tf_marscf.config import DequantizationConfig, MarScfConfig
 from tf_marscf.config_fields import fields_with_flags
 from tf_marscf.data import (
     collect_images,
@@ -14,7 +12,6 @@ from tf_marscf.errors import InputError
 from tf_marscf.evaluation.bits_per_dim import evaluate_bits_per_dim
 from tf_marscf.files.atomic_file import write_json
 from tf_marscf.files.paths import local_path
-from tf_marscf.runs.run_config import PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import restore_model
 from tf_marscf.sampling.sample_stream import SampleStream
 from tf_marscf.training.callbacks import (
@@ -29,9 +26,9 @@ from tf_marscf.training.run_directory import (
     RESULTS_FILE,
     RunLog,
     changes_of,
-    load_earlier_config,
     run_lock,
 )
+from tf_marscf.training.run_settings import check_settings
 from tf_marscf.training.stop_signals import StopSignals
 from tf_marscf.training.strategies import make_strategy
 from tf_marscf.training.training_log import TrainingLog
@@ -101,48 +98,24 @@ class TrainingRun:
         self._verbosity = verbosity if self._is_chief else 0
         training.check_num_replicas(self._strategy.num_replicas_in_sync)
         self._dataset = load_configured_dataset(data)
-        num_images = self._dataset.num_train_images
-        if num_images < training.batch_size:
-            raise InputError(
-                f"`batch_size` must be at most the {num_images} training images of {data.name}; "
-                f"got {training.batch_size}."
-            )
-        seen = (self._dataset.image_shape, self._dataset.num_grey_levels)
-        model = MarScfConfig(image_shape=seen[0], **model_options)
-        pixels = PixelConfig(num_grey_levels=seen[1], published_scaling=published_scaling)
         self._initial_weights = initial_weights
-        if initial_weights is not None:
-            self._source = RunConfig.load(initial_weights, "initial_weights")
-            model, pixels = self._source.model, self._source.pixels
-            dequantization = _dequantization(self._source.dequantization, dequantization)
-            expected = (model.image_shape, pixels.num_grey_levels)
-            if seen != expected:
-                raise InputError(
-                    f"`dataset` must have images of shape {expected[0]} with {expected[1]} grey "
-                    f"levels for these `initial_weights`; {data.name} has {seen[0]} with {seen[1]}."
-                )
-        if model.num_classes is not None:
-            for split in self._dataset.splits():
-                self._dataset.labels(split, model.num_classes)  # The errors come here.
-        if training.prior_start_images:
-            model.check_gaussian_start("prior_start_images", training.prior_start_images)
-            if initial_weights is not None:
-                raise InputError(
-                    "`prior_start_images` must be 0 with `initial_weights`, whose priors are past "
-                    f"their start; got {training.prior_start_images}."
-                )
-        self.config = RunConfig(
-            model=model,
-            pixels=pixels,
-            data=data,
-            training=dataclasses.asdict(training),
-            dequantization=dequantization or DequantizationConfig(),
+        settings = check_settings(
+            self._dataset,
+            train_dir,
+            data,
+            model_options,
+            training,
+            published_scaling,
+            initial_weights,
+            dequantization,
         )
+        self.config, self._source = settings.config, settings.source
+        self._earlier = settings.earlier
+        num_images = self._dataset.num_train_images
         steps_per_pass = num_images // training.batch_size
         self._num_steps = training.num_steps(num_images)
         self._steps_per_epoch = min(training.evaluate_every or steps_per_pass, self._num_steps)
         self._num_sample_images = min(training.num_sample_images, self._dataset.num_test_images)
-        self._earlier = load_earlier_config(train_dir, self.config)
         with self._workers.needed():
             self._workers.check_same(self._settings())
 
@@ -180,7 +153,7 @@ class TrainingRun:
         config, dataset = self.config, self._dataset
         parts = (config.model, config.pixels, config.dequantization, config.data, self._training)
         settings = {
-            flag: part.to_dict()[field.name]
+            flag: part.to_dict().get(field.name)
             for part in parts
             for field, flag in fields_with_flags(type(part))
             if flag != "data_dir"  # Where the data lie does not change what they are.
@@ -191,6 +164,7 @@ class TrainingRun:
             "num_grey_levels": dataset.num_grey_levels,
             "num_train_images": dataset.num_train_images,
             "num_validation_images": dataset.num_validation_images,
+            "class_names": config.data.class_names,
         }
 
     def _path(self, name):
@@ -224,6 +198,10 @@ class TrainingRun:
     def _start(self, state, log):
         """Sets the weights of a new run."""
         text = f"starting with {self._dataset.num_train_images} training images"
+        for note in self._dataset.notes:
+            log.write(note)
+        if self.config.data.class_names is not None:
+            log.write(self._dataset.classes.line())
         batches = training_batches(self._dataset, state)
         if self._initial_weights is None:
             log.write(text)
@@ -296,15 +274,3 @@ class TrainingRun:
             f"and checkpoints: {self._train_dir}"
         )
         return results
-
-
-def _dequantization(source, given):
-    """The `DequantizationConfig` of a run that starts from weights; the given one may be None."""
-    if given is None:
-        return source
-    if given != source and source.dequantization != "uniform":
-        raise InputError(
-            "`dequantization` must be that of `initial_weights`, which is variational; got "
-            f"{given.to_dict()} instead of {source.to_dict()}."
-        )
-    return given
