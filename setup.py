@@ -72,6 +72,9 @@ EXTRAS_REQUIRE = {
     "serving": ["tensorflow-serving-api>=2.21,<2.22"],
     # Only to read .pt files of weights.
     "torch": ["torch>=2.4"],
+    # The page of bin/explore.py; it asks for Pillow below 13. Versions before 6.31 were not tried,
+    # and a new major version may change how a page is mounted.
+    "explore": ["gradio>=6.31,<7"],
     "dev": [
         "hypothesis>=6.100",
         "jax>=0.10",
@@ -85,6 +88,7 @@ EXTRAS_REQUIRE = {
 COMMANDS = [
     "benchmark",
     "evaluate",
+    "explore",
     "export",
     "import_weights",
     "interpolate",
@@ -105,7 +109,10 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["tf_marscf", "tf_marscf.*"]),
-    package_data={"tf_marscf.reporting": ["templates/*"]},
+    package_data={
+        "tf_marscf.explore": ["templates/*"],
+        "tf_marscf.reporting": ["templates/*"],
+    },
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
