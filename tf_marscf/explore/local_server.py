@@ -41,7 +41,7 @@ def check_gradio():
 
 
 def bound_socket(host, port):
-    """A socket on an address of this machine.
+    """A socket that listens on an address of this machine.
 
     Args:
         host: a name or number.
@@ -61,6 +61,8 @@ def bound_socket(host, port):
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((address[0], number, *address[2:]))
+            # Only then is the port taken for others. Who opens the page waits until it is there.
+            bound.listen()
             return bound
         except PermissionError as error:
             bound.close()
