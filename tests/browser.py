@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -18,6 +19,11 @@ _FLAGS = (
 ).split()
 # All other names and numbers lead nowhere.
 _LOOPBACK_ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+# Chromium reads from 3 and writes to 4.
+_LAUNCHER = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); "
+    "os.execv(sys.argv[3], sys.argv[3:])"
+)
 _TIMEOUT = 120.0
 
 
@@ -33,10 +39,9 @@ class Browser:
         self.requested, self.console = [], []
         self._number, self._answers, self._buffer, self._session = 0, {}, b"", None
         (theirs, self._write), (self._read, theirs_out) = _pipe(), _pipe()
-        # Chromium reads from 3 and writes to 4.
         command = [CHROMIUM, *_FLAGS, _LOOPBACK_ALONE, f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{theirs} 4>&{theirs_out}', "sh", *map(str, command)],
+            [sys.executable, "-c", _LAUNCHER, str(theirs), str(theirs_out), *map(str, command)],
             pass_fds=[theirs, theirs_out],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -147,7 +152,7 @@ class Browser:
 
 
 def _pipe():
-    """The two ends of a pipe, with numbers that a shell's redirections do not use."""
+    """The two ends of a pipe, with numbers that are not those which Chromium uses."""
     ends = os.pipe()
     moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
     for end in ends:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.small_models import randomize
 from tests.small_trainers import random_pixels, small_distribution
@@ -99,9 +100,10 @@ def test_a_path_ends_in_the_images(opened):
     np.testing.assert_array_equal(path.images[0], first)
     np.testing.assert_array_equal(path.images[-1], second)
     # By the definition, half way.
-    ends = distribution.scaling.continuous(np.stack([first, second]), np.full([2, 8, 8, 1], 0.5))
+    noise = tf.fill([2, 8, 8, 1], 0.5)
+    ends = distribution.scaling.continuous(np.stack([first, second]), noise)
     model = distribution.distribution
-    middle = [(maps[:1] + maps[1:]) / 2.0 for maps in model.latents(ends.numpy())]
+    middle = [(maps[:1] + maps[1:]) / 2.0 for maps in model.latents(ends)]
     expected = distribution.scaling.grey_levels(model.decode(middle))[0]
     assert np.mean(path.images[NUM_POINTS // 2] != expected) < 0.02
     bits = -model.log_prob(ends).numpy() / (64 * np.log(2.0)) + np.log2(17)

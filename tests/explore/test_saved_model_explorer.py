@@ -101,8 +101,10 @@ def test_wrong_requests_are_named(bare):
         bare.sample(1, -1)
     with pytest.raises(InputError, match="`temperature` must be finite and >= 0; got nan"):
         bare.sample(1, 0, float("nan"))
-    with pytest.raises(RunError, match="the SavedModel refuses: .*one for each of 2 levels"):
+    with pytest.raises(InputError, match="`temperature` must be .* one for each of 2 levels"):
         bare.sample(1, 0, [1.0, 1.0, 1.0])
+    with pytest.raises(RunError, match="the SavedModel refuses: .*`images` must hold grey levels"):
+        bare.score(np.full([8, 8, 1], 17, np.uint8))
 
 
 def test_classes_of_a_saved_model(tmp_path):

@@ -1,10 +1,12 @@
 """What the page does with a SavedModel that lies alone, without the weights of the model."""
 
 import functools
+import re
 
 import numpy as np
 import tensorflow as tf
 
+from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.explore.explorer import MAX_NUM_SAMPLES, NUM_POINTS, ImageScore, Path
 from tf_marscf.interpolation.interpolation import linear_latents
@@ -14,6 +16,8 @@ from tf_marscf.sampling.sample_config import check_sampling_arguments
 from tf_marscf.sampling.sample_stream import SampleBatch
 
 _NEEDED = {"serving_default", "sample", "encode", "decode"}
+# What TensorFlow says of a check that fails, in the middle of other lines.
+_REASON = re.compile(r"\n([^\n]+)\n\s*\[\[\{\{node")
 _check_count = integer(1, MAX_NUM_SAMPLES)
 _WEIGHTS = (
     "this SavedModel lies without its weights (`assets.extra/tf_marscf`, which bin/export.py "
@@ -78,6 +82,7 @@ class SavedModelExplorer:
         """As of `Explorer`; `seeds` is one for all levels, from 0 to 2^31 - 1."""
         _check_count(num_samples, "`num_samples`")
         check_sampling_arguments(temperature=temperature)
+        temperature = temperature_by_level(temperature, self.num_levels)
         integer(0, 2**31 - 1)(seeds, "`seed`")
         indices = np.arange(num_samples)
         request = {
@@ -107,7 +112,8 @@ class SavedModelExplorer:
         """As of `Explorer`, without maps."""
         images = tf.constant(image[np.newaxis])
         if self.num_classes is None:
-            return ImageScore(float(self._call("serving_default", images=images)["bits_per_dim"]))
+            bits = self._call("serving_default", images=images)["bits_per_dim"].numpy()
+            return ImageScore(float(bits[0]))
         self._check_label(label)
         given = np.arange(self.num_classes) if label is None else np.array([label])
         scores = self._call(
@@ -115,12 +121,11 @@ class SavedModelExplorer:
             images=tf.repeat(images, len(given), axis=0),
             labels=tf.constant(given, tf.int32),
         )
-        best = int(np.argmax(scores["log_prob"]))
-        probability = None
+        log_probs = scores["log_prob"].numpy().astype(np.float64)
+        best, probability = int(np.argmax(log_probs)), None
         if label is None:
-            log_probs = np.float64(scores["log_prob"])
             probability = 1.0 / float(np.sum(np.exp(log_probs - log_probs[best])))
-        bits = float(scores["bits_per_dim"][best])
+        bits = float(scores["bits_per_dim"].numpy()[best])
         return ImageScore(bits, None, int(given[best]), probability)
 
     def _inputs(self, name):
@@ -130,7 +135,9 @@ class SavedModelExplorer:
         try:
             return self._signatures[name](**request)
         except tf.errors.OpError as error:
-            raise RunError(f"the SavedModel refuses: {first_line(error)}") from error
+            found = _REASON.search(error.message)
+            reason = found[1] if found else first_line(error)
+            raise RunError(f"the SavedModel refuses: {reason}") from error
 
     def _accepts(self, name, **request):
         try:
