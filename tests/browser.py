@@ -110,8 +110,12 @@ class Browser:
             time.sleep(0.1)
 
     def click(self, text):
-        """Clicks on the button with a text."""
-        found = f"[...document.querySelectorAll('button')].find(b => b.innerText.trim() === {text!r} && b.offsetParent)"  # noqa: E501
+        """Clicks on the button with a text, when there is one to be seen."""
+        found = (
+            "[...document.querySelectorAll('button')].find(button => "
+            f"button.innerText.trim() === {json.dumps(text)}"
+            " && button.checkVisibility() && !button.closest('[aria-hidden=true]'))"
+        )
         self.wait_for(f"!!{found}")
         self.evaluate(f"{found}.click()")
 

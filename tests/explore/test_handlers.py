@@ -97,8 +97,8 @@ def test_each_level_is_a_row_below_the_samples(handlers):
     titles = re.findall("<h3>(.*)</h3>", html)
     assert titles == [
         "as drawn, with seed 3",
-        "level 1 (4 x 4 positions, the finest: detail) drawn again, with seed 5",
-        "level 2 (2 x 2 positions, the coarsest: global structure) drawn again, with seed 5",
+        "level 1 drawn again, with seed 5 (4 x 4 positions, finest: detail)",
+        "level 2 drawn again, with seed 5 (2 x 2 positions, coarsest: global structure)",
     ]
     assert len(images_in(html)) == 3 * 7  # Of 8 samples, one is not finite.
     assert following == 6
@@ -116,7 +116,7 @@ def test_each_level_is_a_row_below_the_samples(handlers):
         (lambda page: page.sample(2**70, 4, None, []), "`seed` must be below 2^63"),
         (lambda page: page.sample(0, 99, None, []), "`number of samples` must be an integer in 1"),
         (lambda page: page.sample(0, 4, "2", []), "`class` must not be given: the model has none"),
-        (lambda page: page.draw_again(None, EVERY_LEVEL, 1), "there are no samples yet"),
+        (lambda page: page.draw_again(None, EVERY_LEVEL, 1), "There are no samples yet"),
         (
             lambda page: page.draw_again(page.sample(0, 4, None, [])[1], "level 9", 1),
             "`level` must be one of those shown; got 'level 9'",
@@ -127,15 +127,15 @@ def test_each_level_is_a_row_below_the_samples(handlers):
         ),
         (lambda page: page.path(None, TEST_IMAGES, 1, 1, False), "`to` must be another image"),
         (lambda page: page.path(None, TEST_IMAGES, 1, 5, False), "`to` must be from 0 to 4; got 5"),
-        (lambda page: page.path(None, SAMPLES, 0, 1, False), "there are no samples yet"),
+        (lambda page: page.path(None, SAMPLES, 0, 1, False), "There are no samples yet"),
         (
             lambda page: page.path(page.sample(0, 4, None, [])[1], SAMPLES, 0, 1, False),
             "`to` must be the number of a sample of the first tab, from 0 to 3; got 1",
         ),
         (lambda page: page.path(None, "others", 0, 1, False), "`images` must be one of those"),
-        (lambda page: page.point(None, 0.5), "there is no path yet"),
+        (lambda page: page.point(None, 0.5), "There is no path yet"),
         (lambda page: page.point([{}], 1.5), "`position` must be from 0 to 1; got 1.5"),
-        (lambda page: page.score_file(None, None), "drop an image file first"),
+        (lambda page: page.score_file(None, None), "Drop an image file first"),
         (lambda page: page.score_test_image(9, None), "`number` must be from 0 to 4; got 9"),
     ],
 )
@@ -200,7 +200,7 @@ def test_places_at_the_ends_have_words_of_their_own(bits_per_dim, expected):
 def test_a_class_is_given_or_the_most_probable_one():
     handlers, explorer = make_handlers(num_classes=3)
     html = handlers.score_test_image(2, "any")
-    assert "given class 1, the most probable one (75.0 %)" in " ".join(html.split())
+    assert "given class 1, the most probable one (75.0&nbsp;%)" in " ".join(html.split())
     html = handlers.score_test_image(2, "2")
     assert "given class 2</span>" in " ".join(html.split())
     with pytest.raises(InputError, match="`class` must be an integer in 0 ... 2; got 3"):
@@ -225,7 +225,7 @@ def test_errors_are_one_line_and_bugs_go_to_the_terminal(capsys):
         raise error
 
     assert answer(lambda: 3) == (3, None)
-    assert answer(fail, InputError("the `seed` is wrong.")) == (None, "The `seed` is wrong.")
+    assert answer(fail, InputError("the `seed` is wrong.")) == (None, "the `seed` is wrong.")
     assert answer(fail, RunError("`a` is bad;\nmore")) == (None, "`a` is bad;")
     assert answer(fail, MemoryError()) == (None, "There is not enough memory for this.")
     assert not capsys.readouterr().err

@@ -1,6 +1,7 @@
 """What the page shows, as HTML; all texts are escaped."""
 
 import functools
+import math
 
 import jinja2
 import numpy as np
@@ -32,6 +33,7 @@ class Fragments:
             cells=self._cells(batch, num_samples),
             num_samples=num_samples,
             num_non_finite=batch.num_non_finite,
+            num_columns=math.ceil(math.sqrt(num_samples)),
         )
 
     def rows(self, rows, num_samples):

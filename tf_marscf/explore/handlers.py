@@ -63,15 +63,17 @@ class Handlers:
         return lacks
 
     def level_title(self, level):
-        """What the page calls a level, counted from 1."""
-        num_levels, scale = self._explorer.num_levels, 2**level
+        """What the page calls a level, counted from 1: its number, and what it decides."""
+        return f"level {level}: {self.level_meaning(level)}"
+
+    def level_meaning(self, level):
+        """Positions of a level and, of several, what the first and the last one decide."""
         height, width, _ = self._explorer.image_shape
-        kind = ""
-        if num_levels > 1:
-            kind = {1: ", the finest: detail", num_levels: ", the coarsest: global structure"}.get(
-                level, ""
-            )
-        return f"level {level} ({height // scale} x {width // scale} positions{kind})"
+        meaning = f"{height // 2**level} x {width // 2**level} positions"
+        if self._explorer.num_levels == 1:
+            return meaning
+        ends = {1: ", finest: detail", self._explorer.num_levels: ", coarsest: global structure"}
+        return meaning + ends.get(level, "")
 
     def sample(self, seed, num_samples, label, temperatures, on_progress=None):
         """Draws samples: `(html, DrawnSamples)`."""
@@ -105,7 +107,8 @@ class Handlers:
             batch = self._explorer.draw_level_again(
                 num_samples, drawn.seed, number, new_seed, **arguments
             )
-            rows.append((f"{self.level_title(number)} drawn again, with seed {new_seed}", batch))
+            title = f"level {number} drawn again, with seed {new_seed}"
+            rows.append((f"{title} ({self.level_meaning(number)})", batch))
         following = new_seed + 1 if new_seed + 1 != drawn.seed else new_seed + 2
         return self._fragments.rows(rows, num_samples), following
 
@@ -128,7 +131,7 @@ class Handlers:
     def point(self, frames, position):
         """Shows the point of a path at a position from 0 to 1."""
         if not frames:
-            raise InputError("there is no path yet: choose two images first.")
+            raise InputError("There is no path yet: choose two images first.")
         if not 0.0 <= position <= 1.0:
             raise InputError(f"`position` must be from 0 to 1; got {position}.")
         number = round(position * (len(frames[0]["addresses"]) - 1))
@@ -137,7 +140,7 @@ class Handlers:
     def score_file(self, path, label, on_progress=None):
         """Shows what the model says of an image file."""
         if path is None:
-            raise InputError("drop an image file first: PNG, JPEG or BMP.")
+            raise InputError("Drop an image file first: PNG, JPEG or BMP.")
         explorer = self._explorer
         image = read_dropped_image(
             path, explorer.image_shape, explorer.num_grey_levels, self._is_reduced
@@ -205,8 +208,7 @@ def answer(function, *arguments, **options):
     try:
         return function(*arguments, **options), None
     except (InputError, RunError) as error:
-        line = first_line(error)
-        return None, line[:1].upper() + line[1:]
+        return None, first_line(error)
     except MemoryError:
         return None, "There is not enough memory for this."
     except Exception as error:
@@ -231,5 +233,5 @@ def _whole(value):
 
 def _checked_drawn(drawn):
     if drawn is None:
-        raise InputError("there are no samples yet: draw some in the first tab.")
+        raise InputError("There are no samples yet: draw some in the first tab.")
     return drawn

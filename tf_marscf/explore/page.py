@@ -18,7 +18,7 @@ _WHAT_LEVELS_ARE = (
 )
 _WHAT_A_PATH_IS = (
     "Every point between the latents of two images is an image, too. Points of Eq. 11 of the paper "
-    "are moved to where the prior is denser; that takes about a hundred times as long."
+    "are moved on to where the prior is denser, by 100 steps of an optimizer."
 )
 _WHAT_A_SCORE_IS = "Drop an image, to see its bits/dim and where in it they come from."
 
@@ -38,7 +38,12 @@ class Page:
     def __init__(self, handlers, title, facts):
         self._handlers = handlers
         self._missing = handlers.missing()
-        self.blocks = gr.Blocks(title=title, analytics_enabled=False, delete_cache=(3600, 3600))
+        self.blocks = gr.Blocks(
+            title=f"{title} - tf_marscf",
+            analytics_enabled=False,
+            delete_cache=(3600, 3600),
+            fill_width=True,
+        )
         with self.blocks:
             gr.HTML(fragments.header(title, facts))
             self._drawn = gr.State(None)
@@ -86,7 +91,8 @@ class Page:
                 temperatures = [
                     gr.Slider(
                         0.0, 1.5, 1.0, step=0.05,
-                        label=f"temperature of {self._handlers.level_title(level)}",
+                        label=f"temperature of level {level}",
+                        info=self._handlers.level_meaning(level),
                     )
                     for level in range(1, num_levels + 1)
                 ]  # fmt: skip
@@ -123,9 +129,8 @@ class Page:
         num_levels = self._handlers.explorer.num_levels
         titles = [self._handlers.level_title(level) for level in range(1, num_levels + 1)]
         level = gr.Radio([EVERY_LEVEL, *titles], value=EVERY_LEVEL, label="level to draw again")
-        with gr.Row(equal_height=True):
-            new_seed = gr.Number(1, label="new seed", precision=0, min_width=120)
-            again = gr.Button("Draw again", variant="primary", min_width=120)
+        new_seed = gr.Number(1, label="new seed", precision=0)
+        again = gr.Button("Draw again", variant="primary")
         shown = gr.HTML(elem_id="levels")
         self._on(
             again.click,
@@ -182,12 +187,12 @@ class Page:
             with gr.Column(scale=2, min_width=280):
                 file = gr.File(label="an image file: PNG, JPEG or BMP", type="filepath", height=150)
                 label = self._class_choice("class of the image", "the most probable one")
-                with gr.Row(equal_height=True, visible=num_test_images > 0):
-                    number = gr.Number(
-                        0, label=f"test image, 0 to {num_test_images - 1}", precision=0,
-                        min_width=120,
-                    )  # fmt: skip
-                    take = gr.Button("Take it", min_width=100)
+                has_images = num_test_images > 0
+                number = gr.Number(
+                    0, label=f"or a test image: 0 to {num_test_images - 1}", precision=0,
+                    visible=has_images,
+                )  # fmt: skip
+                take = gr.Button("Take it", visible=has_images)
                 if "place" in self._missing:
                     gr.HTML(fragments.notes([self._missing["place"]]))
             with gr.Column(scale=5, min_width=300):

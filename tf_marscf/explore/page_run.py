@@ -33,7 +33,7 @@ def serve_page(config, bound, report=print, wait=None):
             from tf_marscf.explore.page import Page
 
             name = os.path.basename(os.path.abspath(config.model))
-            page = Page(handlers, f"{name} - tf_marscf", opened.facts)
+            page = Page(handlers, name, opened.facts)
             with LocalServer(page.application(), bound) as server:
                 report(f"page: {server.url} (Ctrl-C ends it)")
                 (wait or _wait_for_signal)(server.url)
