@@ -93,6 +93,9 @@ EXTRAS_REQUIRE = {
     "serving": ["tensorflow-serving-api>=2.21,<2.22"],
     # Only to read .pt files of weights.
     "torch": ["torch>=2.4"],
+    # The page of bin/explore.py; it asks for Pillow below 13. Versions before 6.31 were not tried,
+    # and a new major version may change how a page is mounted.
+    "explore": ["gradio>=6.31,<7"],
     "dev": [
         "hypothesis>=6.100",
         "jax>=0.10",
@@ -106,6 +109,7 @@ EXTRAS_REQUIRE = {
 COMMANDS = [
     "benchmark",
     "evaluate",
+    "explore",
     "export",
     "import_weights",
     "interpolate",

@@ -20,7 +20,7 @@ from tests.small_trainers import (
 )
 from tf_marscf.evaluation.image_scores import _scores_graph
 from tf_marscf.interpolation.latent_projection import LatentProjection
-from tf_marscf.sampling.sample_stream import SampleStream
+from tf_marscf.sampling.sample_graph import SampleGraph
 
 # With when they raise, where that is not always.
 WITHOUT_DETERMINISTIC_KERNEL = {
@@ -100,7 +100,7 @@ def graphs(distribution):
     for step in (trainer.train_step, trainer.test_step):
         yield tf.function(lambda step=step: step(examples), autograph=False).get_concrete_function()
     yield _scores_graph(distribution, 4, 2, "auto").get_concrete_function()
-    yield SampleStream(distribution, batch_size=4)._draw.get_concrete_function()
+    yield SampleGraph(distribution, 4).function.get_concrete_function()
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

@@ -14,6 +14,7 @@ PACKAGE = pathlib.Path(tf_marscf.__file__).parent
 # From the top down: a room may import those after it. What is not named here is a room, too.
 ROOMS = [
     "commands",
+    "explore",
     "reporting",
     "benchmarks",
     "training",

@@ -25,6 +25,7 @@ _ROOMS = (
     "distributions",
     "errors",
     "evaluation",
+    "explore",
     "interop",
     "interpolation",
     "kernels",

@@ -1,21 +1,18 @@
 """A distribution as a directory, and back: `tf_marscf.save` and `tf_marscf.load`."""
 
 import os
-import re
 from pathlib import Path
 
 import tensorflow as tf
 
 from tf_marscf.config import DequantizationConfig
-from tf_marscf.errors import InputError, MissingInputError, RunError
+from tf_marscf.errors import InputError, RunError
 from tf_marscf.files.atomic_file import atomic_directory
 from tf_marscf.files.paths import local_path
 from tf_marscf.runs.checkpoint_store import CheckpointStore
+from tf_marscf.runs.model_directory import model_directory
 from tf_marscf.runs.run_config import FILE_NAME, PixelConfig, RunConfig
 from tf_marscf.runs.trained_model import checkpoint_objects, restore_model
-
-# Where an export keeps the weights that its graph holds as constants.
-EXPORTED_WEIGHTS = Path("assets.extra", "tf_marscf")
 
 
 def save(images_distribution, directory):
@@ -73,23 +70,5 @@ def load(path, which="best"):
         MissingInputError: if there is no such directory.
         InputError: if the directory is none of these, or is damaged.
     """
-    path = Path(local_path("path", path))
-    if not path.is_dir():
-        raise MissingInputError(f"`path` must be a directory; {str(path)!r} is none.")
-    versions = exported_versions(path)
-    newest = versions[max(versions)] if versions else path
-    for candidate in (path, path / EXPORTED_WEIGHTS, newest, newest / EXPORTED_WEIGHTS):
-        if (candidate / FILE_NAME).is_file():
-            return restore_model(RunConfig.load(candidate), os.fspath(candidate), which)
-    raise InputError(
-        f"`path` must be a training directory or an export of tf_marscf; {str(path)!r} is neither."
-    )
-
-
-def exported_versions(directory):
-    """The versions of an export: a dict from their numbers to paths."""
-    return {
-        int(path.name): path
-        for path in directory.glob("*")
-        if re.fullmatch("[0-9]+", path.name) and path.is_dir()
-    }
+    directory = model_directory(path)
+    return restore_model(RunConfig.load(directory), os.fspath(directory), which)

@@ -17,6 +17,7 @@ from tf_marscf.evaluation.classification import Classification, predicted_labels
 from tf_marscf.evaluation.evaluation_config import EvaluationConfig
 from tf_marscf.evaluation.evaluation_report import check_evaluation, write_evaluation
 from tf_marscf.evaluation.image_scores import score_images
+from tf_marscf.evaluation.stored_scores import read_stored_scores
 
 NUM_CLASSES, NUM_DIMENSIONS = 10, 64
 LABELS = np.array([0, 3, 9, 9, 5, 1])
@@ -115,8 +116,11 @@ def test_scores_without_classes(tmp_path):
     config = EvaluationConfig(
         train_dir=str(tmp_path / "run"), dataset="digits", scores=str(tmp_path / "scores.csv")
     )
-    content, _ = write_evaluation(config, report=lambda line: None)
+    content, json_path = write_evaluation(config, report=lambda line: None)
     assert "classes" not in content
     lines = (tmp_path / "scores.csv").read_text().splitlines()
     assert lines[0] == "image,bits_per_dim"
     assert len(lines) == 301
+    stored, path = read_stored_scores(json_path, content["weights"])
+    assert stored.mean() == pytest.approx(content["bits_per_dim"], rel=1e-9)
+    assert path == str(tmp_path / "scores.csv")

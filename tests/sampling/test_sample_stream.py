@@ -8,7 +8,9 @@ import tf_marscf
 from tests.small_models import randomize
 from tests.small_trainers import small_distribution
 from tf_marscf.errors import RunError
+from tf_marscf.sampling.sample_graph import SampleGraph
 from tf_marscf.sampling.sample_stream import SampleStream, draw_samples
+from tf_marscf.stateless_seed import stateless_seed
 
 
 @pytest.fixture(scope="module", name="distribution")
@@ -65,13 +67,14 @@ def test_each_level_may_have_its_own_temperature():
     model = randomize(distribution.distribution)
     noises, decode = [], model.decode_noise
     model.decode_noise = lambda noise: noises.append(noise) or decode(noise)
-    stream = SampleStream(distribution, seed=3, batch_size=4)
-    for temperature in (1.0, [0.5, 0.25], (1.0, 0.0)):
-        stream._draw_batch(tf.range(4), temperature)
+    graph, seeds = SampleGraph(distribution, 4), tf.stack([stateless_seed(3)] * 2)
+    for temperature in ([1.0, 1.0], [0.5, 0.25], [1.0, 0.0]):
+        graph._draw(seeds, tf.range(4), tf.constant(temperature))
     for scaled, scales in zip(noises[1:], ([0.5, 0.25], [1.0, 0.0]), strict=True):
         for maps, whole, scale in zip(scaled, noises[0], scales, strict=True):
             np.testing.assert_array_equal(maps, scale * whole)
     del model.decode_noise
+    stream = SampleStream(distribution, seed=3, batch_size=4)
     batches = [next(stream.batches(4, temperature=value)) for value in (0.5, [0.5, 0.5])]
     np.testing.assert_array_equal(*(batch.images for batch in batches))
     with pytest.raises(ValueError, match="one for each of 2 levels; got 3"):
@@ -83,8 +86,8 @@ def test_noise_is_standard_normal_and_independent_between_samples(distribution):
     model = small_distribution(prior="gaussian", num_levels=1).distribution
     noises = []
     model.decode_noise = lambda noise: noises.append(noise) or tf.zeros([64, 8, 8, 1])
-    draw = SampleStream(distribution_of(model), seed=0, batch_size=64)._draw_batch
-    draw(tf.range(64), 1.0)
+    draw = SampleGraph(distribution_of(model), batch_size=64)._draw
+    draw(stateless_seed(0)[tf.newaxis], tf.range(64), tf.ones([1]))
     noise = noises[0][0].numpy().reshape(64, 64)
     assert abs(noise.mean()) < 4 / 64
     assert abs(noise.std() - 1.0) < 0.05

@@ -103,10 +103,22 @@ class ConditionalFlowStep(ImageBijector):
     def _forward_and_log_det(self, x, dropout_seed=None):
         h, condition = tf.split(x, self._sizes, axis=-1)
         h, log_det = self.linear._forward_and_log_det(h)
+        y, log_scale = self._couple(h, condition)
+        return y, log_det + sum_over_event(log_scale)
+
+    def forward_and_log_det_map(self, x):
+        """As of every `ImageBijector`; a pixel has the sum of log s over its channels."""
+        h, condition = tf.split(x, self._sizes, axis=-1)
+        h, log_det_map = self.linear.forward_and_log_det_map(h)
+        y, log_scale = self._couple(h, condition)
+        return y, log_det_map + tf.reduce_sum(log_scale, axis=3)
+
+    def _couple(self, h, condition):
+        """y, from h after the linear part, and log s."""
         first, second = tf.split(h, 2, axis=-1)
         shift, log_scale = self._shift_and_log_scale(first, condition)
         second = second * tf.exp(log_scale) + shift
-        return tf.concat([first, second, condition], axis=-1), log_det + sum_over_event(log_scale)
+        return tf.concat([first, second, condition], axis=-1), log_scale
 
     def _inverse_and_log_det(self, y, dropout_seed=None):
         h, condition = tf.split(y, self._sizes, axis=-1)

@@ -65,10 +65,20 @@ class Coupling(ImageBijector):
         )
 
     def _forward_and_log_det(self, x, dropout_seed=None):
+        y, log_slope = self._forward_and_log_slope(x, dropout_seed)
+        return y, sum_over_event(log_slope)
+
+    def forward_and_log_det_map(self, x):
+        """As of every `ImageBijector`; a pixel has the sum over its channels."""
+        y, log_slope = self._forward_and_log_slope(x)
+        return y, tf.reduce_sum(log_slope, axis=3)
+
+    def _forward_and_log_slope(self, x, dropout_seed=None):
+        """y, and log df/dx_1 of each element."""
         changed, kept = self._halves(x)
         transform = self._transform_class(*self.network(kept, dropout_seed=dropout_seed))
         changed, log_slope = transform.forward_and_log_slope(changed)
-        return self._whole(changed, kept), sum_over_event(log_slope)
+        return self._whole(changed, kept), log_slope
 
     def _inverse_and_log_det(self, y, dropout_seed=None):
         changed, kept = self._halves(y)

@@ -96,12 +96,21 @@ class FlowStep(ImageChain):
         return self.bijectors[2]
 
     def _forward_and_log_det(self, x, dropout_seed=None):
+        x = self._linear(x)
+        y, log_det = self._coupling_and_swap._forward_and_log_det(x, dropout_seed=dropout_seed)
+        return y, log_det + self._linear_log_det(x)
+
+    def forward_and_log_det_map(self, x):
+        """As of every `ImageBijector`; all pixels have the same of the linear part."""
+        y, log_det_map = self._coupling_and_swap.forward_and_log_det_map(self._linear(x))
+        return y, log_det_map + self._linear_log_det_of_pixel()
+
+    def _linear(self, x):
+        """ActNorm and 1x1 convolution."""
         matrix = self.invertible_conv1x1.matrix()
         scale = tf.exp(self.act_norm.log_scale)
         bias = exact_matmul(matrix, (self.act_norm.bias * scale)[:, tf.newaxis])[:, 0]
-        x = multiply_channels(matrix * scale, x, bias)
-        y, log_det = self._coupling_and_swap._forward_and_log_det(x, dropout_seed=dropout_seed)
-        return y, log_det + self._linear_log_det(x)
+        return multiply_channels(matrix * scale, x, bias)
 
     def _inverse_and_log_det(self, y, dropout_seed=None):
         y, log_det = self._coupling_and_swap._inverse_and_log_det(y, dropout_seed=dropout_seed)
@@ -110,5 +119,7 @@ class FlowStep(ImageChain):
         return multiply_channels(matrix, y, -self.act_norm.bias), log_det - self._linear_log_det(y)
 
     def _linear_log_det(self, maps):
-        log_det = tf.reduce_sum(self.act_norm.log_scale + self.invertible_conv1x1.log_s)
-        return num_pixels(maps) * log_det
+        return num_pixels(maps) * self._linear_log_det_of_pixel()
+
+    def _linear_log_det_of_pixel(self):
+        return tf.reduce_sum(self.act_norm.log_scale + self.invertible_conv1x1.log_s)

@@ -183,6 +183,16 @@ class ImageBijector(RebuiltFromParameters, tfp.bijectors.Bijector, abc.ABC):
         log_det = tf.reshape(log_det, tf.shape(value)[:-_EVENT_NDIMS])
         return restore(output), tf.ensure_shape(log_det, value.shape[:-_EVENT_NDIMS])
 
+    def forward_and_log_det_map(self, x):
+        """`(y, map)`: y of x [N, H, W, C], and where its log-det comes from, in nats.
+
+        The map [N, H', W'] has a number for each pixel of y. Their sum is the log-det; what of it
+        is of no pixel, or cannot be told apart, is the same in all of them.
+        """
+        y, log_det = self._forward_and_log_det(x)
+        shares = tf.broadcast_to(log_det, tf.shape(y)[:1]) / num_pixels(y)
+        return y, tf.broadcast_to(shares[:, tf.newaxis, tf.newaxis], tf.shape(y)[:3])
+
     def _forward(self, x, **kwargs):
         y, log_det = self.forward_and_log_det(x, **kwargs)
         self._cache.forward_attributes(x, **kwargs)["ildj"] = -log_det

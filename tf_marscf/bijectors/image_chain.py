@@ -52,6 +52,18 @@ class ImageChain(ImageBijector):
             log_det += layer_log_det
         return x, log_det
 
+    def forward_and_log_det_map(self, x):
+        """As of every `ImageBijector`: the sum of the layers' maps.
+
+        Where a later layer moves squares of pixels into channels, these pixels are added up.
+        """
+        log_det_map = tf.zeros(tf.shape(x)[:3], dtype=x.dtype)
+        for bijector in self.bijectors:
+            size = x.shape[1:3]
+            x, layer_map = bijector.forward_and_log_det_map(x)
+            log_det_map = layer_map + _sums_of_squares(log_det_map, size, x.shape[1:3])
+        return x, log_det_map
+
     def _inverse_and_log_det(self, y, dropout_seed=None):
         log_det = tf.zeros([], dtype=y.dtype)
         seeds = split_seed(dropout_seed, len(self.bijectors))
@@ -85,3 +97,12 @@ class ImageChain(ImageBijector):
         for bijector in reversed(self.bijectors):
             output_shape = bijector.inverse_event_shape_tensor(output_shape)
         return output_shape
+
+
+def _sums_of_squares(maps, size, smaller):
+    """[N, *size] -> [N, *smaller]: sums over equal rectangles."""
+    if size == smaller:
+        return maps
+    (height, width), (rows, columns) = size, smaller
+    maps = tf.reshape(maps, [-1, rows, height // rows, columns, width // columns])
+    return tf.reduce_sum(maps, axis=[2, 4])

@@ -3,7 +3,11 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_marscf.distributions.image_distribution import ImageDistribution, no_parameter_properties
+from tf_marscf.distributions.image_distribution import (
+    ImageDistribution,
+    check_value,
+    no_parameter_properties,
+)
 from tf_marscf.distributions.labels import checked_label, rows_of_class
 
 
@@ -83,6 +87,14 @@ class ClassConditionalPrior(ImageDistribution):
         """shift_y and log_scale_y, [*label_shape, H, W, C]."""
         label = checked_label(label, self._num_classes, self.name, leading_shape)
         return rows_of_class(self.shift, label), rows_of_class(self.log_scale, label)
+
+    def log_prob_map(self, value, conditional_input=None, label=None):
+        """Where `log_prob` comes from, as of `LatentPrior`, in classes `label`."""
+        value = check_value(self, value)
+        shift, log_scale = self._of_class(label, value.shape[:-3])
+        standardized = (value - shift) * tf.exp(-log_scale)
+        log_prob_map = self._prior.log_prob_map(standardized, conditional_input)
+        return log_prob_map - tf.reduce_sum(log_scale, axis=-1)
 
     def _log_prob(self, value, conditional_input=None, label=None, **kwargs):
         shift, log_scale = self._of_class(label, value.shape[:-3])

@@ -144,12 +144,32 @@ class LatentPrior(ImageDistribution, abc.ABC):
         flat_log_prob = functools.partial(self._flat_log_prob, **options)
         return self._over_flat_batch(flat_log_prob, value, conditional_input)
 
+    def log_prob_map(self, value, conditional_input=None):
+        """Where `log_prob` comes from: the sum over the channels of each pixel, in nats.
+
+        Args:
+            value: l, [..., H, W, C].
+            conditional_input: r, as of `log_prob`.
+
+        Returns:
+            [..., H, W], whose sum is `log_prob`.
+        """
+
+        def flat_map(latents, conditional_input):
+            return tf.reduce_sum(self._log_density(latents, conditional_input), axis=3)
+
+        return self._over_flat_batch(flat_map, check_value(self, value), conditional_input)
+
     def _flat_log_prob(self, latents, conditional_input, **options):
+        log_density = self._log_density(latents, conditional_input, **options)
+        return tf.reduce_sum(log_density, axis=[1, 2, 3])
+
+    def _log_density(self, latents, conditional_input, **options):
+        """Of each element, [N, H, W, C]."""
         mean, log_scale = self._mean_and_log_scale(latents, conditional_input, **options)
         standardized = (latents - mean) * tf.exp(-log_scale)
         family = STANDARD_FAMILIES[self._family]
-        log_density = family.exponent(standardized) - log_scale - family.log_normalizer
-        return tf.reduce_sum(log_density, axis=[1, 2, 3])
+        return family.exponent(standardized) - log_scale - family.log_normalizer
 
     # `_call_sample_n` and not `_sample_n`: a conditional input brings its own leading shape, which
     # the base class would refuse.

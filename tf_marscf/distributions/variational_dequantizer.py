@@ -11,6 +11,7 @@ from tf_marscf.bijectors.constant_channels import ConstantChannels
 from tf_marscf.bijectors.image_chain import ImageChain
 from tf_marscf.bijectors.squeeze import Squeeze
 from tf_marscf.config import DequantizationConfig
+from tf_marscf.distributions.density_maps import spread_over_pixels
 from tf_marscf.distributions.image_distribution import (
     EVENT_NDIMS,
     ImageDistribution,
@@ -171,11 +172,26 @@ class VariationalDequantizer(ImageDistribution):
         static_shape = tf.broadcast_static_shape(noise.shape, pixels.shape)
         noise = tf.ensure_shape(tf.broadcast_to(noise, shape), static_shape)
         hidden, log_det = self.flow.forward_and_log_det(self._beside_images(noise, pixels))
-        normal, _ = tf.split(self._squeeze.inverse(hidden), 2, axis=-1)
-        normal = tf.ensure_shape(tf.reshape(normal, tf.shape(noise)), noise.shape)
-        log_prob = self._log_density(normal, noise, -log_det)
-        margin = 2.0 * self._num_grey_levels * np.finfo(self.dtype.as_numpy_dtype).eps
-        return tf.clip_by_value(_normal_cdf(normal), margin, 1.0 - margin), log_prob
+        normal = self._normal_of(hidden, noise)
+        return self._inside(normal), self._log_density(normal, noise, -log_det)
+
+    def transform_noise_with_map(self, noise, pixels):
+        """As `transform_noise`, with where log q comes from: maps of pixels, whose sums it is.
+
+        Args:
+            noise: epsilon, [N, H, W, C].
+            pixels: k, uint8 [N, H, W, C].
+
+        Returns:
+            u, [N, H, W, C], and the maps [N, H, W], in nats.
+        """
+        noise, pixels = check_value(self, noise, "noise"), self._checked_pixels(pixels)
+        beside = self._beside_images(noise, pixels)
+        hidden, log_det_map = self.flow.forward_and_log_det_map(beside)
+        normal = self._normal_of(hidden, noise)
+        log_ratio = tf.reduce_sum(tf.square(normal) - tf.square(noise), axis=3) / 2.0
+        size = self._image_shape[:2]
+        return self._inside(normal), log_ratio - spread_over_pixels(log_det_map, size)
 
     def initialize(self, pixels, seed=None):
         """Sets the ActNorms inside the networks from a batch: the data-dependent initialisation.
@@ -197,6 +213,16 @@ class VariationalDequantizer(ImageDistribution):
     @property
     def _squeeze(self):
         return self.flow.bijectors[0]
+
+    def _normal_of(self, hidden, noise):
+        """v, from the end of the flow, in the shape of the noise."""
+        normal, _ = tf.split(self._squeeze.inverse(hidden), 2, axis=-1)
+        return tf.ensure_shape(tf.reshape(normal, tf.shape(noise)), noise.shape)
+
+    def _inside(self, normal):
+        """The u = Phi(v), within the grey level."""
+        margin = 2.0 * self._num_grey_levels * np.finfo(self.dtype.as_numpy_dtype).eps
+        return tf.clip_by_value(_normal_cdf(normal), margin, 1.0 - margin)
 
     def _beside_images(self, noise, pixels):
         """Noise and scaled images, [N, H, W, 2 C], leading axes folded into one."""

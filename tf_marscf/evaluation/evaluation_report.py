@@ -1,13 +1,13 @@
 """Bits/dim of a training directory's model and quality of its samples, reported and written."""
 
 import math
-import os
 
 from tf_marscf.data import collect_images, evaluation_pipeline
 from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.evaluation.bits_per_dim import BitsPerDim, mean_bits_per_dim
 from tf_marscf.evaluation.classification import Classification, score_rows
 from tf_marscf.evaluation.image_scores import score_images
+from tf_marscf.evaluation.stored_scores import default_json_path, scores_entry
 from tf_marscf.files.atomic_file import write_csv, write_json
 from tf_marscf.files.paths import output_file
 from tf_marscf.progress import watched
@@ -79,7 +79,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
     run = RestoredRun(config)
     run.images_of(config.split)
     if config.json is None:
-        json_path = output_file("train_dir", _default_path(run))
+        json_path = output_file("train_dir", default_json_path(run, config.split))
     else:
         json_path = output_file("json", config.json)
     scores_path = None if config.scores is None else output_file("scores", config.scores)
@@ -109,10 +109,12 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         classification = Classification.of(scores, num_dimensions)
         report(classification.line())
         classes["classes"] = classification.to_dict()
+    stored = {}
     if scores_path is not None:
         rows = score_rows(scores, num_dimensions)
         write_csv(scores_path, list(rows[0]), rows)
         report(f"scores of the images: {scores_path}")
+        stored["scores"] = scores_entry(json_path, scores_path)
     content = {
         "dataset": run.dataset.name,
         "split": config.split,
@@ -122,6 +124,7 @@ def write_evaluation(config, quality=None, extractor=None, report=print, progres
         **bits_per_dim.to_dict(),
         **series,
         **classes,
+        **stored,
         "quality": None,
     }
     if quality is not None:
@@ -191,10 +194,3 @@ def _measure_quality(run, quality, extractor, references, progress):
         quality,
         run.dataset.num_grey_levels,
     )
-
-
-def _default_path(run):
-    data, name = run.run_config.data, run.config.split
-    if data is None or run.dataset.name != data.name:
-        name = f"{run.dataset.name.replace('/', '_')}_{name}"
-    return os.path.join(run.config.train_dir, f"evaluation_{name}.json")

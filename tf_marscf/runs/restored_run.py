@@ -14,6 +14,7 @@ class RestoredRun:
 
     Args:
         config: a `RestoredRunConfig`.
+        argument: what errors call its directory.
 
     Attributes:
         config: as given.
@@ -25,9 +26,10 @@ class RestoredRun:
         InputError: if an argument is wrong, or the data do not fit the model.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, argument="train_dir"):
         self.config = config
-        self.run_config = RunConfig.load(config.train_dir)
+        self._argument = argument
+        self.run_config = RunConfig.load(config.train_dir, argument)
 
     @functools.cached_property
     def dataset(self):
@@ -67,7 +69,9 @@ class RestoredRun:
     @functools.cached_property
     def images_distribution(self):
         """The model, a `Dequantized` of a `MarScf`."""
-        return restore_model(self.run_config, self.config.train_dir, self.config.checkpoint)
+        return restore_model(
+            self.run_config, self.config.train_dir, self.config.checkpoint, self._argument
+        )
 
     @functools.cached_property
     def weights(self):

@@ -3,14 +3,11 @@
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 
 from tf_marscf.distributions.labels import checked_label
-from tf_marscf.distributions.sampling_arguments import temperature_by_level
 from tf_marscf.errors import RunError, warn
-from tf_marscf.kernels.choices import is_compiled
 from tf_marscf.sampling.sample_config import check_sampling_arguments
-from tf_marscf.stateless_seed import fold_in, split_seed, stateless_normal
+from tf_marscf.sampling.sample_graph import SampleGraph
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,16 +50,7 @@ class SampleStream:
         self._batch_size = batch_size
         self._num_levels = len(images_distribution.distribution.levels)
         # Of one batch size always: the graph is traced once.
-        self._draw = tf.function(
-            self._draw_batch,
-            input_signature=[
-                tf.TensorSpec([batch_size], tf.int32),
-                tf.TensorSpec([self._num_levels], images_distribution.distribution.dtype),
-                *self._label_specs(batch_size),
-            ],
-            autograph=False,
-            jit_compile=is_compiled(jit_compile),
-        )
+        self._draw = SampleGraph(images_distribution, batch_size, jit_compile)
 
     def batches(self, num_samples, first_index=0, temperature=1.0):
         """Yields samples `first_index` to `first_index + num_samples - 1`, as `SampleBatch`es.
@@ -73,31 +61,20 @@ class SampleStream:
         check_sampling_arguments(
             num_samples=num_samples, first_index=first_index, temperature=temperature
         )
-        temperatures = tf.constant(
-            temperature_by_level(temperature, self._num_levels),
-            self.images_distribution.distribution.dtype,
-        )
+        seeds = [self._seed] * self._num_levels
         end = first_index + num_samples
         for start in range(first_index, end, self._batch_size):
             indices = np.arange(start, start + self._batch_size)
             # Numbers beyond the last are drawn and dropped.
             labels = self._labels(indices)
-            images, is_finite = self._draw(
-                tf.constant(np.minimum(indices, end - 1), tf.int32),
-                temperatures,
-                *([] if labels is None else [labels]),
-            )
-            is_kept = is_finite.numpy() & (indices < end)
+            images, is_finite = self._draw(seeds, np.minimum(indices, end - 1), temperature, labels)
+            is_kept = is_finite & (indices < end)
             yield SampleBatch(
-                images=images.numpy()[is_kept],
+                images=images[is_kept],
                 indices=indices[is_kept],
                 num_non_finite=min(self._batch_size, end - start) - int(is_kept.sum()),
                 labels=None if labels is None else labels[is_kept],
             )
-
-    def _label_specs(self, batch_size):
-        has_classes = self.images_distribution.num_classes is not None
-        return [tf.TensorSpec([batch_size], tf.int32)] if has_classes else []
 
     def _labels(self, indices):
         """The classes of samples, int32 [n]; None for a model without classes."""
@@ -122,30 +99,6 @@ class SampleStream:
         batch = joined(self.batches(num_samples, temperature=temperature))
         check_num_finite(len(batch.images), num_samples, report)
         return batch
-
-    def _draw_batch(self, indices, temperature, label=None):
-        model = self.images_distribution.distribution
-        shapes = [level.latent_prior.event_shape for level in model.levels]
-
-        def noise_of(index):
-            seeds = split_seed(fold_in(self._seed, index), len(shapes))
-            return tuple(
-                stateless_normal(shape, seed, model.dtype)
-                for shape, seed in zip(shapes, seeds, strict=True)
-            )
-
-        noise = tf.map_fn(
-            noise_of,
-            indices,
-            fn_output_signature=tuple(tf.TensorSpec(shape, model.dtype) for shape in shapes),
-        )
-        of_class = {} if label is None else {"label": label}
-        temperatures = temperature_by_level(temperature, len(shapes))
-        values = model.decode_noise(
-            [scale * maps for scale, maps in zip(temperatures, noise, strict=True)], **of_class
-        )
-        is_finite = tf.reduce_all(tf.math.is_finite(values), axis=[1, 2, 3])
-        return self.images_distribution.scaling.grey_levels(values), is_finite
 
 
 def joined(batches):

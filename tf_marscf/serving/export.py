@@ -9,9 +9,10 @@ from tf_marscf.errors import InputError, RunError, first_line
 from tf_marscf.files.atomic_file import unfinished_directory
 from tf_marscf.files.paths import local_path
 from tf_marscf.progress import watched
+from tf_marscf.runs.model_directory import EXPORTED_WEIGHTS
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
-from tf_marscf.saving import EXPORTED_WEIGHTS, save
+from tf_marscf.saving import save
 from tf_marscf.serving.frozen_function import freeze
 from tf_marscf.serving.model_versions import checked_output, publish
 from tf_marscf.serving.served_model import MAX_NUM_SAMPLES, ServedModel

@@ -8,7 +8,7 @@ from tf_marscf import rules
 from tf_marscf.errors import InputError, RunError
 from tf_marscf.files.atomic_file import flush_to_disk, flush_tree_to_disk
 from tf_marscf.files.paths import local_path
-from tf_marscf.saving import exported_versions
+from tf_marscf.runs.model_directory import exported_versions
 
 
 def checked_output(output, version):

@@ -1,0 +1,1 @@
+"""A page to play with a model: samples, levels drawn again, paths, bits/dim of an image."""
