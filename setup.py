@@ -72,6 +72,12 @@ EXTRAS_REQUIRE = {
     "serving": ["tensorflow-serving-api>=2.21,<2.22"],
     # Only to read .pt files of weights.
     "torch": ["torch>=2.4"],
+    # The documentation as a site. A new major version of Sphinx or of the theme may change pages.
+    "docs": [
+        "myst-nb>=1.4,<2",
+        "pydata-sphinx-theme>=0.24,<0.25",
+        "sphinx>=9,<10",
+    ],
     "dev": [
         "hypothesis>=6.100",
         "jax>=0.10",
