@@ -67,7 +67,9 @@ def problems(site):
     """
     if not (site / "index.html").is_file():
         raise FileNotFoundError(f"{site} has no index.html")
-    pages = {path: Page(path) for path in sorted(site.rglob("*.html"))}
+    # What a theme has in _static/ are its templates, and no pages.
+    files = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
+    pages = {path: Page(path) for path in files}
     found = []
     for path, page in pages.items():
         for address in page.loaded:

@@ -27,7 +27,6 @@ extensions = [
     "mathml",
 ]
 exclude_patterns = ["_build", "requirements.txt"]
-source_suffix = {".md": "markdown", ".ipynb": "myst-nb"}
 # Readers of the source see GitHub's Markdown; these are what the site has beyond it.
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
@@ -47,6 +46,7 @@ html_title = f"tf_marscf {version}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
+html_context = {"default_mode": "auto"}  # Light or dark, as the reader's system is.
 html_copy_source = False
 html_show_sourcelink = False
 html_last_updated_fmt = None
@@ -73,6 +73,12 @@ def copy_notebooks(app, config):
         shutil.copy2(notebook, DOCS / "examples" / notebook.name)
 
 
+def link_to_pages(app, name, source):
+    """Lets links to files of the checkout lead to the pages that show them."""
+    source[0] = source[0].replace("](../BUILD_NOTES.md", "](build_notes.md")
+
+
 def setup(app):
     """Registers what this file does of its own."""
     app.connect("config-inited", copy_notebooks)
+    app.connect("source-read", link_to_pages)

@@ -11,6 +11,8 @@ import re
 _SECTIONS = re.compile(r"(Args|Arguments|Attributes|Example|Raises|Returns|Yields):\s*$")
 _CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)(\w?)")
 _MARKUP = re.compile(r"([*|]|_(?=\W|$))")
+# A text such as "C." would be the first point of a list.
+_POINT = re.compile(r"^(\s*(?:\w+: )?)(?=(?:[A-Za-z]|\d+)\.(?:\s|$))")
 
 
 def restructured(lines):
@@ -33,7 +35,7 @@ def restructured(lines):
             result.append(line)
             continue
         if not section and is_indented and not is_block and not previous.strip():
-            result += ["::", ""]
+            result += [".. code-block:: text", ""]
             is_block = True
         elif line and not is_indented:
             is_block = False
@@ -43,6 +45,7 @@ def restructured(lines):
 
 def _inline(line):
     """A line of text, its code as literals and other markup escaped."""
+    line = _POINT.sub(r"\1" + "\\\\", line)
     parts, end = [], 0
     for code in _CODE.finditer(line):
         parts.append(_MARKUP.sub(r"\\\1", line[end : code.start()]))
@@ -56,7 +59,15 @@ def _process(app, what, name, obj, options, lines):
     lines[:] = restructured(lines)
 
 
+def _skip(app, what, name, obj, skip, options):
+    """Leaves out what TensorFlow Probability puts into the classes that inherit from its own."""
+    function = getattr(obj, "fget", obj)
+    module = getattr(function, "__module__", None) or ""
+    return True if module.startswith("tensorflow_probability") else None
+
+
 def setup(app):
     """Registers the conversion, ahead of napoleon."""
     app.connect("autodoc-process-docstring", _process, priority=400)
+    app.connect("autodoc-skip-member", _skip)
     return {"version": "1", "parallel_read_safe": True}
