@@ -38,7 +38,7 @@ format: $(VENV_STAMP)
 
 # The documentation as a site, which opens from the disk. Every warning of Sphinx is an error.
 docs: $(DOCS_STAMP)
-	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs $(SITE)
+	$(VENV)/bin/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet docs $(SITE)
 	$(VENV)/bin/python docs/check_site.py $(SITE)
 	@echo "The site is in $(SITE): open index.html."
 

@@ -11,15 +11,15 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
 _logger = logging.getLogger(__name__)
-# The name of a function, before what is not in brackets: TeX leaves a thin space there.
-_FUNCTION = re.compile(r"(<mi[^>]*>[a-z]{2,}</mi>)(?=\s*<(?:mi|mfrac|msub|msup|munder|mover)\b)")
+# A function is applied to what is not in brackets: TeX leaves a thin space there, browsers none.
+_APPLICATION = re.compile(r"(<mo>&ApplyFunction;</mo>)(?=\s*<(?:mi|mfrac|mrow|msub|msup)\b)")
 
 
 def _mathml(node, as_block):
     """The `<math>` element of a node with TeX."""
     try:
         text = tex2mathml(node.astext(), as_block=as_block)
-        return _FUNCTION.sub(r'\1<mspace width="0.17em"/>', text)
+        return _APPLICATION.sub(r'\1<mspace width="0.17em"/>', text)
     except (AttributeError, MathError) as error:  # Of TeX that is cut off, the first.
         _logger.warning("no MathML for %r: %s", node.astext(), error, location=node)
         return f"<code>{nodes.unescape(node.astext())}</code>"

@@ -114,7 +114,7 @@ def test_lines_of_the_code_that_pages_show_are_there():
                 named = [node for node in body if getattr(node, "name", None) == part]
                 assert len(named) == 1, f"{block.page}:{block.line} shows {name}"
                 body = named[0].body
-        for option in ("start-at", "end-before"):
+        for option in ("start-at", "end-at"):
             assert block.options.get(option, "") in text, f"{block.page}:{block.line}: {option}"
 
 
