@@ -167,6 +167,14 @@ def test_what_pages_say_of_make_is_in_the_makefile(target):
     assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
 
 
+def test_all_extras_are_in_the_table_of_the_installation():
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8").partition("EXTRAS_REQUIRE")[2]
+    extras = re.findall(r'^    "(\w+)": \[', setup.partition("\n}")[0], flags=re.MULTILINE)
+    assert "docs" in extras
+    table = page_text("docs/installation.md").partition("| extra |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE)) == set(extras)
+
+
 def test_the_site_is_built_by_every_change_with_exact_versions():
     assert "make docs" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     setup = (ROOT / "setup.py").read_text(encoding="utf-8")

@@ -1,5 +1,7 @@
 """All code of the documentation runs, as it is written, in one directory with a small model."""
 
+import doctest
+import importlib
 import json
 import re
 import shutil
@@ -34,6 +36,14 @@ NOTEBOOKS = {
         "num_results": 3,
     },
 }  # fmt: skip
+
+
+# Their docstrings, which the reference shows, have examples.
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in (ROOT / "tf_marscf").rglob("*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
+)
 
 
 class Place:
@@ -184,3 +194,10 @@ def test_a_notebook_runs(name, place, monkeypatch, capsys):
         # What is seen is kept, to its noise.
         difference = namespace["posterior_mean"][:, :4] - namespace["seen"]
         assert float(np.mean(np.square(difference))) < 0.02
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings_print_what_they_say(module):
+    results = doctest.testmod(importlib.import_module(module))
+    assert results.attempted > 0
+    assert results.failed == 0
