@@ -6,6 +6,7 @@
 Sections such as `Args:` are left to napoleon, which runs after this.
 """
 
+import inspect
 import re
 
 _SECTIONS = re.compile(r"(Args|Arguments|Attributes|Example|Raises|Returns|Yields):\s*$")
@@ -66,8 +67,17 @@ def _skip(app, what, name, obj, skip, options):
     return True if module.startswith("tensorflow_probability") else None
 
 
+def _signature(app, what, name, obj, options, signature, return_annotation):
+    """That of the constructor where a base class, such as Keras's layer, hides it."""
+    if what != "class" or signature != "(*args, **kwargs)":
+        return None
+    first, *parameters = inspect.signature(obj.__init__).parameters.values()
+    return str(inspect.Signature(parameters)), return_annotation
+
+
 def setup(app):
     """Registers the conversion, ahead of napoleon."""
     app.connect("autodoc-process-docstring", _process, priority=400)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip)
     return {"version": "1", "parallel_read_safe": True}

@@ -32,7 +32,7 @@ EXPORT = "python bin/export.py --train_dir=runs/digits --output=exports/digits".
 NOTEBOOKS = {
     "score_and_sample": {"num_images": 40, "num_samples": 4},
     "prior_in_your_own_model": {
-        "num_digits": 2, "num_chains": 2, "num_mode_steps": 20, "num_burnin_steps": 5,
+        "num_digits": 2, "num_chains": 3, "num_mode_steps": 20, "num_burnin_steps": 5,
         "num_results": 3,
     },
 }  # fmt: skip
@@ -54,6 +54,7 @@ class Place:
         self._done = {}
         for path in ROOT.glob("*.flags"):
             shutil.copy(path, directory)
+        shutil.copytree(ROOT / "recipes", directory / "recipes")
 
     def run(self, words, again=False):
         """What a command prints; one that has run before does so once more only if asked to."""
@@ -132,7 +133,7 @@ def check_priors(printed):
 
 def check_own_data(printed):
     assert "250 files" in printed
-    assert "(8, 8, 1) 256 ['test', 'train']" in printed
+    assert "(8, 8, 1) 256 ['test', 'train', 'validation']" in printed
 
 
 CHECKS = {
@@ -190,7 +191,7 @@ def test_a_notebook_runs(name, place, monkeypatch, capsys):
         assert float(most) < float(least)
     else:
         assert np.isfinite(namespace["samples"]).all()
-        assert namespace["samples"].shape == (3, 2, 2, 8, 8, 1)
+        assert namespace["samples"].shape == (3, 3, 2, 8, 8, 1)
         # What is seen is kept, to its noise.
         difference = namespace["posterior_mean"][:, :4] - namespace["seen"]
         assert float(np.mean(np.square(difference))) < 0.02
