@@ -30,6 +30,7 @@ exclude_patterns = ["_build", "requirements.txt"]
 # Readers of the source see GitHub's Markdown; these are what the site has beyond it.
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
+nb_merge_streams = True
 nb_execution_mode = "off"  # Tests run the notebooks; their outputs are those of examples/.
 
 autodoc_member_order = "bysource"
