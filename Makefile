@@ -4,13 +4,15 @@ PYTHON ?=
 PYTEST_ARGS ?= -n 2 --dist loadfile
 VENV := .venv
 VENV_STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs_installed
+SITE := docs/_build/html
 DEMO_DIR := runs/digits
 DEMO_EXPORT := exports/digits
 
 # Of an interpreter: 3.12, of what it answers, "Python 3.12.1".
 minor_version = $(basename $(word 2,$(shell { '$(1)' --version; } 2>/dev/null)))
 
-.PHONY: demo test lint format clean venv
+.PHONY: demo test lint format docs notebooks clean venv
 
 # Trains on the embedded digits, evaluates, samples and exports: no download, no accelerator.
 demo: $(VENV_STAMP)
@@ -36,6 +38,19 @@ format: $(VENV_STAMP)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+# The documentation as a site, which opens from the disk. Every warning of Sphinx is an error.
+docs: $(DOCS_STAMP)
+	$(VENV)/bin/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet docs $(SITE)
+	$(VENV)/bin/python docs/check_site.py $(SITE)
+	@echo "The site is in $(SITE): open index.html."
+
+# Runs the notebooks of examples/ and keeps their outputs.
+notebooks: $(DOCS_STAMP) $(DEMO_DIR)/results.json
+	$(VENV)/bin/python docs/execute_notebooks.py
+
+$(DEMO_DIR)/results.json:
+	$(MAKE) demo
+
 venv: $(VENV_STAMP)
 
 # A Python that is named and is not that of .venv makes it anew.
@@ -55,6 +70,11 @@ $(VENV_STAMP): requirements.txt setup.py
 	$(VENV)/bin/pip install --no-deps -e .
 	touch $@
 
+# Together, so that pip sees where the two would want different versions.
+$(DOCS_STAMP): $(VENV_STAMP) docs/requirements.txt
+	$(VENV)/bin/pip install -r requirements.txt -r docs/requirements.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build docs/examples/*.ipynb *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -96,6 +96,12 @@ EXTRAS_REQUIRE = {
     # The page of bin/explore.py; it asks for Pillow below 13. Versions before 6.31 were not tried,
     # and a new major version may change how a page is mounted.
     "explore": ["gradio>=6.31,<7"],
+    # The documentation as a site. A new major version of Sphinx or of the theme may change pages.
+    "docs": [
+        "myst-nb>=1.4,<2",
+        "pydata-sphinx-theme>=0.24,<0.25",
+        "sphinx>=9,<10",
+    ],
     "dev": [
         "hypothesis>=6.100",
         "jax>=0.10",

@@ -115,10 +115,11 @@ def test_a_worker_that_waits_for_others_says_so_and_is_ended_by_ctrl_c(tmp_path)
     assert worker.returncode == -signal.SIGINT
 
 
-def test_the_commands_of_the_readme_train_together(tmp_path):
+def test_the_commands_of_the_documentation_train_together(tmp_path):
     """As they stand there, but for host, ports, data and directory."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```sh\n([^`]*TF_CONFIG=[^`]*)```", readme)
+    page = ROOT / "docs" / "how_to" / "several_gpus_and_machines.md"
+    text = page.read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sh\n([^`]*TF_CONFIG=[^`]*)```", text)
     commands = re.findall(r"^TF_CONFIG=(?:.*\\\n)*.*$", block, flags=re.MULTILINE)
     assert len(commands) == 2
     addresses = json.loads(cluster_environments(2)[0]["TF_CONFIG"])["cluster"]["worker"]
