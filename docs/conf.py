@@ -10,10 +10,12 @@ ROOT = DOCS.parent
 
 sys.path[:0] = [str(DOCS / "extensions"), str(ROOT)]
 # The reference imports TensorFlow, whose messages are no warnings of the site.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 from tf_marscf._version import __version__  # noqa: E402
+from tf_marscf.quiet_import import import_tensorflow  # noqa: E402
+
+import_tensorflow()
 
 project = "tf_marscf"
 release = version = __version__
