@@ -1,15 +1,9 @@
 """The README's code, as written."""
 
-import concurrent.futures
-import json
 import pathlib
 import re
 
-import grpc
-import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from tf_marscf.data import DataConfig
 from tf_marscf.serving.export import export_model
@@ -63,57 +57,6 @@ def test_the_worked_examples_run_as_written_and_do_what_they_say(place, monkeypa
     assert int(re.search(r"(\d+)% of the shuffled digits are outliers", printed)[1]) > 60
     before, after = re.search(r"mean squared error (\S+) -> (\S+)", printed).groups()
     assert float(after) < float(before)
-
-
-@pytest.mark.slow
-def test_requests_of_the_readme_fit_the_signatures(place):
-    """The JSON of each `curl`, with images of the model's size instead of 2x2 pixels."""
-    served = tf.saved_model.load(str(place / "exports" / "digits" / "1")).signatures
-    requests = [json.loads(text) for text in re.findall(r"curl -d '(.*?)' \$URL", README)]
-    assert {request["signature_name"] for request in requests} == set(served)
-    for request in requests:
-        signature = served[request["signature_name"]]
-        inputs = {}
-        for name, spec in signature.structured_input_signature[1].items():
-            value = np.array(request["inputs"].pop(name))
-            if spec.shape.rank:
-                value = np.resize(value, [len(value), *spec.shape[1:]])
-            inputs[name] = tf.constant(value, spec.dtype)
-        assert not request["inputs"]
-        assert signature(**inputs)
-
-
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Answers as TensorFlow Serving does, from the signatures of an export."""
-
-    def __init__(self, signatures):
-        self._signatures = signatures
-        self.answered = []
-
-    def Predict(self, request, context):
-        self.answered.append(request.model_spec.signature_name)
-        inputs = {name: tf.constant(tf.make_ndarray(v)) for name, v in request.inputs.items()}
-        response = predict_pb2.PredictResponse()
-        for name, value in self._signatures[self.answered[-1]](**inputs).items():
-            response.outputs[name].CopyFrom(tf.make_tensor_proto(value.numpy()))
-        return response
-
-
-@pytest.mark.slow
-def test_the_grpc_client_calls_every_signature(place, capsys):
-    """The block as written, but for the port."""
-    served = tf.saved_model.load(str(place / "exports" / "digits" / "1")).signatures
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
-    service = PredictionService(served)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
-    port = server.add_insecure_port("localhost:0")
-    server.start()
-    block = re.search(r"```py\n(.*?)```", README, flags=re.DOTALL)[1]
-    assert '"localhost:8500"' in block
-    exec(compile(block.replace("8500", str(port)), "README.md", "exec"), {})
-    server.stop(grace=None)
-    assert set(service.answered) == set(served)
-    assert capsys.readouterr().out.splitlines()[-1] == "True"
 
 
 def test_every_named_flagfile_and_command_exists():

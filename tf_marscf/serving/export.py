@@ -11,6 +11,7 @@ from tf_marscf.files.paths import local_path
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.saving import EXPORTED_WEIGHTS, save
+from tf_marscf.serving.check_saved_model import check_saved_model
 from tf_marscf.serving.frozen_function import freeze
 from tf_marscf.serving.model_versions import checked_output, publish
 from tf_marscf.serving.served_model import MAX_NUM_SAMPLES, ServedModel
@@ -19,7 +20,14 @@ _MAX_NUM_BYTES = 2**31 - 2**24  # Of a protocol buffer, less room for the graph 
 _NUM_WARM_UP_EXAMPLES = 2
 
 
-def export_model(train_dir, output, version=None, which=None, max_num_samples=MAX_NUM_SAMPLES):
+def export_model(
+    train_dir,
+    output,
+    version=None,
+    which=None,
+    max_num_samples=MAX_NUM_SAMPLES,
+    report_check=None,
+):
     """Writes `output/<version>/`, a SavedModel with the signatures of `ServedModel`.
 
     The graph holds operations of TensorFlow alone and no variables; beside it lie the weights, for
@@ -34,6 +42,8 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
         which: "best" or "latest" checkpoint; default: the best, but of a run that keeps a moving
             average of the weights, an average (see `averaged_checkpoint`).
         max_num_samples: greatest `num_samples` of a request.
+        report_check: called with a line of text for each signature, which is run as it was written,
+            before the version appears; None: nothing is run. See `check_saved_model`.
 
     Returns:
         The path of the version.
@@ -41,7 +51,7 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
     Raises:
         MissingInputError, InputError: if the training directory has no such model, the model is
             larger than a SavedModel can be, or an argument is out of range.
-        RunError: if the version exists, or cannot be written.
+        RunError: if the version exists, cannot be written, or failed a check.
     """
     rules.integer(1, num_bits=31)(max_num_samples, "`max_num_samples`")
     output = checked_output(output, version)
@@ -65,6 +75,8 @@ def export_model(train_dir, output, version=None, which=None, max_num_samples=MA
             raise RunError(
                 f"`output` {str(output)!r} cannot be written to: {first_line(error)}"
             ) from error
+        if report_check is not None:
+            check_saved_model(partial, images_distribution, report_check)
         return publish(partial, output, version)
 
 

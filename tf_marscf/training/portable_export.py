@@ -13,6 +13,7 @@ from tf_marscf.files.atomic_file import unfinished_directory
 from tf_marscf.files.paths import local_path
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
+from tf_marscf.serving.check_portable import check_portable, require_jax
 from tf_marscf.serving.model_versions import checked_output, publish
 from tf_marscf.serving.portable_folder import PortableFolder
 from tf_marscf.serving.portable_signatures import PortableSignatures
@@ -25,7 +26,13 @@ _BATCH_SIZE = 64  # Of a model without a training.
 
 
 def export_portable(
-    train_dir, output, batch_size=None, version=None, which=None, has_train_step=True
+    train_dir,
+    output,
+    batch_size=None,
+    version=None,
+    which=None,
+    has_train_step=True,
+    report_check=None,
 ):
     """Writes `output/<version>/`, a `PortableFolder` with the signatures of `ServedModel`.
 
@@ -44,6 +51,7 @@ def export_portable(
         which: as of `export_model`.
         batch_size: images of a request; default: as in training.
         has_train_step: whether a training step is written, with the state of the optimizer.
+        report_check: as of `export_model`; JAX runs the signatures.
 
     Returns:
         The path of the version.
@@ -53,11 +61,14 @@ def export_portable(
             is out of range.
         DataUnavailableError: if the learning rate decays, and the data set that says when the
             training ends cannot be had.
-        RunError: if the version exists.
+        MissingPackageError: if signatures are to be checked, and JAX cannot be imported.
+        RunError: if the version exists, or failed a check.
         OSError: if it cannot be written.
     """
     if batch_size is not None:
         rules.integer(1, num_bits=31)(batch_size, "`batch_size`")
+    if report_check is not None:
+        require_jax()
     output, train_dir = checked_output(output, version), local_path("train_dir", train_dir)
     config = RunConfig.load(train_dir)
     if has_train_step and config.training is not None:
@@ -82,6 +93,8 @@ def export_portable(
             folder.add(TRAIN_STEP, *train_step_program(state))
             facts = {"step_values": state.trainer.value_names}
         folder.write(config, images_distribution, batch_size, **facts)
+        if report_check is not None:
+            check_portable(partial, images_distribution, report_check)
         return publish(partial, output, version)
 
 
