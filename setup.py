@@ -107,6 +107,8 @@ EXTRAS_REQUIRE = {
         "jax>=0.10",
         "pytest>=8.0",
         "pytest-xdist>=3.5",
+        # Reads serving/docker-compose.yml in the tests.
+        "pyyaml>=6.0",
         "ruff>=0.8",
         "tensorflow-serving-api>=2.21,<2.22",
     ],

@@ -10,6 +10,8 @@ import pytest
 
 from tests.portable_models import RUNNER, training_batches, training_directory
 from tests.running_commands import run_command
+from tf_marscf.errors import RunError
+from tf_marscf.serving.check_export import check_export
 
 pytest.importorskip("jax")
 pytestmark = pytest.mark.slow
@@ -32,9 +34,13 @@ def fixture_exported(tmp_path_factory):
     )
     np.savez(directory / "images.npz", **training_batches(config, 2))
     arguments = [f"--train_dir={directory / 'run'}", f"--output={directory / 'exports'}"]
-    process = run_command("export.py", "--format=stablehlo", "--checkpoint=latest", *arguments)
+    options = ["--format=stablehlo", "--checkpoint=latest", "--check"]
+    process = run_command("export.py", *options, *arguments)
     assert process.returncode == 0, process.stderr
-    assert process.stdout.splitlines()[-1] == f"exported to {directory / 'exports' / '1'}"
+    lines = process.stdout.splitlines()
+    assert lines[-1] == f"exported to {directory / 'exports' / '1'}"
+    assert sum(line.startswith("checked ") and "4 images" in line for line in lines) == 5
+    assert "  encode: images uint8 [4, 8, 8, 1] -> latents float32 [4, 64]" in lines
     return directory / "exports" / "1", directory / "images.npz"
 
 
@@ -159,6 +165,21 @@ def test_damaged_files_are_named(exported, call, tmp_path, name, damage):
     status, _, err = call("run", folder, "encode", images, tmp_path / "latents.npz")
     assert status == 2 and len(err.splitlines()) == 1
     assert name in err or "state.npz must hold" in err
+
+
+def test_a_check_finds_a_damaged_program(exported, tmp_path):
+    version = tmp_path / "exports" / "1"
+    shutil.copytree(exported[0], version)
+    program = version / "sample.mlirbc"
+    program.write_bytes(change_a_byte(program.read_bytes()))
+    with pytest.raises(RunError, match="signature `sample` failed its check: its program is dam"):
+        check_export(version.parent)
+    program.unlink()
+    facts = json.loads((version / "tasks.json").read_text())
+    del facts["tasks"]["decode"]
+    (version / "tasks.json").write_text(json.dumps(facts))
+    with pytest.raises(RunError, match="signature `decode` failed its check: .* has none of that"):
+        check_export(version)
 
 
 def test_numbers_that_are_not_finite_end_a_command(exported, call, tmp_path):

@@ -19,7 +19,7 @@ from tests.documentation.page_blocks import (
 )
 
 RUN = {"python", "sh"}
-# `py`: a client of a server, which tests/test_readme.py calls. `text`: what something printed.
+# `py`: a client of a server, which tests/serving/ calls. `text`: what something printed.
 NOT_RUN = {"py", "text"}
 DIRECTIVES = {"{eval-rst}", "{include}", "{literalinclude}", "{raw}", "{toctree}"}
 ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]

@@ -2,12 +2,14 @@
  *
  * load_saved_model EXPORT NUM_THREADS < REQUESTS
  *
- * Every thread answers all requests, on one session. A request is a line of words,
+ * Every thread answers all requests, on one session; with 0 threads, each request is answered as soon
+ * as it is read, as a server does. A request is a line of words,
  *   NAME INPUT... -- OUTPUT...
  *   INPUT:  OPERATION DTYPE RANK DIMENSION... FILE   the tensor's bytes are read from FILE
  *   OUTPUT: OPERATION INDEX                          its bytes go to NAME.OUTPUT_NUMBER.THREAD
- * For each request a thread prints "THREAD NAME: ok" or the error; it goes on with the next one. The
- * status is 0, or 1 if the model cannot be loaded or a request cannot be read.
+ * For each request a thread prints "THREAD NAME: ok", or the number of the error's code and its
+ * message; it goes on with the next one. The status is 0, or 1 if the model cannot be loaded or a
+ * request cannot be read.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -88,35 +90,43 @@ static void read_request(TF_Graph *graph, char *line, Request *request) {
   }
 }
 
-static void *answer_all(void *argument) {
-  long thread = (long)argument;
-  TF_Status *status = TF_NewStatus();
-  for (int index = 0; index < num_requests; ++index) {
-    /* Each thread starts with another request, so that different signatures meet. */
-    Request *request = &requests[(index + thread) % num_requests];
-    TF_Tensor *outputs[MAX_TENSORS] = {NULL};
-    TF_SessionRun(session, NULL, request->inputs, request->input_tensors, request->num_inputs,
-                  request->outputs, outputs, request->num_outputs, NULL, 0, NULL, status);
-    int is_ok = TF_GetCode(status) == TF_OK;
-    for (int number = 0; is_ok && number < request->num_outputs; ++number) {
+static void answer(Request *request, long thread, TF_Status *status) {
+  TF_Tensor *outputs[MAX_TENSORS] = {NULL};
+  TF_SessionRun(session, NULL, request->inputs, request->input_tensors, request->num_inputs,
+                request->outputs, outputs, request->num_outputs, NULL, 0, NULL, status);
+  char result[1024] = "ok";
+  if (TF_GetCode(status) != TF_OK)
+    snprintf(result, sizeof result, "%d %s", (int)TF_GetCode(status), TF_Message(status));
+  else
+    for (int number = 0; number < request->num_outputs; ++number) {
       char path[512];
       snprintf(path, sizeof path, "%s.%d.%ld", request->name, number, thread);
       write_tensor(path, outputs[number]);
       TF_DeleteTensor(outputs[number]);
     }
-    char message[1024];
-    snprintf(message, sizeof message, "%s", is_ok ? "ok" : TF_Message(status));
-    for (char *end = message; *end; ++end)
-      if (*end == '\n') *end = ' ';
-    printf("%ld %s: %s\n", thread, request->name, message);
-  }
+  for (char *end = result; *end; ++end)
+    if (*end == '\n') *end = ' ';
+  printf("%ld %s: %s\n", thread, request->name, result);
+}
+
+static void *answer_all(void *argument) {
+  long thread = (long)argument;
+  TF_Status *status = TF_NewStatus();
+  /* Each thread starts with another request, so that different signatures meet. */
+  for (int index = 0; index < num_requests; ++index)
+    answer(&requests[(index + thread) % num_requests], thread, status);
   TF_DeleteStatus(status);
   return NULL;
 }
 
+static void delete_inputs(Request *request) {
+  for (int input = 0; input < request->num_inputs; ++input)
+    TF_DeleteTensor(request->input_tensors[input]);
+}
+
 int main(int argc, char **argv) {
-  int num_threads = argc == 3 ? atoi(argv[2]) : 0;
-  if (num_threads < 1 || num_threads > MAX_THREADS)
+  int num_threads = argc == 3 ? atoi(argv[2]) : -1;
+  if (num_threads < 0 || num_threads > MAX_THREADS)
     fail("usage", "load_saved_model EXPORT NUM_THREADS < REQUESTS");
   TF_Status *status = TF_NewStatus();
   TF_Graph *graph = TF_NewGraph();
@@ -126,6 +136,13 @@ int main(int argc, char **argv) {
   if (TF_GetCode(status) != TF_OK) fail("cannot load", TF_Message(status));
 
   char line[MAX_LINE];
+  while (num_threads == 0 && fgets(line, sizeof line, stdin) != NULL) {
+    Request request = {.num_inputs = 0};
+    read_request(graph, line, &request);
+    answer(&request, 0, status);
+    fflush(stdout);
+    delete_inputs(&request);
+  }
   for (; fgets(line, sizeof line, stdin) != NULL; ++num_requests) {
     if (num_requests == MAX_REQUESTS) fail("usage", "too many requests");
     read_request(graph, line, &requests[num_requests]);
@@ -136,9 +153,7 @@ int main(int argc, char **argv) {
       fail("cannot start", "a thread");
   for (int thread = 0; thread < num_threads; ++thread) pthread_join(threads[thread], NULL);
 
-  for (int index = 0; index < num_requests; ++index)
-    for (int input = 0; input < requests[index].num_inputs; ++input)
-      TF_DeleteTensor(requests[index].input_tensors[input]);
+  for (int index = 0; index < num_requests; ++index) delete_inputs(&requests[index]);
   TF_CloseSession(session, status);
   if (TF_GetCode(status) != TF_OK) fail("cannot close", TF_Message(status));
   TF_DeleteSession(session, status);

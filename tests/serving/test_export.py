@@ -344,12 +344,41 @@ def saved_model_cli(*arguments):
 @pytest.mark.slow
 def test_command_exports_and_refuses(tiny_run, tmp_path):
     arguments = [f"--train_dir={tiny_run}", f"--output={tmp_path / 'served'}"]
-    process = run_command("export.py", *arguments)
+    process = run_command("export.py", *arguments, "--check")
     assert process.returncode == 0, process.stderr
-    assert process.stdout.splitlines()[-1] == f"exported to {tmp_path / 'served' / '1'}"
+    lines = process.stdout.splitlines()
+    assert lines[-1] == f"exported to {tmp_path / 'served' / '1'}"
+    encode = "  encode: images uint8 [N, 4, 4, 1] -> latents float32 [N, 16]"
+    assert encode in lines and any("MB on the disk, 5 signatures" in line for line in lines)
+    checked = [line for line in lines if line.startswith("checked ")]
+    assert len(checked) == 5
     again = run_command("export.py", *arguments, "--version=1")
     assert again.returncode == 1
     assert "not overwritten" in error_line(again)
+    alone = run_command("export.py", "--check", arguments[1])
+    assert alone.returncode == 0, alone.stderr
+    lines = alone.stdout.splitlines()
+    assert [line.split(",")[0] for line in lines[:5]] == [line.split(",")[0] for line in checked]
+    assert lines[-1] == f"checked {tmp_path / 'served' / '1'}"
+    assert encode in lines
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "`train_dir` must be given, unless `check` is; got none"),
+        (["--check", "--format=stablehlo"], "`format` must not be given without --train_dir"),
+        (["--check", "--max_num_samples=2"], "`max_num_samples` must not be given without"),
+        (["--check", "--checkpoint=best"], "`checkpoint` must not be given without --train_dir"),
+        (["--check"], "`output` must be the directory of an export"),
+    ],
+)
+def test_command_says_what_an_export_or_a_check_needs(tmp_path, arguments, message):
+    process = run_command("export.py", f"--output={tmp_path / 'none'}", *arguments)
+    assert process.returncode == 2
+    assert message in error_line(process)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

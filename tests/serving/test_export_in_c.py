@@ -1,41 +1,22 @@
 """Every signature through TensorFlow's C interface, as a server runs it: no Python inside."""
 
-import pathlib
 import re
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.python.saved_model.loader_impl import parse_saved_model
 from test_export import save_model
 
+from tests.c_interface import SavedModelInC
 from tests.served_requests import BAD_REQUESTS, WRONG_DTYPES, good_requests
 from tests.small_models import BOTH_OF_ALL, ids_of_options, small_model
 from tf_marscf.serving.export import export_model
 
-SOURCE = pathlib.Path(__file__).with_name("load_saved_model.c")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler"),
 ]
-
-
-@pytest.fixture(scope="module", name="program")
-def fixture_program(tmp_path_factory):
-    """The compiled program."""
-    path = tmp_path_factory.mktemp("c") / "load_saved_model"
-    library = tf.sysconfig.get_lib()
-    subprocess.run(
-        [
-            "gcc", "-Wall", "-Werror", "-O1", str(SOURCE), f"-I{tf.sysconfig.get_include()}",
-            f"-L{library}", "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2",
-            f"-Wl,-rpath,{library}", "-pthread", "-o", str(path),
-        ],
-        check=True,
-    )  # fmt: skip
-    return path
 
 
 @pytest.fixture(scope="module", params=BOTH_OF_ALL, ids=ids_of_options, name="export")
@@ -45,58 +26,9 @@ def fixture_export(request, tmp_path_factory):
     return export_model(directory / "run", directory / "served")
 
 
-class Server:
-    """Runs requests in the C program, all in one process."""
-
-    def __init__(self, program, export, directory):
-        self._program, self._export, self._directory = program, export, directory
-        self._definitions = parse_saved_model(str(export)).meta_graphs[0].signature_def
-
-    def answers(self, requests, num_threads=1):
-        """`requests` are pairs (signature, inputs).
-
-        Returns a dict from (number of the request, thread) to a dict of arrays, or to the error.
-        """
-        lines = [self._line(number, *request) for number, request in enumerate(requests)]
-        process = subprocess.run(
-            [self._program, self._export, str(num_threads)],
-            input="\n".join(lines), capture_output=True, text=True, check=True, cwd=self._directory,
-        )  # fmt: skip
-        answers = {}
-        for line in process.stdout.splitlines():
-            thread, name, result = line.split(" ", 2)
-            number = int(name.removeprefix("request").removesuffix(":"))
-            if result == "ok":
-                result = self._outputs(number, requests[number][0], thread)
-            answers[number, int(thread)] = result
-        assert len(answers) == num_threads * len(requests)
-        return answers
-
-    def _line(self, number, signature, inputs):
-        definition = self._definitions[signature]
-        words = [f"request{number}"]
-        for name, value in inputs.items():
-            path = self._directory / f"request{number}.{name}"
-            path.write_bytes(value.tobytes())
-            dtype = tf.as_dtype(value.dtype).as_datatype_enum
-            operation = definition.inputs[name].name.removesuffix(":0")
-            words += [operation, dtype, value.ndim, *value.shape, path.name]
-        words.append("--")
-        for info in definition.outputs.values():
-            words += info.name.rsplit(":", 1)
-        return " ".join(map(str, words))
-
-    def _outputs(self, number, signature, thread):
-        outputs = {}
-        for index, (name, info) in enumerate(self._definitions[signature].outputs.items()):
-            content = (self._directory / f"request{number}.{index}.{thread}").read_bytes()
-            outputs[name] = np.frombuffer(content, tf.as_dtype(info.dtype).as_numpy_dtype)
-        return outputs
-
-
 @pytest.fixture(name="server")
-def fixture_server(program, export, tmp_path):
-    return Server(program, export, tmp_path)
+def fixture_server(c_program, export, tmp_path):
+    return SavedModelInC(c_program, export, tmp_path)
 
 
 @pytest.mark.parametrize("num_images", [3, 0])

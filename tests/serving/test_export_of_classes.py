@@ -7,20 +7,26 @@ import tensorflow as tf
 import tf_marscf
 from tests.served_requests import pixels
 from tests.small_models import small_model
+from tf_marscf.serving.check_saved_model import check_saved_model
 from tf_marscf.serving.export import export_model
 
 LABELS = np.array([2, 0, 1], np.int32)
 
 
-@pytest.fixture(scope="module", name="exported")
-def fixture_exported(tmp_path_factory):
-    """`(signatures, distribution)`."""
+@pytest.fixture(scope="module", name="version")
+def fixture_version(tmp_path_factory):
+    """`(path of the version, distribution)`."""
     directory = tmp_path_factory.mktemp("export")
     model = small_model(prior="gaussian", num_classes=3)
     distribution = tf_marscf.Dequantized(model, num_grey_levels=17)
     tf_marscf.save(distribution, directory / "run")
-    path = export_model(directory / "run", directory / "served")
-    return tf.saved_model.load(str(path)).signatures, distribution
+    return export_model(directory / "run", directory / "served"), distribution
+
+
+@pytest.fixture(scope="module", name="exported")
+def fixture_exported(version):
+    """`(signatures, distribution)`."""
+    return tf.saved_model.load(str(version[0])).signatures, version[1]
 
 
 def call(served, signature, **inputs):
@@ -50,6 +56,12 @@ def test_samples_are_those_of_the_model(exported):
     served, distribution = exported
     images = call(served, "sample", **sample_request())["images"]
     assert np.mean(images != distribution.sample(3, seed=7, label=LABELS)) <= 0.01
+
+
+def test_each_signature_passes_its_check(version):
+    lines = []
+    check_saved_model(*version, lines.append)
+    assert len(lines) == 5
 
 
 def test_latents_need_no_label(exported):

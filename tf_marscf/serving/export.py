@@ -13,6 +13,7 @@ from tf_marscf.runs.model_directory import EXPORTED_WEIGHTS
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
 from tf_marscf.saving import save
+from tf_marscf.serving.check_saved_model import check_saved_model
 from tf_marscf.serving.frozen_function import freeze
 from tf_marscf.serving.model_versions import checked_output, publish
 from tf_marscf.serving.served_model import MAX_NUM_SAMPLES, ServedModel
@@ -28,6 +29,7 @@ def export_model(
     which=None,
     max_num_samples=MAX_NUM_SAMPLES,
     progress=False,
+    report_check=None,
 ):
     """Writes `output/<version>/`, a SavedModel with the signatures of `ServedModel`.
 
@@ -44,6 +46,8 @@ def export_model(
             average of the weights, an average (see `averaged_checkpoint`).
         max_num_samples: greatest `num_samples` of a request.
         progress: whether to show how far it is, on the standard error stream.
+        report_check: called with a line of text for each signature, which is run as it was written,
+            before the version appears; None: nothing is run. See `check_saved_model`.
 
     Returns:
         The path of the version.
@@ -51,7 +55,7 @@ def export_model(
     Raises:
         MissingInputError, InputError: if the training directory has no such model, the model is
             larger than a SavedModel can be, or an argument is out of range.
-        RunError: if the version exists, or cannot be written.
+        RunError: if the version exists, cannot be written, or failed a check.
     """
     rules.integer(1, num_bits=31)(max_num_samples, "`max_num_samples`")
     output = checked_output(output, version)
@@ -77,6 +81,8 @@ def export_model(
             raise RunError(
                 f"`output` {str(output)!r} cannot be written to: {first_line(error)}"
             ) from error
+        if report_check is not None:
+            check_saved_model(partial, images_distribution, report_check)
         return publish(partial, output, version)
 
 

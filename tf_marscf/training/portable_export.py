@@ -14,6 +14,7 @@ from tf_marscf.files.paths import local_path
 from tf_marscf.progress import watched
 from tf_marscf.runs.run_config import RunConfig
 from tf_marscf.runs.trained_model import averaged_checkpoint, restore_model
+from tf_marscf.serving.check_portable import check_portable, require_jax
 from tf_marscf.serving.model_versions import checked_output, publish
 from tf_marscf.serving.portable_folder import PortableFolder
 from tf_marscf.serving.portable_signatures import PortableSignatures
@@ -33,6 +34,7 @@ def export_portable(
     which=None,
     has_train_step=True,
     progress=False,
+    report_check=None,
 ):
     """Writes `output/<version>/`, a `PortableFolder` with the signatures of `ServedModel`.
 
@@ -52,6 +54,7 @@ def export_portable(
         batch_size: images of a request; default: as in training.
         has_train_step: whether a training step is written, with the state of the optimizer.
         progress: whether to show how far it is, on the standard error stream.
+        report_check: as of `export_model`; JAX runs the signatures.
 
     Returns:
         The path of the version.
@@ -61,11 +64,14 @@ def export_portable(
             is out of range.
         DataUnavailableError: if the learning rate decays, and the data set that says when the
             training ends cannot be had.
-        RunError: if the version exists.
+        MissingPackageError: if signatures are to be checked, and JAX cannot be imported.
+        RunError: if the version exists, or failed a check.
         OSError: if it cannot be written.
     """
     if batch_size is not None:
         rules.integer(1, num_bits=31)(batch_size, "`batch_size`")
+    if report_check is not None:
+        require_jax()
     output, train_dir = checked_output(output, version), local_path("train_dir", train_dir)
     config = RunConfig.load(train_dir)
     which = averaged_checkpoint(config, train_dir) if which is None else which
@@ -90,6 +96,8 @@ def export_portable(
         ):
             folder.add(name, *program)
         folder.write(config, images_distribution, batch_size, **facts)
+        if report_check is not None:
+            check_portable(partial, images_distribution, report_check)
         return publish(partial, output, version)
 
 
