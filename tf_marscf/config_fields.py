@@ -16,7 +16,6 @@ A field whose default is None may be None, whatever its rule.
 import dataclasses
 import inspect
 import math
-import re
 import textwrap
 
 from tf_marscf import rules
@@ -24,8 +23,6 @@ from tf_marscf.errors import InputError
 from tf_marscf.files.paths import local_path
 
 REQUIRED = dataclasses.MISSING
-_MAX_SIDE = 65_535  # Pixels, of an image; so says JPEG.
-_INTEGER = re.compile("[0-9]{1,9}")
 
 
 class Config:
@@ -194,32 +191,7 @@ def size(default, text, words=(), flag=True):
 
     One integer stands for both. Of a flag it takes texts as well.
     """
-    check_side = rules.integer(1, _MAX_SIDE)
-    meaning = f"N or HEIGHT,WIDTH, integers in 1 ... {_MAX_SIDE}"
-    meaning = " or ".join([*map(repr, words), meaning])
-
-    def check(value, name):
-        is_list = isinstance(value, list | tuple)
-        items = [_integer_of(item) for item in value] if is_list else [value]
-        if len(items) == 1 and isinstance(items[0], str) and items[0] in words:
-            return items[0]
-        try:
-            sides = [check_side(item, name) for item in items]
-        except InputError:
-            sides = []
-        if len(sides) not in (1, 2):
-            is_flag = is_list and all(isinstance(item, str) for item in value)
-            seen = rules.shortened(repr(",".join(value) if is_flag else value))
-            raise InputError(f"{name} must be {meaning}; got {seen}.")
-        return sides[0], sides[-1]
-
-    return _field(default, check, "list", text, flag)
-
-
-def _integer_of(text):
-    """The integer that a text stands for; what rules refuse, if it is none, or no text."""
-    is_integer = isinstance(text, str) and _INTEGER.fullmatch(text.strip())
-    return int(text) if is_integer else text
+    return _field(default, rules.size(*words), "list", text, flag)
 
 
 def boolean(default, text, flag=True):
@@ -272,16 +244,7 @@ def path(default, text, flag=True):
 
 def strings(default, text):
     """A field without a flag: a tuple of one or more different strings."""
-    check_list = rules.list_of(rules.text(), least=1)
-
-    def check(values, name):
-        checked = tuple(check_list(list(values) if isinstance(values, tuple) else values, name))
-        if len(set(checked)) < len(checked):
-            seen = rules.shortened(repr(checked))
-            raise InputError(f"{name} must be different strings; got {seen}.")
-        return checked
-
-    return _field(default, check, "list", text, flag=False)
+    return _field(default, rules.different_strings, "list", text, flag=False)
 
 
 def sequence(default, text, flag=True):

@@ -6,10 +6,12 @@ A rule is a function of a value and of its name. It returns the value to keep, o
 
 import math
 import numbers
+import re
 
 from tf_marscf.errors import InputError
 
-_MAX_LENGTH = 60
+_MAX_SIDE = 65_535  # Pixels, of an image; so says JPEG.
+_INTEGER = re.compile("[0-9]{1,9}")
 _GREATEST_NUMBER = 1e300  # Python and JSON have integers beyond all floats.
 
 
@@ -25,12 +27,9 @@ def rule(holds, meaning):
 
 
 def _error(name, meaning, value):
-    return InputError(f"{name} must be {meaning}; got {shortened(repr(value))}.")
-
-
-def shortened(text):
-    """A text of at most some 60 characters."""
-    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}..."
+    seen = repr(value)
+    seen = seen if len(seen) <= 60 else f"{seen[:60]}..."
+    return InputError(f"{name} must be {meaning}; got {seen}.")
 
 
 _check_object = rule(lambda value: isinstance(value, dict), "an object")
@@ -96,6 +95,47 @@ def integers(length):
         return tuple(check_item(item, name) for item in items)
 
     return check
+
+
+def size(*words):
+    """A rule: height and width of images, or one integer for both; kept as a tuple.
+
+    In their place one of some words; in lists, as flags have them, texts stand for integers.
+    """
+    check_side = integer(1, _MAX_SIDE)
+    meaning = f"N or HEIGHT,WIDTH, integers in 1 ... {_MAX_SIDE}"
+    meaning = " or ".join([*map(repr, words), meaning])
+
+    def check(value, name):
+        is_list = isinstance(value, list | tuple)
+        items = [_integer_of(item) for item in value] if is_list else [value]
+        if len(items) == 1 and isinstance(items[0], str) and items[0] in words:
+            return items[0]
+        try:
+            sides = [check_side(item, name) for item in items]
+        except InputError:
+            sides = []
+        if len(sides) not in (1, 2):
+            is_flag = is_list and all(isinstance(item, str) for item in value)
+            raise _error(name, meaning, ",".join(value) if is_flag else value)
+        return sides[0], sides[-1]
+
+    return check
+
+
+def _integer_of(item):
+    """The integer that a text stands for; else what it was, which rules refuse."""
+    is_integer = isinstance(item, str) and _INTEGER.fullmatch(item.strip())
+    return int(item) if is_integer else item
+
+
+def different_strings(values, name):
+    """A rule: one or more strings, all different; kept as a tuple."""
+    values = list(values) if isinstance(values, tuple) else values
+    checked = list_of(text(), least=1)(values, name)
+    if len(set(checked)) < len(checked):
+        raise _error(name, "different strings", checked)
+    return tuple(checked)
 
 
 def text(*choices, meaning=None):
