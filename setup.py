@@ -141,8 +141,8 @@ setup(
     # All files in the package, templates among them, that MANIFEST.in does not leave out.
     include_package_data=True,
     cmdclass={"build_py": BuildWithFlagfiles},
-    # From the oldest that Keras 3.15 takes to the newest that TensorFlow 2.21 has wheels for. The
-    # Makefile takes the same: bin/choose_python.sh.
+    # The oldest that this code and Keras 3.15 take; h5py, of which TensorFlow 2.21 wants less than
+    # 3.15, has no such wheels for 3.14. The Makefile takes the same: bin/choose_python.sh.
     python_requires=">=3.11,<3.14",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
