@@ -212,8 +212,8 @@ def test_what_cannot_be_done_is_said():
     compared = StandInTestImages()
     compared.problem = "no data set is known"
     handlers, _ = make_handlers(compared, lacks={"map": "There is no map.", "projection": "No."})
-    assert "There are no test images to compare with: no data set" in handlers.missing()["place"]
-    with pytest.raises(InputError, match="There are no test images to compare with"):
+    assert "There are no test images: no data set" in handlers.missing()["place"]
+    with pytest.raises(InputError, match="There are no test images"):
         handlers.score_test_image(1, None)
     with pytest.raises(InputError, match="^No.$"):
         _, drawn = handlers.sample(3, 4, None, [1.0, 1.0])

@@ -59,7 +59,7 @@ class Handlers:
         """Sentences on what the page cannot do, a dict from names of features."""
         lacks = dict(self._explorer.lacks)
         if self._compared is not None and self._compared.problem is not None:
-            lacks["place"] = f"There are no test images to compare with: {self._compared.problem}."
+            lacks["place"] = f"There are no test images: {self._compared.problem}."
         return lacks
 
     def level_title(self, level):

@@ -16,9 +16,10 @@ _WHAT_LEVELS_ARE = (
     "the global structure, finer ones add detail to it. In each row below the first, one level has "
     "new noise, and all others keep theirs."
 )
-_WHAT_A_PATH_IS = (
-    "Every point between the latents of two images is an image, too. Points of Eq. 11 of the paper "
-    "are moved on to where the prior is denser, by 100 steps of an optimizer."
+_WHAT_A_PATH_IS = "Every point between the latents of two images is an image, too."
+_WHAT_EQ_11_IS = (
+    "Points of Eq. 11 of the paper are moved on to where the prior is denser, by 100 steps of an "
+    "optimizer."
 )
 _WHAT_A_SCORE_IS = "Drop an image, to see its bits/dim and where in it they come from."
 
@@ -63,7 +64,7 @@ class Page:
             neutral_hue="slate",
             font=_SYSTEM_FONTS,
             font_mono=_SYSTEM_MONO_FONTS,
-        )
+        ).set(checkbox_border_color_dark="*neutral_400")
         return gr.mount_gradio_app(
             fastapi.FastAPI(openapi_url=None),
             self.blocks,
@@ -145,12 +146,12 @@ class Page:
     def _add_path(self):
         num_test_images = self._handlers.num_test_images
         sources = [SAMPLES, TEST_IMAGES] if num_test_images else [SAMPLES]
-        gr.Markdown(_WHAT_A_PATH_IS)
+        has_projection = "projection" not in self._missing
+        gr.Markdown(f"{_WHAT_A_PATH_IS} {_WHAT_EQ_11_IS}" if has_projection else _WHAT_A_PATH_IS)
         with gr.Row(equal_height=True):
             source = gr.Radio(sources, value=sources[-1], label="images", min_width=240)
             first = gr.Number(0, label="from number", precision=0, min_width=110)
             second = gr.Number(1, label="to number", precision=0, min_width=110)
-        has_projection = "projection" not in self._missing
         projected = gr.Checkbox(False, label="points of Eq. 11, too", visible=has_projection)
         lines = [self._missing[name] for name in ("projection", "place") if name in self._missing]
         if lines:
@@ -193,10 +194,9 @@ class Page:
                     visible=has_images,
                 )  # fmt: skip
                 take = gr.Button("Take it", visible=has_images)
-                if "place" in self._missing:
-                    gr.HTML(fragments.notes([self._missing["place"]]))
             with gr.Column(scale=5, min_width=300):
-                shown = gr.HTML(fragments.notes([_WHAT_A_SCORE_IS]), elem_id="score")
+                lines = [self._missing[name] for name in ("map", "place") if name in self._missing]
+                shown = gr.HTML(fragments.notes([_WHAT_A_SCORE_IS, *lines]), elem_id="score")
         self._on(
             file.upload,
             lambda values, on_progress: self._handlers.score_file(

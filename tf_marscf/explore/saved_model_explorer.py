@@ -47,8 +47,7 @@ class SavedModelExplorer:
         "level": f"No level can be drawn again: {_WEIGHTS}, and its signatures take no noise.",
         "map": f"There is no map: {_WEIGHTS}, and its signatures give bits/dim of whole images.",
         "projection": f"There is no path of Eq. 11: {_WEIGHTS}, and its signatures no gradients.",
-        "place": f"There are no test images to compare with: {_WEIGHTS}, and so without the name "
-        "of the data set.",
+        "place": f"There are no test images: {_WEIGHTS}, and so without the name of the data set.",
     }
     has_even_log_dets = False
 
