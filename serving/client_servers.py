@@ -1,6 +1,8 @@
 """TensorFlow Serving's two interfaces, REST and gRPC, with the same methods."""
 
+import contextlib
 import os
+import sys
 import urllib.parse
 
 # What an answer holds one of.
@@ -79,8 +81,7 @@ class GrpcServer:
     """A server's gRPC interface; arguments and methods as of `RestServer`."""
 
     def __init__(self, address, model, version, timeout):
-        # TensorFlow, which the messages need, is to say nothing of GPUs.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        _import_tensorflow()
         try:
             import grpc
             from tensorflow_serving.apis import model_service_pb2_grpc as model_service
@@ -150,6 +151,17 @@ class GrpcServer:
                 raise ServerError(_stranger(self._address, "gRPC", details)) from error
             kind = NotFoundError if code == grpc.StatusCode.NOT_FOUND else ServerError
             raise kind(details) from error
+
+
+def _import_tensorflow():
+    """Imports TensorFlow, which the messages need, and lets it say nothing of GPUs."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "tensorflow" not in sys.modules:
+        # A copy of this file elsewhere does without, and has TensorFlow's lines.
+        with contextlib.suppress(ImportError):
+            from tf_marscf.quiet_import import import_tensorflow
+
+            import_tensorflow()
 
 
 def _as_dict(message):

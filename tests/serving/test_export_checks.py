@@ -65,13 +65,15 @@ def change(version, function):
 
 
 def change_a_weight(meta_graph):
-    nodes = [node for part in meta_graph.graph_def.library.function for node in part.node_def]
-    tensors = [node.attr["value"].tensor for node in nodes if node.op == "Const"]
+    tensors = [
+        node.attr["value"].tensor for node in meta_graph.graph_def.node if node.op == "Const"
+    ]
     largest = max(
         (tensor for tensor in tensors if tensor.dtype == tf.float32.as_datatype_enum),
         key=lambda tensor: len(tensor.tensor_content),
     )
     weights = tf.make_ndarray(largest) * np.float32(1.1)
+    assert weights.ndim == 4  # The kernel of a convolution.
     largest.CopyFrom(tf.make_tensor_proto(weights))
 
 

@@ -47,7 +47,7 @@ def check_saved_model(version, images_distribution, report):
             fetched = {key: info.name for key, info in signature.outputs.items()}
             try:
                 return session.run(fetched, fed)
-            except (KeyError, ValueError, tf.errors.OpError) as error:
+            except (TypeError, ValueError, tf.errors.OpError) as error:
                 raise failure(name, first_line(error)) from error
 
         SignatureChecks(run, images_distribution, report).check_all(_SIZES)

@@ -57,7 +57,7 @@ class SignatureChecks:
 
     def _agreement(self, name):
         greatest = self._greatest[name]
-        return f"log_prob is the model's within {greatest:.1e} nats a value (of {TOLERANCE:g})"
+        return f"log_prob is the model's within {greatest:.1e} nats a value (at most {TOLERANCE:g})"
 
     def _check(self, size):
         labels = {} if self._images.num_classes is None else {"labels": np.zeros(size, np.int32)}
@@ -107,7 +107,8 @@ class SignatureChecks:
     def _compare(self, name, inputs, log_prob):
         """Compares a log-density with what the model says."""
         function, names = self._own[name]
-        own = function(*(tf.constant(inputs[key]) for key in names))["log_prob"].numpy()
+        call = function.get_concrete_function()
+        own = call(*(tf.constant(inputs[key]) for key in names))["log_prob"].numpy()
         greatest = float(np.max(np.abs(own - log_prob))) / self._images.num_dimensions
         if not greatest <= TOLERANCE:
             raise failure(
