@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from tf_marscf.commands import command_line, train
+from tf_marscf.commands import command_line, explore, train
 from tf_marscf.config import MarScfConfig
 
 
@@ -20,7 +20,10 @@ def main():
         commands = json.load(file)
     # The one that is checked stands for all that it reads: directories of the documentation's.
     train.initial_model_options = lambda _: command_line.flag_values(MarScfConfig)
-    command_line.start_tensorflow = lambda: os._exit(0)
+    command_line.model_in = str
+    explore.model_or_saved_model = explore.bound_socket = lambda *_: None
+    explore.check_gradio = lambda: None
+    command_line.start_tensorflow = lambda *_: os._exit(0)
     for number, (script, *arguments) in enumerate(commands):
         process = os.fork()
         if process == 0:

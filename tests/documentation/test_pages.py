@@ -121,6 +121,7 @@ def test_lines_of_the_code_that_pages_show_are_there():
 def test_parts_of_the_readme_that_pages_show_are_there():
     for block in directives("{include}"):
         text = ((ROOT / block.page).parent / block.argument).read_text(encoding="utf-8")
+        text = f"\n{text}"
         for option in ("start-after", "end-before"):
             heading = block.options.get(option)
             assert heading is None or text.count(f"\n{heading}\n") == 1, f"{block.page}: {heading}"
