@@ -96,7 +96,7 @@ def test_links_to_files_lead_there(page):
         if "://" in target or not path:
             continue
         place = (ROOT / page).parent / path
-        if page.startswith("docs/examples/") and place.suffix == ".ipynb":
+        if place.parent.resolve() == DOCS / "examples" and place.suffix == ".ipynb":
             place = ROOT / "examples" / place.name  # Where the site has it from.
         assert place.exists(), f"{page} links to {target}"
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from tf_marscf import rules
 from tf_marscf.errors import InputError, MissingInputError
 from tf_marscf.files.paths import local_path
+from tf_marscf.runs.model_directory import exported_versions
 from tf_marscf.runs.portable_weights import has_portable_weights
-from tf_marscf.saving import exported_versions, load
+from tf_marscf.saving import load
 from tf_marscf.serving.check_portable import check_portable, require_jax
 from tf_marscf.serving.check_saved_model import check_saved_model
 from tf_marscf.serving.saved_model_file import FILE_NAME
