@@ -26,10 +26,12 @@ def main():
     model_or_saved_model(config.model, "model")
     check_gradio()
     bound = bound_socket(config.host, config.port)
+    report = functools.partial(print, flush=True)
+    report("opening the model: its page is there in some seconds, of a large one in a minute")
     command_line.start_tensorflow()
     from tf_marscf.explore.page_run import serve_page
 
-    serve_page(config, bound, report=functools.partial(print, flush=True))
+    serve_page(config, bound, report)
 
 
 run = functools.partial(command_line.run, main, define_flags)
