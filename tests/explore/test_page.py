@@ -1,5 +1,6 @@
 """The page itself, where Gradio is installed: through its API, and in Chromium."""
 
+import importlib.util
 import queue
 import socket
 import threading
@@ -16,8 +17,12 @@ from tf_marscf.explore.explore_config import ExploreConfig
 from tf_marscf.explore.handlers import EVERY_LEVEL, SAMPLES, TEST_IMAGES
 from tf_marscf.explore.local_server import bound_socket
 
-pytest.importorskip("gradio", reason="Gradio, the extra `explore`, is not installed")
-pytestmark = pytest.mark.slow
+# Not imported here: the page keeps it from the network and from the disk before it does.
+IS_INSTALLED = importlib.util.find_spec("gradio") is not None
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not IS_INSTALLED, reason="Gradio, the extra `explore`, is not installed"),
+]
 
 
 @pytest.fixture(scope="module", name="served")
