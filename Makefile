@@ -5,6 +5,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 VENV := .venv
 VENV_STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.docs_installed
+PAGE_STAMP := $(VENV)/.page_installed
 SITE := docs/_build/html
 DEMO_DIR := runs/digits
 DEMO_EXPORT := exports/digits
@@ -12,7 +13,7 @@ DEMO_EXPORT := exports/digits
 # Of an interpreter: 3.12, of what it answers, "Python 3.12.1".
 minor_version = $(basename $(word 2,$(shell { '$(1)' --version; } 2>/dev/null)))
 
-.PHONY: demo test lint format docs notebooks clean venv
+.PHONY: demo test lint format docs notebooks page clean venv
 
 # Trains on the embedded digits, evaluates, samples and exports: no download, no accelerator.
 demo: $(VENV_STAMP)
@@ -51,6 +52,9 @@ notebooks: $(DOCS_STAMP) $(DEMO_DIR)/results.json
 $(DEMO_DIR)/results.json:
 	$(MAKE) demo
 
+# Gradio, of which bin/explore.py makes its page. Without it, tests of the page are skipped.
+page: $(PAGE_STAMP)
+
 venv: $(VENV_STAMP)
 
 # A Python that is named and is not that of .venv makes it anew.
@@ -73,6 +77,10 @@ $(VENV_STAMP): requirements.txt setup.py
 # Together, so that pip sees where the two would want different versions.
 $(DOCS_STAMP): $(VENV_STAMP) docs/requirements.txt
 	$(VENV)/bin/pip install -r requirements.txt -r docs/requirements.txt
+	touch $@
+
+$(PAGE_STAMP): $(VENV_STAMP) tests/explore/requirements.txt
+	$(VENV)/bin/pip install -r requirements.txt -r tests/explore/requirements.txt
 	touch $@
 
 clean:

@@ -140,7 +140,7 @@ class Handlers:
     def score_file(self, path, label, on_progress=None):
         """Shows what the model says of an image file."""
         if path is None:
-            raise InputError("Drop an image file first: PNG, JPEG or BMP.")
+            raise InputError("Drop an image file first: PNG, JPEG, WebP or BMP.")
         explorer = self._explorer
         image = read_dropped_image(
             path, explorer.image_shape, explorer.num_grey_levels, self._is_reduced
