@@ -116,7 +116,7 @@ def test_wrong_values_are_one_line(client, tmp_path):
         "`number` must be that of a test image, from 0 to 299; got 300.": client.predict(
             "any", 300, api_name="/score_test_image"
         ),
-        "notes.txt must be a PNG, JPEG, WebP or BMP image, whatever its name; got none.": client.predict(
+        "notes.txt must be a PNG, JPEG, WebP or BMP image, whatever its name": client.predict(
             handle_file(str(tmp_path / "notes.txt")), "any", api_name="/score_file"
         ),
         "got 8 pixels wide, 9 high and grey": client.predict(

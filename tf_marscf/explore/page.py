@@ -186,7 +186,9 @@ class Page:
         num_test_images = self._handlers.num_test_images
         with gr.Row():
             with gr.Column(scale=2, min_width=280):
-                file = gr.File(label="an image file: PNG, JPEG, WebP or BMP", type="filepath", height=150)
+                file = gr.File(
+                    label="an image: PNG, JPEG, WebP or BMP", type="filepath", height=150
+                )
                 label = self._class_choice("class of the image", "the most probable one")
                 has_images = num_test_images > 0
                 number = gr.Number(
