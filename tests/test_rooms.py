@@ -113,3 +113,10 @@ def test_public_names_are_in_the_readme():
     readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
     table = readme.partition("**Public names**")[2].partition("\n## ")[0]
     assert set(re.findall(r"`(\w+)`", table)) >= set(tf_marscf.__all__) - {"__version__"}
+
+
+def test_every_file_of_tests_has_a_name_of_its_own():
+    """pytest cannot collect a second one: the folders of the tests are no packages."""
+    names = [path.name for path in (PACKAGE.parent / "tests").rglob("test_*.py")]
+    assert len(names) > 100
+    assert sorted(set(names)) == sorted(names)
