@@ -12,11 +12,12 @@ import sys
 import time
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-_FLAGS = (
+# Without a window, and without asking anybody anything.
+QUIET_FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync "
-    "--remote-debugging-pipe"
+    "--disable-background-networking --disable-component-update --disable-sync"
 ).split()
+_FLAGS = [*QUIET_FLAGS, "--remote-debugging-pipe"]
 # All other names and numbers lead nowhere.
 _LOOPBACK_ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 # Chromium reads from 3 and writes to 4.

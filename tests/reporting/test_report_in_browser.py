@@ -2,19 +2,14 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
 
+from tests.browser import CHROMIUM, QUIET_FLAGS
 from tests.small_reports import report_lines, train_small_run
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync "
-    "--enable-logging=stderr"
-).split()
+FLAGS = [*QUIET_FLAGS, "--enable-logging=stderr"]
 # A part of the test, not of the page: what the browser made of it.
 PROBE = """
 <script>

@@ -29,11 +29,8 @@ class ModelKind:
 
     def mar_scf_config(self, config, image_shape, num_levels, **options):
         """Its `MarScfConfig`, from a `ComparisonConfig` and further arguments."""
-        options = (
-            self.options
-            | {"num_steps": max(1, round(self.step_share * config.num_steps))}
-            | options
-        )
+        num_steps = max(1, round(self.step_share * config.num_steps))
+        options = self.options | {"num_steps": num_steps} | options
         # Of an even number of heads as many as divide a width, so that more widths can be had.
         width = options.get("hidden_channels", config.hidden_channels)
         options = {"num_heads": math.gcd(width, config.num_heads)} | options

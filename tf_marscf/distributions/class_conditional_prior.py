@@ -83,6 +83,11 @@ class ClassConditionalPrior(ImageDistribution):
         shift, log_scale = self._of_class(label, standardized.shape[:-3])
         return tf.ensure_shape(shift + tf.exp(log_scale) * standardized, standardized.shape)
 
+    def _out_of_class(self, latents, label):
+        """l', the inverse of `_in_class`, and log_scale_y."""
+        shift, log_scale = self._of_class(label, latents.shape[:-3])
+        return (latents - shift) * tf.exp(-log_scale), log_scale
+
     def _of_class(self, label, leading_shape):
         """shift_y and log_scale_y, [*label_shape, H, W, C]."""
         label = checked_label(label, self._num_classes, self.name, leading_shape)
@@ -90,15 +95,12 @@ class ClassConditionalPrior(ImageDistribution):
 
     def log_prob_map(self, value, conditional_input=None, label=None):
         """Where `log_prob` comes from, as of `LatentPrior`, in classes `label`."""
-        value = check_value(self, value)
-        shift, log_scale = self._of_class(label, value.shape[:-3])
-        standardized = (value - shift) * tf.exp(-log_scale)
+        standardized, log_scale = self._out_of_class(check_value(self, value), label)
         log_prob_map = self._prior.log_prob_map(standardized, conditional_input)
         return log_prob_map - tf.reduce_sum(log_scale, axis=-1)
 
     def _log_prob(self, value, conditional_input=None, label=None, **kwargs):
-        shift, log_scale = self._of_class(label, value.shape[:-3])
-        standardized = (value - shift) * tf.exp(-log_scale)
+        standardized, log_scale = self._out_of_class(value, label)
         log_density = self._prior.log_prob(
             standardized, conditional_input=conditional_input, **kwargs
         )
